@@ -1,0 +1,157 @@
+/**
+ * The one seam between the programs and the machine they run on.
+ *
+ * Above it nobody sees a page, a hypercall or the event-channel port of a ring. Real Xen and the
+ * embedded simulator stand behind it; the contract suite (test/native/hypervisor-contract.ts) says
+ * what both must do, and what it does not say no caller may rely on.
+ */
+import type { RingSet } from './ring-set.ts'
+
+/** Number of a domain, 0…32751 (xen/include/public/xen.h, DOMID_FIRST_RESERVED). */
+export type Domid = number & { readonly brand: 'Domid' }
+/** Event-channel port, as the domain that owns it numbers it; 1 and up. */
+export type EvtchnPort = number & { readonly brand: 'EvtchnPort' }
+/** Grant reference: an index into the granting domain's grant table. */
+export type Gref = number & { readonly brand: 'Gref' }
+/** Guest frame number: machine frame for PV, guest-physical frame for PVH. Below 2^53. */
+export type Gfn = number & { readonly brand: 'Gfn' }
+
+export const DOMID_FIRST_RESERVED = 0x7ff0
+export const DOM0 = 0 as Domid
+/** Entries of every grant table that the domain builder fills (public/grant_table.h). */
+export const GNTTAB_RESERVED_CONSOLE = 0 as Gref
+export const GNTTAB_RESERVED_XENSTORE = 1 as Gref
+
+/** Virtual interrupts that dom0's daemons may bind (public/xen.h). */
+export const VIRQ_DOM_EXC = 3
+export const VIRQ_CON_RING = 8
+
+/** Why a domain shut down (public/sched.h). */
+export const SHUTDOWN_REASONS = [
+  'poweroff',
+  'reboot',
+  'suspend',
+  'crash',
+  'watchdog',
+  'soft-reset',
+] as const
+export type ShutdownReason = (typeof SHUTDOWN_REASONS)[number]
+
+/** Turns decimal text into a Domid: wholly numeric, without sign, below DOMID_FIRST_RESERVED. */
+export function domidFrom(text: string): Domid | undefined {
+  if (!/^[0-9]{1,5}$/.test(text)) return undefined
+  const value = Number(text)
+  return value < DOMID_FIRST_RESERVED ? (value as Domid) : undefined
+}
+
+/** What Xen says of one domain (struct xen_domctl_getdomaininfo). */
+export interface DomainInfo {
+  readonly domid: Domid
+  /** Lower case, 8-4-4-4-12. */
+  readonly uuid: string
+  readonly isDying: boolean
+  readonly isShutdown: boolean
+  /** Only when isShutdown. */
+  readonly shutdownReason: ShutdownReason | undefined
+  readonly isPaused: boolean
+  readonly isBlocked: boolean
+  readonly isRunning: boolean
+  /** True for PVH too: the container is what Xen calls HVM. */
+  readonly isHvm: boolean
+  readonly memoryKiB: number
+  readonly outstandingKiB: number
+  readonly maxMemoryKiB: number
+  readonly vcpus: number
+  /** CPU time of all its vcpus. */
+  readonly cpuTimeNs: number
+  readonly cpupool: number
+}
+
+/** What the host has and is (xc_physinfo, xc_version). */
+export interface HostInfo {
+  /** `4.17.7`-like. */
+  readonly version: string
+  readonly totalMemoryKiB: number
+  readonly freeMemoryKiB: number
+  readonly cpus: number
+  readonly caps: string
+}
+
+/** Life and death of domains. Every failure throws XenError (native/xen-error.ts). */
+export interface DomainControl {
+  info(domid: Domid): DomainInfo | undefined
+  /** All domains from `first` on, in ascending order; one hypercall per 1,024. */
+  list(first?: Domid): DomainInfo[]
+  host(): HostInfo
+  pause(domid: Domid): void
+  unpause(domid: Domid): void
+  /** Frees everything the domain has; may take long, so it runs on a worker thread. */
+  destroy(domid: Domid): Promise<void>
+  /**
+   * Reads Xen's own console log.
+   * @param index where the last call ended; 0 at first
+   */
+  readConsoleRing(index: number): { readonly bytes: Uint8Array; readonly nextIndex: number }
+}
+
+/** What a domain is to be, before it exists. */
+export interface DomainSpec {
+  readonly type: 'pv' | 'pvh'
+  /** Lower case, 8-4-4-4-12: the domain's handle in Xen, by which a half-made one is found again. */
+  readonly uuid: string
+  readonly vcpus: number
+  readonly memoryKiB: number
+  readonly maxMemoryKiB: number
+  readonly maxEvtchnPort: number
+  /** Frames of the grant table and of maptrack; -1 leaves Xen's default. */
+  readonly maxGrantFrames: number
+  readonly maxMaptrackFrames: number
+}
+
+/** The two channels a domain has to dom0's daemons, as the domain numbers them. */
+export interface DomainPorts {
+  readonly storePort: EvtchnPort
+  readonly consolePort: EvtchnPort
+}
+
+export interface ImageSpec {
+  /** Absolute path of the kernel: ELF for PV and PVH, or a Linux bzImage. */
+  readonly kernel: string
+  readonly ramdisk: string | undefined
+  readonly cmdline: string
+}
+
+/** Frames of the two rings, as they go into the store and into INTRODUCE. */
+export interface BuiltImage {
+  readonly storeGfn: Gfn
+  readonly consoleGfn: Gfn
+}
+
+/**
+ * From a spec to a domain that can be unpaused, in steps that the caller can undo: a failed step
+ * leaves nothing but the domain itself, which `DomainControl.destroy` frees.
+ */
+export interface DomainBuilder {
+  /** Makes an empty, paused domain (xc_domain_create). */
+  create(spec: DomainSpec): Promise<Domid>
+  /** Vcpus, memory limits, paging pool, cpuid policy; allocates the two event channels. */
+  prepare(domid: Domid, spec: DomainSpec): Promise<DomainPorts>
+  /** Populates memory, loads the image, seeds grants 0 and 1; on a worker thread. */
+  build(domid: Domid, spec: DomainSpec, ports: DomainPorts, image: ImageSpec): Promise<BuiltImage>
+}
+
+export interface Hypervisor {
+  readonly domains: DomainControl
+  readonly builder: DomainBuilder
+  /** A set of rings of one kind; its sockets, if it has any, join the same loop. */
+  rings(kind: 'xenstore' | 'console', options: RingSetOptions): RingSet
+  close(): void
+}
+
+export interface RingSetOptions {
+  /** Bytes reserved (not used) for connection records and for queued bytes. */
+  readonly maxConnections: number
+  readonly maxQueuedBytes: number
+  /** Global VIRQs that this set's event-channel handle is to hold. */
+  readonly virqs: readonly number[]
+}

@@ -1,0 +1,130 @@
+/**
+ * Many rings and sockets behind one batch loop, and the layout of a batch.
+ *
+ * Native code waits on one descriptor, drains all pending rings and sockets (at most one message of
+ * each connection per pass), frames the bytes and calls TypeScript once with everything it found.
+ * TypeScript puts what it has to say into `output` and flushes once.
+ *
+ * ```
+ * batch.words:  connection  type  reqId  txId  len  flags │ payload, padded to 4 │ connection …
+ *               0           1     2      3     4    5       6
+ * ```
+ *
+ * `batch.bytes` is the same memory as bytes: the payload of the record at word `w` begins at byte
+ * `(w + RECORD_WORDS) * 4`. Both buffers are reused: who wants to keep bytes copies them.
+ *
+ * A type below zero is no message but a thing that happened to the connection (BATCH_…), in order
+ * with its messages.
+ */
+import type { Domid, EvtchnPort, Gfn, Gref } from './hypervisor.ts'
+
+/** Index of a connection in the set; stays taken until `detach`, then may be used again. */
+export type ConnectionId = number & { readonly brand: 'ConnectionId' }
+
+export const RECORD_WORDS = 6
+export const RECORD_CONNECTION = 0
+export const RECORD_TYPE = 1
+export const RECORD_REQ_ID = 2
+export const RECORD_TX_ID = 3
+export const RECORD_LEN = 4
+export const RECORD_FLAGS = 5
+
+/** A socket was accepted. */
+export const BATCH_OPENED = -1
+/** The peer of a socket has gone, or sent a message longer than XENSTORE_PAYLOAD_MAX. */
+export const BATCH_CLOSED = -2
+/** A guest broke the ring protocol; reqId says how (2 ring index, 3 protocol; xs_wire.h, error). */
+export const BATCH_BROKEN = -3
+/** Everything queued for the connection has gone out, after something had to wait. */
+export const BATCH_DRAINED = -4
+/** A VIRQ fired; connection is -1, reqId its number. */
+export const BATCH_VIRQ = -5
+/** Bytes of a stream ring (console); reqId and txId are 0. */
+export const BATCH_DATA = -6
+
+/** Output flag: drop this message if an identical one still waits in the connection's queue. */
+export const OUTPUT_COALESCE = 1
+/** Output flag: this is an event, which may expire (`expireEvents`) and not a reply. */
+export const OUTPUT_EVENT = 2
+
+export interface Batch {
+  readonly words: Int32Array
+  readonly bytes: Uint8Array
+  /** Words in use. */
+  length: number
+}
+
+/** Where the ring's page is: granted by the domain (preferred), or mapped as a foreign frame. */
+export type RingPage =
+  | { readonly kind: 'gref'; readonly gref: Gref }
+  | { readonly kind: 'gfn'; readonly gfn: Gfn }
+
+/**
+ * Words of one connection's record, readable through `connections`; native code writes all but the
+ * two limits. Record `id` begins at word `id * CONNECTION_WORDS`.
+ */
+export const CONNECTION_WORDS = 32
+/** 0 free, 1 socket, 2 ring. */
+export const CONNECTION_KIND = 0
+export const CONNECTION_DOMID = 1
+/** Replies and events that are queued and not yet wholly written. */
+export const CONNECTION_QUEUED_REPLIES = 2
+export const CONNECTION_QUEUED_EVENTS = 3
+export const CONNECTION_QUEUED_BYTES = 4
+/** No message is taken from the connection while replies + events reach this; 0 = no limit. */
+export const CONNECTION_MAX_OUTSTANDING = 5
+/** No message is taken while this is not 0. */
+export const CONNECTION_PAUSED = 6
+
+export interface RingSet {
+  /** Record words of all connections, in the state memory. */
+  readonly connections: Int32Array
+  /** Where replies go; see `OutputBatch`. */
+  readonly output: OutputBatch
+
+  /**
+   * Maps a domain's ring, binds its event channel and serves it.
+   * xenstore: zeroes the four indices, writes `features`; console: clears the connection byte.
+   * @throws XenError when mapping or binding fails; nothing is kept then
+   */
+  attach(domid: Domid, page: RingPage, remotePort: EvtchnPort, features: number): ConnectionId
+  /** xenstore only: dom0's own ring, from /proc/xen/xsd_kva and xsd_port; notifies once. */
+  attachSelf(): ConnectionId
+  /**
+   * The same page with another port (re-introduction): drops queues and partial input, zeroes the
+   * xenstore indices, binds anew. A port that cannot be bound leaves the connection without one.
+   */
+  reattach(id: ConnectionId, remotePort: EvtchnPort): void
+  /** Drops queues and partial input; the ring stays attached. */
+  reset(id: ConnectionId): void
+  /** Unmaps and unbinds, or closes the socket; the id is free afterwards. */
+  detach(id: ConnectionId): void
+
+  /** xenstore only: accepts connections at a unix socket (mode 0600, an old file is replaced). */
+  listen(path: string): void
+  /** Serves from now on; one call per batch. What is left in `output` afterwards is flushed. */
+  onBatch(handle: (batch: Batch) => void): void
+  /** Sends what is in `output`: one notify per ring, one write per socket; the rest is queued. */
+  flush(): void
+  /** Discards queued events older than this whose first byte has not gone out. @returns how many */
+  expireEvents(olderThanMs: number): number
+  close(): void
+}
+
+/** The buffer in which replies and events are put together, in the layout of a batch. */
+export interface OutputBatch {
+  readonly bytes: Uint8Array
+  /**
+   * Begins a message and says where its payload is to be written: up to OUTPUT_PAYLOAD_ROOM bytes.
+   * Flushes first when there is not enough room left.
+   * @returns byte offset into `bytes`
+   */
+  begin(connection: ConnectionId, type: number, reqId: number, txId: number, flags: number): number
+  /** Ends the message begun last. @param len payload bytes */
+  end(len: number): void
+  /** Takes the message begun last back. */
+  cancel(): void
+}
+
+/** Room that `begin` promises: more than XENSTORE_PAYLOAD_MAX, so that E2BIG can be noticed late. */
+export const OUTPUT_PAYLOAD_ROOM = 8192
