@@ -5,6 +5,7 @@
  * embedded simulator stand behind it; the contract suite (test/native/hypervisor-contract.ts) says
  * what both must do, and what it does not say no caller may rely on.
  */
+import type { StateMemory } from './os/state-memory.ts'
 import type { RingSet } from './ring-set.ts'
 
 /** Number of a domain, 0…32751 (xen/include/public/xen.h, DOMID_FIRST_RESERVED). */
@@ -149,7 +150,9 @@ export interface Hypervisor {
 }
 
 export interface RingSetOptions {
-  /** Bytes reserved (not used) for connection records and for queued bytes. */
+  /** Where connection records and queued bytes lie. */
+  readonly memory: StateMemory
+  /** Room reserved (not used) for connection records and for queued bytes. */
   readonly maxConnections: number
   readonly maxQueuedBytes: number
   /** Global VIRQs that this set's event-channel handle is to hold. */
