@@ -20,6 +20,7 @@ trap 'rm -rf "$work"' EXIT
 for deb in "$debs"/*.deb; do dpkg -x "$deb" "$work/debian"; done
 debian=$work/debian
 release=$(basename "$debian"/boot/vmlinuz-* | sed s/^vmlinuz-//)
+depmod --basedir "$debian" "$release"
 xen_bin=$(cd "$debian" && echo usr/lib/xen-[0-9]*/bin)
 
 pack() { # FOLDER ARCHIVE: the folder as a cpio archive, all files root's
@@ -60,8 +61,9 @@ install_modules() { # ROOT MODULE...: with what they depend on; without debug se
 install_busybox() { # ROOT
   local applet
   mkdir -p "$1/bin"
+  for applet in $(busybox --list); do ln -s busybox "$1/bin/$applet"; done
+  rm -f "$1/bin/busybox" # it lists itself
   cp "$(command -v busybox)" "$1/bin/busybox"
-  for applet in $(busybox --list); do ln -sf busybox "$1/bin/$applet"; done
 }
 
 build_base() {
