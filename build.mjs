@@ -1,0 +1,162 @@
+/**
+ * Sets up and builds everything: dependencies, addon, grammar, the three bundles, the C client.
+ * Uses nothing but Node, so that it runs before the dependencies are there. A step whose outcome is
+ * newer than its sources is passed over.
+ *
+ *   node build.mjs [--only dependencies,addon,grammar,programs,client] [--sanitize]
+ */
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(fileURLToPath(import.meta.url))
+const at = (...parts) => join(root, ...parts)
+const PROGRAMS = [
+  { name: 'lixs', entry: 'lixs/main.ts' },
+  { name: 'consoled', entry: 'consoled/main.ts' },
+  { name: 'xcld', entry: 'xcl/main.ts' },
+]
+
+const steps = {
+  /** node_modules as the lock file says; `npm ci` only when the lock file changed. */
+  dependencies() {
+    const installed = at('node_modules', '.package-lock.json')
+    if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(at('package-lock.json')).mtimeMs) return
+    say('installing dependencies (npm ci)')
+    run('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'])
+  },
+
+  /** The addon; with the Xen part where libxen-dev is installed. */
+  addon() {
+    const withXen = existsSync('/usr/include/xenctrl.h')
+    const key = fingerprint(['native/src', 'native/binding.gyp'], `${process.version} ${withXen}`)
+    const stamp = at('native/build/.fingerprint')
+    if (read(stamp) === key && existsSync(at('native/build/Release/xcl_native.node'))) return
+    say(withXen
+      ? 'building the addon with the Xen part (libxen-dev found)'
+      : 'building the addon without the Xen part (install libxen-dev for --hypervisor xen)')
+    const nodedir = resolve(process.execPath, '../..')
+    const args = [at('node_modules/node-gyp/bin/node-gyp.js'), 'rebuild', '--directory', at('native'), '--silent', '-j', '2']
+    if (existsSync(join(nodedir, 'include/node/node_api.h'))) args.push(`--nodedir=${nodedir}`)
+    run(process.execPath, args, { ...process.env, XCL_WITH_XEN: withXen ? '1' : '0' })
+    writeFileSync(stamp, key)
+  },
+
+  /** xl.cfg's grammar to a parser that esbuild can bundle. */
+  grammar() {
+    const source = at('xcl/config/xl-cfg.peggy')
+    const target = at('xcl/config/xl-cfg-parser.js')
+    if (!existsSync(source) || isNewer(target, [source])) return
+    run(process.execPath, [at('node_modules/peggy/bin/peggy.js'), '--format', 'es', '-o', target, source])
+  },
+
+  /** dist/lib/*.cjs, dist/bin/* and the addon beside the bundles. */
+  async programs() {
+    const { build } = await import('esbuild')
+    mkdirSync(at('dist/bin'), { recursive: true })
+    mkdirSync(at('dist/lib'), { recursive: true })
+    writeFileSync(at('dist/package.json'), '{ "type": "commonjs" }\n')
+    const version = JSON.parse(readFileSync(at('package.json'), 'utf8')).version
+    for (const program of PROGRAMS) {
+      if (!existsSync(at(program.entry))) continue
+      await build({
+        entryPoints: [at(program.entry)],
+        outfile: at(`dist/lib/${program.name}.cjs`),
+        bundle: true,
+        platform: 'node',
+        target: 'node20',
+        format: 'cjs',
+        logLevel: 'warning',
+        define: {
+          'process.env.XCL_VERSION': JSON.stringify(version),
+          'import.meta.url': 'XCL_BUNDLE_URL',
+        },
+        banner: { js: "const XCL_BUNDLE_URL = require('node:url').pathToFileURL(__filename).href" },
+      })
+      const launcher = at(`dist/bin/${program.name}`)
+      writeFileSync(launcher, `#!/usr/bin/env node\nrequire('../lib/${program.name}.cjs')\n`)
+      chmodSync(launcher, 0o755)
+    }
+    const contract = at('test/native/hypervisor-contract.ts')
+    if (existsSync(contract)) {
+      await build({
+        entryPoints: [contract],
+        outfile: at('dist/test/hypervisor-contract.cjs'),
+        bundle: true,
+        platform: 'node',
+        target: 'node20',
+        format: 'cjs',
+        logLevel: 'warning',
+        define: { 'import.meta.url': 'XCL_BUNDLE_URL' },
+        banner: { js: "const XCL_BUNDLE_URL = require('node:url').pathToFileURL(__filename).href" },
+      })
+    }
+    const addon = at('native/build/Release/xcl_native.node')
+    rmSync(at('dist/lib/xcl_native.node'), { force: true })
+    copyFileSync(addon, at('dist/lib/xcl_native.node'))
+  },
+
+  /** What a person types: small, static, so that starting it costs next to nothing. */
+  client() {
+    if (!existsSync(at('xcl/client'))) return
+    const sources = readdirSync(at('xcl/client')).map((name) => at('xcl/client', name))
+    const target = at('dist/bin/xcl')
+    if (isNewer(target, sources)) return
+    mkdirSync(at('dist/bin'), { recursive: true })
+    run('cc', [
+      '-std=c17', '-O2', '-static', '-s', '-Wall', '-Wextra', '-Werror',
+      '-D_FORTIFY_SOURCE=2', '-fstack-protector-strong', '-o', target,
+      ...sources.filter((file) => file.endsWith('.c')),
+    ])
+  },
+}
+
+function say(text) {
+  process.stderr.write(`build: ${text}\n`)
+}
+
+function run(command, args, env = process.env) {
+  try {
+    execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env })
+  } catch (error) {
+    if (error.code === 'ENOENT') fail(`${command} is not there; install it (Debian: apt-get install build-essential)`)
+    fail(`${[command, ...args].join(' ')} ended with ${error.status ?? error.signal}`)
+  }
+}
+
+function fail(text) {
+  process.stderr.write(`build: ${text}\n`)
+  process.exit(1)
+}
+
+function read(file) {
+  return existsSync(file) ? readFileSync(file, 'utf8') : ''
+}
+
+function isNewer(target, sources) {
+  if (!existsSync(target)) return false
+  const made = statSync(target).mtimeMs
+  return sources.every((source) => statSync(source).mtimeMs < made)
+}
+
+/** Digest over the content of files and folders, and a text of what else matters. */
+function fingerprint(places, text) {
+  const hash = createHash('sha256').update(text)
+  for (const place of places) {
+    if (!existsSync(at(place))) continue
+    const names = statSync(at(place)).isDirectory()
+      ? readdirSync(at(place)).sort().map((name) => join(place, name))
+      : [place]
+    for (const name of names) hash.update(name).update(readFileSync(at(name)))
+  }
+  return hash.digest('hex')
+}
+
+const flag = process.argv.indexOf('--only')
+const wanted = flag === -1 ? Object.keys(steps) : (process.argv[flag + 1] ?? '').split(',')
+for (const name of wanted) {
+  if (!Object.hasOwn(steps, name)) fail(`no step "${name}"; there are ${Object.keys(steps).join(', ')}`)
+  await steps[name]()
+}
