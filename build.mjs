@@ -7,7 +7,17 @@
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -23,7 +33,11 @@ const steps = {
   /** node_modules as the lock file says; `npm ci` only when the lock file changed. */
   dependencies() {
     const installed = at('node_modules', '.package-lock.json')
-    if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(at('package-lock.json')).mtimeMs) return
+    if (
+      existsSync(installed) &&
+      statSync(installed).mtimeMs >= statSync(at('package-lock.json')).mtimeMs
+    )
+      return
     say('installing dependencies (npm ci)')
     run('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'])
   },
@@ -34,11 +48,21 @@ const steps = {
     const key = fingerprint(['native/src', 'native/binding.gyp'], `${process.version} ${withXen}`)
     const stamp = at('native/build/.fingerprint')
     if (read(stamp) === key && existsSync(at('native/build/Release/xcl_native.node'))) return
-    say(withXen
-      ? 'building the addon with the Xen part (libxen-dev found)'
-      : 'building the addon without the Xen part (install libxen-dev for --hypervisor xen)')
+    say(
+      withXen
+        ? 'building the addon with the Xen part (libxen-dev found)'
+        : 'building the addon without the Xen part (install libxen-dev for --hypervisor xen)',
+    )
     const nodedir = resolve(process.execPath, '../..')
-    const args = [at('node_modules/node-gyp/bin/node-gyp.js'), 'rebuild', '--directory', at('native'), '--silent', '-j', '2']
+    const args = [
+      at('node_modules/node-gyp/bin/node-gyp.js'),
+      'rebuild',
+      '--directory',
+      at('native'),
+      '--silent',
+      '-j',
+      '2',
+    ]
     if (existsSync(join(nodedir, 'include/node/node_api.h'))) args.push(`--nodedir=${nodedir}`)
     run(process.execPath, args, { ...process.env, XCL_WITH_XEN: withXen ? '1' : '0' })
     writeFileSync(stamp, key)
@@ -49,7 +73,14 @@ const steps = {
     const source = at('xcl/config/xl-cfg.peggy')
     const target = at('xcl/config/xl-cfg-parser.js')
     if (!existsSync(source) || isNewer(target, [source])) return
-    run(process.execPath, [at('node_modules/peggy/bin/peggy.js'), '--format', 'es', '-o', target, source])
+    run(process.execPath, [
+      at('node_modules/peggy/bin/peggy.js'),
+      '--format',
+      'es',
+      '-o',
+      target,
+      source,
+    ])
   },
 
   /** dist/lib/*.cjs, dist/bin/* and the addon beside the bundles. */
@@ -106,8 +137,17 @@ const steps = {
     if (isNewer(target, sources)) return
     mkdirSync(at('dist/bin'), { recursive: true })
     run('cc', [
-      '-std=c17', '-O2', '-static', '-s', '-Wall', '-Wextra', '-Werror',
-      '-D_FORTIFY_SOURCE=2', '-fstack-protector-strong', '-o', target,
+      '-std=c17',
+      '-O2',
+      '-static',
+      '-s',
+      '-Wall',
+      '-Wextra',
+      '-Werror',
+      '-D_FORTIFY_SOURCE=2',
+      '-fstack-protector-strong',
+      '-o',
+      target,
       ...sources.filter((file) => file.endsWith('.c')),
     ])
   },
@@ -121,7 +161,8 @@ function run(command, args, env = process.env) {
   try {
     execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env })
   } catch (error) {
-    if (error.code === 'ENOENT') fail(`${command} is not there; install it (Debian: apt-get install build-essential)`)
+    if (error.code === 'ENOENT')
+      fail(`${command} is not there; install it (Debian: apt-get install build-essential)`)
     fail(`${[command, ...args].join(' ')} ended with ${error.status ?? error.signal}`)
   }
 }
@@ -147,7 +188,9 @@ function fingerprint(places, text) {
   for (const place of places) {
     if (!existsSync(at(place))) continue
     const names = statSync(at(place)).isDirectory()
-      ? readdirSync(at(place)).sort().map((name) => join(place, name))
+      ? readdirSync(at(place))
+          .sort()
+          .map((name) => join(place, name))
       : [place]
     for (const name of names) hash.update(name).update(readFileSync(at(name)))
   }
@@ -157,6 +200,7 @@ function fingerprint(places, text) {
 const flag = process.argv.indexOf('--only')
 const wanted = flag === -1 ? Object.keys(steps) : (process.argv[flag + 1] ?? '').split(',')
 for (const name of wanted) {
-  if (!Object.hasOwn(steps, name)) fail(`no step "${name}"; there are ${Object.keys(steps).join(', ')}`)
+  if (!Object.hasOwn(steps, name))
+    fail(`no step "${name}"; there are ${Object.keys(steps).join(', ')}`)
   await steps[name]()
 }
