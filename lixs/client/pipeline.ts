@@ -1,0 +1,156 @@
+import { createConnection, type Socket } from 'node:net'
+import { Decoder } from '../wire/decoder.ts'
+import { Encoder } from '../wire/encoder.ts'
+import { decodeErrno } from '../wire/errno.ts'
+import { opName, XENSTORE_PAYLOAD_MAX, XS_ERROR, XS_WATCH_EVENT } from '../wire/ops.ts'
+import type { Packet } from '../wire/packet.ts'
+import { XenstoreConnectionLost, XenstoreError, XenstoreUnreachable } from './errors.ts'
+
+/** A request on its way, until its reply comes. */
+interface Waiting {
+  readonly type: number
+  readonly path: string | undefined
+  readonly resolve: (payload: Uint8Array) => void
+  readonly reject: (error: Error) => void
+}
+
+/**
+ * One socket to the daemon, with any number of requests on their way.
+ *
+ * The daemon answers in the order of the requests, so the oldest one waiting owns the next reply.
+ * Requests made in one turn of the event loop leave in one write.
+ */
+export class Pipeline {
+  readonly #socket: Socket
+  readonly #encoder = new Encoder()
+  readonly #decoder = new Decoder()
+  readonly #onEvent: (payload: Uint8Array) => void
+  #waiting: Waiting[] = []
+  /** Index of the oldest one still waiting; those before it are answered. */
+  #oldest = 0
+  #reqId = 0
+  #isWriteDue = false
+  #lost: XenstoreConnectionLost | undefined
+  #isClosing = false
+  /** Settles when the connection has ended: with undefined when we closed it. */
+  readonly closed: Promise<XenstoreConnectionLost | undefined>
+
+  /**
+   * @param onEvent is given the payload of each watch event
+   * @throws XenstoreUnreachable
+   */
+  static connect(socketPath: string, onEvent: (payload: Uint8Array) => void): Promise<Pipeline> {
+    return new Promise((resolve, reject) => {
+      const socket = createConnection(socketPath)
+      const refuse = (error: NodeJS.ErrnoException): void => {
+        reject(new XenstoreUnreachable(socketPath, error.code ?? error.message, { cause: error }))
+      }
+      socket.once('error', refuse)
+      socket.once('connect', () => {
+        socket.off('error', refuse)
+        resolve(new Pipeline(socket, onEvent))
+      })
+    })
+  }
+
+  private constructor(socket: Socket, onEvent: (payload: Uint8Array) => void) {
+    this.#socket = socket
+    this.#onEvent = onEvent
+    this.closed = new Promise((resolve) => {
+      let cause: Error | undefined
+      socket.on('error', (error) => {
+        cause = error
+      })
+      socket.on('close', () => {
+        this.#end(cause)
+        resolve(this.#isClosing ? undefined : this.#lost)
+      })
+    })
+    socket.on('data', (bytes) => this.#take(bytes))
+  }
+
+  /**
+   * Sends a request whose payload is `parts`, one behind the other.
+   *
+   * @param path what the request is about, for the text of an error
+   * @returns the payload of the reply, in memory of its own
+   * @throws XenstoreError, also when the request is too long to be sent (E2BIG)
+   * @throws XenstoreConnectionLost
+   */
+  request(
+    type: number,
+    txId: number,
+    parts: readonly Uint8Array[],
+    path?: string,
+  ): Promise<Uint8Array> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost)
+    let length = 0
+    for (const part of parts) length += part.length
+    if (length > XENSTORE_PAYLOAD_MAX) {
+      return Promise.reject(new XenstoreError('E2BIG', opName(type), path))
+    }
+    return new Promise((resolve, reject) => {
+      this.#reqId = (this.#reqId + 1) >>> 0
+      this.#encoder.add(type, this.#reqId, txId, parts)
+      this.#waiting.push({ type, path, resolve, reject })
+      if (this.#isWriteDue) return
+      this.#isWriteDue = true
+      process.nextTick(() => this.#write())
+    })
+  }
+
+  /** Ends the connection; requests still on their way fail. */
+  close(): void {
+    this.#isClosing = true
+    this.#socket.destroy()
+  }
+
+  #write(): void {
+    this.#isWriteDue = false
+    if (this.#lost === undefined && !this.#encoder.isEmpty) this.#socket.write(this.#encoder.take())
+  }
+
+  #take(bytes: Uint8Array): void {
+    try {
+      for (const packet of this.#decoder.push(bytes)) this.#deliver(packet)
+    } catch (error) {
+      this.#socket.destroy(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  #deliver(packet: Packet): void {
+    if (packet.type === XS_WATCH_EVENT) {
+      this.#onEvent(packet.payload)
+      return
+    }
+    const waiting = this.#waiting[this.#oldest]
+    if (waiting === undefined) throw new Error(`${opName(packet.type)} without a request`)
+    this.#oldest++
+    // Moved down only now and then: each request pays for it once on average.
+    if (this.#oldest * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#oldest)
+      this.#oldest = 0
+    }
+    if (packet.type === waiting.type) {
+      waiting.resolve(packet.payload)
+    } else if (packet.type === XS_ERROR) {
+      const errno = decodeErrno(packet.payload)
+      waiting.reject(new XenstoreError(errno, opName(waiting.type), waiting.path))
+    } else {
+      const text = `${opName(packet.type)} as the answer to ${opName(waiting.type)}`
+      const lost = new XenstoreConnectionLost(text)
+      waiting.reject(lost)
+      throw lost
+    }
+  }
+
+  #end(cause: Error | undefined): void {
+    const reason = this.#isClosing
+      ? 'it was closed here'
+      : (cause?.message ?? 'the daemon closed it')
+    this.#lost = new XenstoreConnectionLost(reason, { cause })
+    for (const waiting of this.#waiting.slice(this.#oldest)) waiting.reject(this.#lost)
+    this.#waiting = []
+    this.#oldest = 0
+  }
+}
