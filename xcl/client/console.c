@@ -1,0 +1,208 @@
+/* A guest's console on this terminal: consoled's socket, or the terminal device of xenconsoled. */
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+static struct termios before;
+static volatile int is_changed;
+
+void restore_terminal(void)
+{
+	if (is_changed) tcsetattr(STDIN_FILENO, TCSANOW, &before);
+	is_changed = 0;
+}
+
+static void refuse(int xcld, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void refuse(int xcld, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	send_frame(xcld, TO_ATTACHED, text, strlen(text));
+}
+
+/* One line of at most `room` bytes, a byte at a time: what follows it belongs to the console. */
+static int read_line(int fd, char *into, size_t room)
+{
+	size_t used = 0;
+	while (used + 1 < room) {
+		char byte;
+		ssize_t got = read(fd, &byte, 1);
+		if (got < 0 && errno == EINTR) continue;
+		if (got <= 0) return -1;
+		if (byte == '\n') break;
+		into[used++] = byte;
+	}
+	into[used] = 0;
+	return 0;
+}
+
+static int open_consoled(int xcld, const char *path, const char *domid, int is_read_only)
+{
+	int fd = connect_unix(path);
+	if (fd < 0) {
+		refuse(xcld, "consoled does not answer at %s: %s", path, strerrordesc_np(errno));
+		return -1;
+	}
+	char line[512];
+	int length = snprintf(line, sizeof line, "attach %s%s\n", domid, is_read_only ? " ro" : "");
+	if (write(fd, line, (size_t)length) != length || read_line(fd, line, sizeof line) < 0) {
+		refuse(xcld, "consoled at %s closed the connection", path);
+	} else if (strcmp(line, "ok") == 0) {
+		return fd;
+	} else {
+		refuse(xcld, "%s", strncmp(line, "error ", 6) == 0 ? line + 6 : line);
+	}
+	close(fd);
+	return -1;
+}
+
+/*
+ * Only one may read a tty, or each gets a part of the output; the lock is the one of xenconsole.
+ * @return its descriptor, -1 when somebody holds it
+ */
+static int lock_tty(const char *path)
+{
+	for (;;) {
+		int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+		if (fd < 0) return -1;
+		struct stat held, named;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			close(fd);
+			return -1;
+		}
+		/* The holder before us removed the file: it is no longer the one others lock. */
+		if (fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino) return fd;
+		close(fd);
+	}
+}
+
+static void unlock_tty(struct console *console)
+{
+	if (console->lock < 0) return;
+	unlink(console->lock_path);
+	close(console->lock);
+	console->lock = -1;
+}
+
+static int open_tty(struct console *console, int xcld, const char *path, const char *domid)
+{
+	snprintf(console->lock_path, sizeof console->lock_path, "/var/lock/xenconsole.%s", domid);
+	console->lock = lock_tty(console->lock_path);
+	if (console->lock < 0) {
+		refuse(xcld, "somebody else is at the console of domain %s (%s is locked)", domid,
+		       console->lock_path);
+		return -1;
+	}
+	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0) {
+		refuse(xcld, "cannot open the console's terminal %s: %s", path, strerrordesc_np(errno));
+		unlock_tty(console);
+		return -1;
+	}
+	struct termios raw;
+	if (tcgetattr(fd, &raw) == 0) {
+		cfmakeraw(&raw);
+		tcsetattr(fd, TCSANOW, &raw);
+	}
+	return fd;
+}
+
+static const char *next_text(const struct frame *frame, size_t *at)
+{
+	if (*at >= frame->length) die(EXIT_FAILED, "xcld sent a frame that ends too early");
+	const char *text = (const char *)frame->payload + *at;
+	*at += strlen(text) + 1;
+	return text;
+}
+
+void attach(struct console *console, int xcld, struct frame *frame)
+{
+	size_t at = 0;
+	const char *kind = next_text(frame, &at);
+	const char *path = next_text(frame, &at);
+	const char *domid = next_text(frame, &at);
+	int is_read_only = strcmp(next_text(frame, &at), "ro") == 0;
+	console->escape = (uint8_t)atoi(next_text(frame, &at));
+
+	int fd = strcmp(kind, "consoled") == 0 ? open_consoled(xcld, path, domid, is_read_only)
+	                                       : open_tty(console, xcld, path, domid);
+	if (fd < 0) return;
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	console->fd = fd;
+	console->queued = 0;
+	console->stdin_open = 1;
+	console->is_raw = 0;
+	if (isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0) {
+		struct termios raw = before;
+		cfmakeraw(&raw);
+		/* Set first: a signal in between then restores what was never changed. */
+		is_changed = 1;
+		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+		console->is_raw = 1;
+	}
+	send_frame(xcld, TO_ATTACHED, "", 0);
+}
+
+int console_readable(struct console *console)
+{
+	uint8_t bytes[16384];
+	ssize_t got = read(console->fd, bytes, sizeof bytes);
+	if (got < 0) return errno == EAGAIN || errno == EINTR;
+	if (got == 0) return 0;
+	write_out(STDOUT_FILENO, bytes, (size_t)got);
+	return 1;
+}
+
+int console_typed(struct console *console)
+{
+	uint8_t bytes[4096];
+	size_t room = sizeof console->queue - console->queued;
+	/* A pipe waits until the guest has taken what came before; a person's keys are read on, or
+	   the escape could not be seen: what does not fit is lost, as it is in a stuck terminal. */
+	size_t want = console->is_raw || room > sizeof bytes ? sizeof bytes : room;
+	ssize_t got = read(STDIN_FILENO, bytes, want);
+	if (got < 0) return errno == EAGAIN || errno == EINTR;
+	if (got == 0) {
+		console->stdin_open = 0;
+		return !console->is_raw;
+	}
+	for (ssize_t i = 0; console->is_raw && i < got; i++) {
+		/* Only as a key of its own: in the middle of a paste it is the guest's. */
+		if (got == 1 && bytes[i] == console->escape) return 0;
+	}
+	if ((size_t)got > room) got = (ssize_t)room;
+	memcpy(console->queue + console->queued, bytes, (size_t)got);
+	console->queued += (size_t)got;
+	console_writable(console);
+	return 1;
+}
+
+void console_writable(struct console *console)
+{
+	if (console->queued == 0) return;
+	ssize_t written = write(console->fd, console->queue, console->queued);
+	if (written <= 0) return;
+	console->queued -= (size_t)written;
+	memmove(console->queue, console->queue + written, console->queued);
+}
+
+void detach(struct console *console)
+{
+	restore_terminal();
+	console->is_raw = 0;
+	if (console->fd >= 0) close(console->fd);
+	console->fd = -1;
+	unlock_tty(console);
+}

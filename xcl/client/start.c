@@ -1,0 +1,103 @@
+/* Finds xcld, or starts it. */
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* Two clients may start xcld at once; the one that lost waits for the winner's to be ready. */
+#define START_TRIES 200
+#define START_PAUSE_NS 50000000L
+
+int connect_unix(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof address.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(address.sun_path, path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) return -1;
+	while (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+		if (errno == EINTR) continue;
+		int why = errno;
+		close(fd);
+		errno = why;
+		return -1;
+	}
+	return fd;
+}
+
+/* XCLD, or the xcld in the folder of this program. */
+static void find_xcld(char *into, size_t room)
+{
+	const char *told = getenv("XCLD");
+	if (told != NULL && *told != 0) {
+		if (strlen(told) >= room) die(EXIT_FAILED, "XCLD is too long a path");
+		strcpy(into, told);
+		return;
+	}
+	ssize_t length = readlink("/proc/self/exe", into, room - 6);
+	if (length <= 0) die(EXIT_FAILED, "cannot tell where xcl lies: is /proc mounted?");
+	into[length] = 0;
+	char *slash = strrchr(into, '/');
+	strcpy(slash == NULL ? into : slash + 1, "xcld");
+}
+
+/* Runs xcld until it is in the background and serves; what it has to say goes to our stderr. */
+static void start_xcld(const char *socket_path)
+{
+	char program[4096];
+	find_xcld(program, sizeof program);
+	char *arguments[] = { program, "--socket", (char *)socket_path, NULL };
+
+	posix_spawn_file_actions_t actions;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	pid_t child;
+	int failed = posix_spawn(&child, program, &actions, NULL, arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (failed != 0)
+		die(EXIT_FAILED, "xcld is not running and cannot be started (%s): %s", program,
+		    strerrordesc_np(failed));
+
+	int status;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR) die(EXIT_FAILED, "cannot wait for xcld: %s", strerrordesc_np(errno));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+	if (WIFEXITED(status) && WEXITSTATUS(status) != 127) exit(WEXITSTATUS(status));
+	die(EXIT_FAILED, "xcld (%s) did not start", program);
+}
+
+int connect_xcld(const char *path)
+{
+	int is_started = 0;
+	for (int tries = 0; tries < START_TRIES; tries++) {
+		int fd = connect_unix(path);
+		if (fd >= 0) return fd;
+		if (errno == EACCES || errno == EPERM)
+			die(EXIT_REFUSED, "you may not talk to xcld at %s; xcl must be run as root (try sudo)", path);
+		if (errno != ENOENT && errno != ECONNREFUSED && errno != EAGAIN)
+			die(EXIT_FAILED, "cannot reach xcld at %s: %s", path, strerrordesc_np(errno));
+		if (!is_started) {
+			start_xcld(path);
+			is_started = 1;
+			continue;
+		}
+		struct timespec pause = { 0, START_PAUSE_NS };
+		nanosleep(&pause, NULL);
+	}
+	die(EXIT_FAILED, "xcld was started but does not answer at %s; its log says why", path);
+}
