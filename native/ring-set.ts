@@ -6,9 +6,12 @@
  * TypeScript puts what it has to say into `output` and flushes once.
  *
  * ```
- * batch.words:  connection  type  reqId  txId  len  flags │ payload, padded to 4 │ connection …
- *               0           1     2      3     4    5       6
+ * batch.words:  connection  flags  type  reqId  txId  len │ payload, padded to 4 │ connection …
+ *               0           1      2     3      4     5     6
  * ```
+ *
+ * From `type` on a record is what goes over the wire (struct xsd_sockmsg and its payload), so native
+ * code moves it in one piece.
  *
  * `batch.bytes` is the same memory as bytes: the payload of the record at word `w` begins at byte
  * `(w + RECORD_WORDS) * 4`. Both buffers are reused: who wants to keep bytes copies them.
@@ -23,11 +26,11 @@ export type ConnectionId = number & { readonly brand: 'ConnectionId' }
 
 export const RECORD_WORDS = 6
 export const RECORD_CONNECTION = 0
-export const RECORD_TYPE = 1
-export const RECORD_REQ_ID = 2
-export const RECORD_TX_ID = 3
-export const RECORD_LEN = 4
-export const RECORD_FLAGS = 5
+export const RECORD_FLAGS = 1
+export const RECORD_TYPE = 2
+export const RECORD_REQ_ID = 3
+export const RECORD_TX_ID = 4
+export const RECORD_LEN = 5
 
 /** A socket was accepted. */
 export const BATCH_OPENED = -1
@@ -97,7 +100,15 @@ export interface RingSet {
   reattach(id: ConnectionId, remotePort: EvtchnPort): void
   /** Drops queues and partial input; the ring stays attached. */
   reset(id: ConnectionId): void
-  /** Unmaps and unbinds, or closes the socket; the id is free afterwards. */
+  /**
+   * Looks at a connection again after CONNECTION_PAUSED was cleared or CONNECTION_MAX_OUTSTANDING
+   * raised: native code does not watch those words while it has nothing else to do.
+   */
+  resume(id: ConnectionId): void
+  /**
+   * Sends what is in `output`, then unmaps and unbinds, or closes the socket. The id is free
+   * afterwards; the batch at hand may still hold records of it, no later one does.
+   */
   detach(id: ConnectionId): void
 
   /** xenstore only: accepts connections at a unix socket (mode 0600, an old file is replaced). */

@@ -1,0 +1,99 @@
+/**
+ * The only place that loads the C++ addon, and the types of what it offers to native/.
+ *
+ * In a bundle the addon lies beside the bundle (or in the library folder next to it), in development
+ * where node-gyp has put it.
+ */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import type { MemoryRange } from './os/state-memory.ts'
+import { XenError } from './xen-error.ts'
+
+/** Where the addon may be, seen from this file or from the bundle that holds it. */
+const PLACES = ['./xcl_native.node', './build/Release/xcl_native.node', '../lib/xcl_native.node']
+
+/** Both ends of a pseudo terminal: descriptors, and the path of the slave. */
+export interface PtyPair {
+  readonly master: number
+  readonly slave: number
+  readonly path: string
+}
+
+/** The master end of a pseudo terminal in the event loop. */
+export interface PtyMaster {
+  /** Begins to read. No bytes: nobody holds the slave any more, reading has stopped. */
+  onReadable(handle: (bytes: Uint8Array) => void): void
+  /** Calls once, when the terminal takes bytes again. */
+  onWritable(handle: () => void): void
+  setReading(isReading: boolean): void
+  /** @returns bytes taken, 0 when the terminal is full */
+  write(bytes: Uint8Array): number
+  /** Closes the descriptor too; may be called twice. */
+  close(): void
+}
+
+interface Addon {
+  setErrorClass(errorClass: typeof XenError): void
+  readonly MemoryRange: new (bytes: number) => MemoryRange
+  readonly PtyMaster: new (fd: number) => PtyMaster
+  openPty(): PtyPair
+  lockFile(path: string): number
+  sendNotify(socketPath: string, text: string): void
+  raiseFileLimit(wanted: number): number
+  closeFd(fd: number): void
+}
+
+const addon = load()
+
+function load(): Addon {
+  const forced = process.env['XCL_ADDON']
+  const places = forced
+    ? [forced]
+    : PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url)))
+  const file = places.find((place) => existsSync(place))
+  if (file === undefined) {
+    throw new Error(`the native addon is missing (${places[0]}); run \`npm run build\``)
+  }
+  const loaded: Addon = createRequire(import.meta.url)(file)
+  loaded.setErrorClass(XenError)
+  return loaded
+}
+
+/** Reserves address space (a multiple of 4,096 bytes); pages cost memory once they are touched. */
+export function reserveMemory(bytes: number): MemoryRange {
+  return new addon.MemoryRange(bytes)
+}
+
+/**
+ * Opens (and makes, mode 0644) a file and locks it for as long as the descriptor is open.
+ * @returns the descriptor
+ * @throws XenError with code EAGAIN when another open file holds the lock
+ */
+export function lockFile(path: string): number {
+  return addon.lockFile(path)
+}
+
+/** Sends one datagram to a service manager's socket; `@name` is an abstract address. */
+export function sendNotify(socketPath: string, text: string): void {
+  addon.sendNotify(socketPath, text)
+}
+
+/** Raises the limit of open files as far as is allowed. @returns the limit now in force */
+export function raiseFileLimit(wanted: number): number {
+  return addon.raiseFileLimit(wanted)
+}
+
+export function closeFd(fd: number): void {
+  addon.closeFd(fd)
+}
+
+/** A new pseudo terminal: raw, the master non-blocking; the caller closes both ends. */
+export function openPty(): PtyPair {
+  return addon.openPty()
+}
+
+/** Takes over the master's descriptor. */
+export function watchPty(master: number): PtyMaster {
+  return new addon.PtyMaster(master)
+}

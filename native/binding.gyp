@@ -1,0 +1,46 @@
+{
+  'variables': {
+    # 1: with libxenctrl and friends; follows the headers unless XCL_WITH_XEN says otherwise.
+    'with_xen%': '<!(if test -n "$XCL_WITH_XEN"; then echo "$XCL_WITH_XEN"; elif test -e /usr/include/xenctrl.h; then echo 1; else echo 0; fi)',
+    # 1: AddressSanitizer and UndefinedBehaviorSanitizer, for test/native.
+    'sanitize%': '<!(echo "${XCL_SANITIZE:-0}")',
+  },
+  'targets': [
+    {
+      'target_name': 'xcl_native',
+      'sources': [
+        'src/addon.cc',
+        'src/errors.cc',
+        'src/loop_watch.cc',
+        'src/memory_range.cc',
+        'src/os.cc',
+        'src/pty.cc',
+      ],
+      'include_dirs': ['../node_modules/node-addon-api'],
+      'defines': ['NAPI_VERSION=9', 'NODE_ADDON_API_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': [
+        '-std=c++20',
+        '-fexceptions',
+        '-fstack-protector-strong',
+        '-fvisibility=hidden',
+        '-Wall',
+        '-Wextra',
+        '-Werror=return-type',
+      ],
+      'ldflags': ['-Wl,-z,relro', '-Wl,-z,now', '-Wl,-z,noexecstack'],
+      'conditions': [
+        ['sanitize==1', {
+          'cflags_cc': ['-fsanitize=address,undefined', '-fno-sanitize=vptr', '-fno-omit-frame-pointer', '-g'],
+          'ldflags': ['-fsanitize=address,undefined'],
+        }, {
+          'defines': ['_FORTIFY_SOURCE=2'],
+        }],
+        ['with_xen==1', {
+          'defines': ['XCL_WITH_XEN=1'],
+          'libraries': ['-lxenctrl', '-lxenguest', '-lxenevtchn', '-lxengnttab', '-lxenforeignmemory', '-lxentoollog'],
+        }],
+      ],
+    },
+  ],
+}

@@ -1,0 +1,28 @@
+// The addon's exports; their types stand in native/addon.ts.
+#include <napi.h>
+
+#include "errors.h"
+#include "memory_range.h"
+#include "os.h"
+#include "pty.h"
+
+namespace {
+
+// XenError is a TypeScript class: it is handed over once, before anything can fail.
+void setErrorClass(const Napi::CallbackInfo& info) {
+  info.Env().GetInstanceData<xcl::AddonData>()->xenError = Napi::Persistent(info[0].As<Napi::Function>());
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new xcl::AddonData());
+  exports.Set("setErrorClass", Napi::Function::New(env, setErrorClass, "setErrorClass"));
+  exports.Set("MemoryRange", xcl::MemoryRange::define(env));
+  exports.Set("PtyMaster", xcl::PtyMaster::define(env));
+  exports.Set("openPty", Napi::Function::New(env, xcl::openPty, "openPty"));
+  xcl::defineOs(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(xcl_native, initialise)

@@ -1,0 +1,66 @@
+// Wraps the uv handles with which native code joins node's event loop: one watched descriptor, one
+// "come back in the next turn", one timer. They close together.
+#pragma once
+
+#include <napi.h>
+#include <uv.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace xcl {
+
+/** Who is called from the loop. */
+class LoopListener {
+ public:
+  virtual ~LoopListener() = default;
+  /** @param events UV_READABLE, UV_WRITABLE, UV_DISCONNECT; UV_READABLE | UV_WRITABLE on error */
+  virtual void onReady(int events) = 0;
+  /** The turn asked for with `again`. */
+  virtual void onTurn() {}
+  /** The time asked for with `later` is over. */
+  virtual void onTimer() {}
+  /** The environment ends: close everything, call no JavaScript. */
+  virtual void onEnvironmentEnd() = 0;
+};
+
+/**
+ * Owned by the listener through `Ptr`. uv keeps the memory of a handle until its close callback, so
+ * letting go of the Ptr only begins the end: the object deletes itself when all three are closed.
+ */
+class LoopWatch {
+ public:
+  struct Release {
+    void operator()(LoopWatch* watch) const { watch->release(); }
+  };
+  using Ptr = std::unique_ptr<LoopWatch, Release>;
+
+  static Ptr open(Napi::Env env, int fd, LoopListener* listener);
+
+  LoopWatch(const LoopWatch&) = delete;
+  LoopWatch& operator=(const LoopWatch&) = delete;
+
+  /** Waits for these events (UV_READABLE …) until told otherwise; 0 waits for nothing. */
+  void wait(int events);
+  /** Calls `onTurn` once, in the next turn of the loop, which then does not block. */
+  void again();
+  /** Calls `onTimer` once. */
+  void later(uint64_t timeoutMs);
+
+ private:
+  LoopWatch(Napi::Env env, LoopListener* listener) : env_(env), listener_(listener) {}
+  ~LoopWatch() = default;
+
+  void release();
+  static void onClosed(uv_handle_t* handle);
+
+  napi_env env_;
+  LoopListener* listener_;
+  uv_poll_t poll_{};
+  uv_idle_t idle_{};
+  uv_timer_t timer_{};
+  int open_ = 0;
+  napi_async_cleanup_hook_handle hook_ = nullptr;
+};
+
+}  // namespace xcl
