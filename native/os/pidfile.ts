@@ -1,0 +1,61 @@
+import { closeSync, ftruncateSync, mkdirSync, readFileSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { lockFile } from '../addon.ts'
+import { XenError } from '../xen-error.ts'
+
+/** Another instance holds the pid file. */
+export class AlreadyRunning extends Error {
+  override readonly name = 'AlreadyRunning'
+  /** Number of its process, as far as the file says. */
+  readonly pid: number | undefined
+
+  constructor(path: string, pid: number | undefined) {
+    super(
+      pid === undefined
+        ? `already running (${path} is locked)`
+        : `already running (pid ${pid}; ${path} is locked)`,
+    )
+    this.pid = pid
+  }
+}
+
+/**
+ * A locked file with our pid in it. The lock goes with the process, so a file left behind by one
+ * that was killed is no obstacle; the file itself stays, as upstream's does.
+ */
+export class PidFile {
+  readonly #fd: number
+
+  /**
+   * Takes the lock; the file keeps its old content until `write`.
+   *
+   * @throws AlreadyRunning
+   * @throws XenError when the file cannot be made
+   */
+  static lock(path: string): PidFile {
+    mkdirSync(dirname(path), { recursive: true })
+    try {
+      return new PidFile(lockFile(path))
+    } catch (error) {
+      if (!(error instanceof XenError) || error.code !== 'EAGAIN') throw error
+      const pid = Number.parseInt(readFileSync(path, 'latin1'), 10)
+      throw new AlreadyRunning(path, Number.isNaN(pid) ? undefined : pid)
+    }
+  }
+
+  private constructor(fd: number) {
+    this.#fd = fd
+  }
+
+  /** From now on the file says which process this is: the number and a newline. */
+  write(pid: number): void {
+    ftruncateSync(this.#fd)
+    writeSync(this.#fd, `${pid}\n`, 0)
+  }
+
+  /** Empties the file and gives up the lock. */
+  release(): void {
+    ftruncateSync(this.#fd)
+    closeSync(this.#fd)
+  }
+}
