@@ -1,0 +1,185 @@
+/**
+ * Every flag of lixs, once, as data. Parser, help and `--print-config` come from this table.
+ *
+ * @see xen tools/xenstored/core.c, options: those not marked as ours keep upstream's name and meaning
+ */
+import { LOG_LEVELS } from '../native/os/log.ts'
+
+/** What a flag's value is, and so what is accepted. */
+export type OptionValue =
+  | { readonly kind: 'flag' }
+  | { readonly kind: 'text'; readonly metavar: string }
+  | { readonly kind: 'number'; readonly metavar: string; readonly max: number }
+  | { readonly kind: 'choice'; readonly choices: readonly string[] }
+  /** `name=number`, may be given several times. */
+  | { readonly kind: 'setting'; readonly metavar: string; readonly names: readonly string[] }
+
+export interface OptionSpec {
+  readonly name: string
+  readonly short?: string
+  readonly value: OptionValue
+  /** As it would be typed; undefined when there is none. */
+  readonly default?: string
+  /** Environment variable that is asked when the flag is not given. */
+  readonly env?: string
+  readonly help: string
+  /** Accepted for upstream's sake, without effect. */
+  readonly isIgnored?: boolean
+}
+
+const FLAG = { kind: 'flag' } as const
+const file = { kind: 'text', metavar: 'FILE' } as const
+const count = { kind: 'number', metavar: 'N', max: 0x7fffffff } as const
+const domid = { kind: 'number', metavar: 'DOMID', max: 0x7fef } as const
+
+/** Quotas that `-Q` takes, by upstream's names; `permissions` is the older name of one. */
+export const QUOTA_NAMES = [
+  'nodes',
+  'watches',
+  'transactions',
+  'outstanding',
+  'transaction-nodes',
+  'memory',
+  'node-size',
+  'node-permissions',
+  'permissions',
+  'path-max',
+] as const
+
+export const OPTIONS = [
+  { name: 'no-fork', short: 'N', value: FLAG, help: 'stay in the foreground' },
+  {
+    name: 'pid-file',
+    short: 'F',
+    value: file,
+    help: 'lock this file and write the process id to it',
+  },
+  {
+    name: 'socket-path',
+    value: { kind: 'text', metavar: 'PATH' },
+    env: 'XENSTORED_PATH',
+    help: 'listen here; else $XENSTORED_RUNDIR/socket, else /run/xenstored/socket',
+  },
+  {
+    name: 'hypervisor',
+    value: { kind: 'choice', choices: ['xen', 'sim', 'none'] },
+    default: 'xen',
+    help: 'where the domains are; none: sockets only, no domain can be introduced',
+  },
+  {
+    name: 'log-file',
+    value: file,
+    help: 'log to this file; else to stderr, in the background to /var/log/xen/lixs.log',
+  },
+  {
+    name: 'log-level',
+    value: { kind: 'choice', choices: LOG_LEVELS },
+    default: 'info',
+    help: 'the least that is logged',
+  },
+  { name: 'trace-file', short: 'T', value: file, help: 'same as --log-file' },
+  {
+    name: 'entry-nb',
+    short: 'E',
+    value: count,
+    help: 'nodes a domain may own (same as -Q nodes=N)',
+  },
+  { name: 'entry-size', short: 'S', value: count, help: 'bytes of a node (-Q node-size=N)' },
+  { name: 'watch-nb', short: 'W', value: count, help: 'watches of a domain (-Q watches=N)' },
+  {
+    name: 'transaction',
+    short: 't',
+    value: count,
+    help: 'open transactions of a domain (-Q transactions=N)',
+  },
+  {
+    name: 'perm-nb',
+    short: 'A',
+    value: count,
+    help: 'permission entries of a node (-Q node-permissions=N)',
+  },
+  {
+    name: 'path-max',
+    short: 'M',
+    value: { kind: 'number', metavar: 'N', max: 2048 },
+    help: 'length of a path (-Q path-max=N)',
+  },
+  {
+    name: 'quota',
+    short: 'Q',
+    value: { kind: 'setting', metavar: 'WHAT=N', names: QUOTA_NAMES },
+    help: `a limit of unprivileged domains, 0 for none: ${QUOTA_NAMES.join(', ')}`,
+  },
+  {
+    name: 'quota-soft',
+    short: 'q',
+    value: { kind: 'setting', metavar: 'WHAT=N', names: ['memory'] },
+    help: 'a limit that is only warned of: memory',
+  },
+  {
+    name: 'timeout',
+    short: 'w',
+    value: { kind: 'setting', metavar: 'WHAT=SECONDS', names: ['watch-event'] },
+    default: 'watch-event=20',
+    help: 'how long an event waits for an unprivileged domain to take it, 0 for ever',
+  },
+  {
+    name: 'keep-orphans',
+    short: 'K',
+    value: FLAG,
+    help: 'give nodes of a dead domain to dom0 instead of deleting them',
+  },
+  {
+    name: 'priv-domid',
+    short: 'p',
+    value: domid,
+    help: 'a further domain with the rights of dom0',
+  },
+  { name: 'no-domain-init', short: 'D', value: FLAG, help: "do not serve dom0's own ring" },
+  {
+    name: 'output-pid',
+    short: 'P',
+    value: FLAG,
+    help: 'print the process id when the daemon is ready',
+  },
+  {
+    name: 'master-domid',
+    short: 'm',
+    value: domid,
+    default: '0',
+    help: 'domain this daemon runs in; only dom0 is supported',
+  },
+  {
+    name: 'live-update',
+    short: 'U',
+    value: FLAG,
+    help: 'not supported: refuses to start, rather than with an empty store',
+  },
+  {
+    name: 'print-config',
+    value: FLAG,
+    help: 'print the settings in force and their origin, and end',
+  },
+  { name: 'version', value: FLAG, help: 'print the version, and end' },
+  { name: 'help', short: 'H', value: FLAG, help: 'print this, and end' },
+  { name: 'event', short: 'e', value: count, isIgnored: true, help: "port of dom0's own ring" },
+  {
+    name: 'trace-control',
+    value: { kind: 'text', metavar: '±SWITCH' },
+    isIgnored: true,
+    help: 'what is traced',
+  },
+  { name: 'no-recovery', short: 'R', value: FLAG, isIgnored: true, help: 'of an older database' },
+  {
+    name: 'internal-db',
+    short: 'I',
+    // Upstream's own value is optional: `--internal-db`, `--internal-db=on`.
+    value: FLAG,
+    isIgnored: true,
+    help: 'of an older database',
+  },
+  { name: 'verbose', short: 'V', value: FLAG, isIgnored: true, help: 'see --log-level' },
+  { name: 'daemon', value: FLAG, isIgnored: true, help: 'the default; see --no-fork' },
+] as const satisfies readonly OptionSpec[]
+
+export type OptionName = (typeof OPTIONS)[number]['name']
