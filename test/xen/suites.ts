@@ -18,4 +18,12 @@ export type Suite = {
  */
 export const suites: readonly Suite[] = [
   { name: 'stock-smoke', scenario: 'stock-smoke', layers: [], timeoutS: 240 },
+  {
+    name: 'stock-oxenstored',
+    scenario: 'stock-smoke',
+    layers: [],
+    timeoutS: 240,
+    environment: { STORE: 'oxenstored' },
+  },
+  { name: 'stock-linux', scenario: 'stock-linux', layers: ['linux'], timeoutS: 300 },
 ]
