@@ -96,8 +96,12 @@ export declare class Store {
   clearShutdown(domid: Domid): void
   /** Fires `@releaseDomain` once (one or more domains were seen shut down). */
   fireReleaseDomain(): void
-  /** All introduced domids, ascending; for the scan that Xen before 4.21 needs. */
-  introducedDomains(): Domid[]
+  /**
+   * All domids that have a record, ascending, without dom0: introduced, or named by SET_PERMS before.
+   * The scan that Xen before 4.21 needs asks for each whether it lives; a dead one is released
+   * (nothing is fired when it was never introduced). `markShutdown` says false for such.
+   */
+  knownDomains(): Domid[]
   setTarget(domid: Domid, target: Domid): Outcome
 }
 
