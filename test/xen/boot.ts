@@ -1,5 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { createReadStream, createWriteStream, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Image, type Payload, packPayload } from './image.ts'
@@ -91,7 +98,12 @@ export async function bootOnce(boot: Boot): Promise<BootResult> {
   return { kind: 'broken', reason, seconds }
 }
 
-function qemuArguments(boot: Boot, initrd: string, serialLog: string, resultsLog: string): string[] {
+function qemuArguments(
+  boot: Boot,
+  initrd: string,
+  serialLog: string,
+  resultsLog: string,
+): string[] {
   const dom0 = [`dom0_mem=${boot.dom0MiB}M,max:${boot.dom0MiB}M`, 'dom0_max_vcpus=1']
   // QEMU splits modules at commas; doubled they stand for themselves.
   const escaped = (path: string) => path.replaceAll(',', ',,')
@@ -100,7 +112,18 @@ function qemuArguments(boot: Boot, initrd: string, serialLog: string, resultsLog
     ['-machine', 'pc', '-accel', 'tcg,thread=multi,tb-size=512', '-cpu', CPU],
     // One processor: steadier than two where the host has only two of its own.
     ['-smp', '1', '-m', String(boot.memoryMiB)],
-    ['-display', 'none', '-vga', 'none', '-nodefaults', '-nic', 'none', '-no-reboot', '-monitor', 'none'],
+    [
+      '-display',
+      'none',
+      '-vga',
+      'none',
+      '-nodefaults',
+      '-nic',
+      'none',
+      '-no-reboot',
+      '-monitor',
+      'none',
+    ],
     ['-serial', `file:${serialLog}`, '-serial', `file:${resultsLog}`],
     // QEMU's multiboot loader takes Xen, so no boot loader and no disk is needed.
     ['-kernel', join(boot.image.folder, 'xen'), '-append', [...XEN_OPTIONS, ...dom0].join(' ')],

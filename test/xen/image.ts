@@ -19,7 +19,7 @@ import { ensureHostPackages, fetchGuestPackages } from './packages.ts'
 
 const here = import.meta.dirname
 export const projectRoot: string = resolve(here, '../..')
-const cacheRoot = process.env['XCL_RIG_CACHE'] ?? join(projectRoot, '.cache/xen-rig')
+const cacheRoot = process.env.XCL_RIG_CACHE ?? join(projectRoot, '.cache/xen-rig')
 
 /** Parts of dom0's root besides the base; each is an archive of its own. */
 export type Layer = 'node' | 'linux' | 'ours'
@@ -40,7 +40,9 @@ export function buildImage(log: (line: string) => void): Image {
   ensureHostPackages()
   const debs = join(cacheRoot, 'debs')
   const packages = fetchGuestPackages(debs)
-  const recipe = ['build-image.sh', 'linux-guest-init'].map((file) => readFileSync(join(here, file)))
+  const recipe = ['build-image.sh', 'linux-guest-init'].map((file) =>
+    readFileSync(join(here, file)),
+  )
   const key = createHash('sha256')
     .update(JSON.stringify([packages, process.version, process.execPath, libraryVersion()]))
     .update(Buffer.concat(recipe))
@@ -103,7 +105,9 @@ export function packPayload(payload: Payload, archive: string): void {
   for (const file of [join(here, 'lib.sh'), ...payload.files]) {
     cpSync(file, join(rig, basename(file)), { recursive: true, dereference: true })
   }
-  const lines = Object.entries(payload.environment).map(([name, value]) => `export ${name}='${value}'\n`)
+  const lines = Object.entries(payload.environment).map(
+    ([name, value]) => `export ${name}='${value}'\n`,
+  )
   writeFileSync(join(rig, 'environment'), lines.join(''))
   packFolder(root, archive)
   rmSync(root, { recursive: true })
@@ -120,13 +124,21 @@ export function makeOutFolder(name: string): string {
 function packFolder(folder: string, archive: string): void {
   execFileSync(
     'sh',
-    ['-c', 'cd "$1" && find . | cpio --create --format=newc --owner=0:0 --quiet > "$2"', 'sh', folder, archive],
+    [
+      '-c',
+      'cd "$1" && find . | cpio --create --format=newc --owner=0:0 --quiet > "$2"',
+      'sh',
+      folder,
+      archive,
+    ],
     { stdio: 'inherit' },
   )
 }
 
 function archiveNames(archive: string): string[] {
-  const text = execFileSync('sh', ['-c', 'cpio --list --quiet < "$1"', 'sh', archive], { encoding: 'utf8' })
+  const text = execFileSync('sh', ['-c', 'cpio --list --quiet < "$1"', 'sh', archive], {
+    encoding: 'utf8',
+  })
   return text.split('\n').map((path) => basename(path))
 }
 
@@ -140,7 +152,10 @@ function binariesIn(folder: string): string[] {
 
 function librariesOf(file: string): string[] {
   try {
-    const text = execFileSync('ldd', [file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    const text = execFileSync('ldd', [file], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
     return [...text.matchAll(/=> (\/\S+)/g)].map((match) => match[1] ?? '')
   } catch {
     return [] // a static program

@@ -27,7 +27,9 @@ export function ensureHostPackages(): void {
   const missing = HOST_PROGRAMS.filter(([file]) => !existsSync(file)).map(([, name]) => name)
   if (missing.length === 0) return
   if (process.getuid?.() !== 0) {
-    throw new Error(`the rig needs these Debian packages, as root: apt-get install ${missing.join(' ')}`)
+    throw new Error(
+      `the rig needs these Debian packages, as root: apt-get install ${missing.join(' ')}`,
+    )
   }
   const install = () =>
     execFileSync('apt-get', ['install', '--yes', '--no-install-recommends', ...missing], {

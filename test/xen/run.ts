@@ -2,7 +2,14 @@ import { readFileSync, rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bootOnce, bootTwice } from './boot.ts'
-import { buildGuests, buildImage, type Image, type Layer, makeOutFolder, packOurs } from './image.ts'
+import {
+  buildGuests,
+  buildImage,
+  type Image,
+  type Layer,
+  makeOutFolder,
+  packOurs,
+} from './image.ts'
 import { type Suite, suites } from './suites.ts'
 import { parseTap, type TapResult } from './tap.ts'
 

@@ -26,4 +26,24 @@ export const suites: readonly Suite[] = [
     environment: { STORE: 'oxenstored' },
   },
   { name: 'stock-linux', scenario: 'stock-linux', layers: ['linux'], timeoutS: 300 },
+  { name: 'contract', scenario: 'contract', layers: ['node', 'ours'], timeoutS: 300 },
+  { name: 'ours', scenario: 'ours', layers: ['node', 'ours'], timeoutS: 900 },
+  { name: 'ours-xl', scenario: 'ours-xl', layers: ['node', 'linux', 'ours'], timeoutS: 900 },
+  mix('lixs', 'xenconsoled', 'xl'),
+  mix('xenstored', 'consoled', 'xl'),
+  mix('oxenstored', 'consoled', 'xl'),
+  mix('xenstored', 'xenconsoled', 'xcl'),
+  { name: 'many', scenario: 'many', layers: ['node', 'ours'], timeoutS: 900 },
+  { name: 'ratio', scenario: 'ratio', layers: ['node', 'ours'], timeoutS: 900 },
 ]
+
+/** One of ours among stock ones. A boot each: a store daemon is not exchanged under running guests. */
+function mix(store: string, consoles: string, toolstack: string): Suite {
+  return {
+    name: `mix-${store}-${consoles}-${toolstack}`,
+    scenario: 'mix',
+    layers: ['node', 'ours'],
+    timeoutS: 300,
+    environment: { STORE: store, CONSOLES: consoles, TOOL_NAME: toolstack },
+  }
+}

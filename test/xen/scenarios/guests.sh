@@ -52,3 +52,46 @@ cycle_leaves_nothing() { # TYPE
   done
   nothing_left cycle "$TOOL create and destroy ($1)"
 }
+
+# Ends that the guest brings about itself; the toolstack has to notice and do as the config says.
+guest_ends_itself() { # TYPE NAME poweroff|crash
+  guest_comes_up "$1" "$2"
+  local domid
+  domid=$(domid_of "$2")
+  ok "$2 is told at its console: $3" type_to_tty "$2" "$3"
+  ok "$2 is gone from the store after $3" wait_for 20 no_domain "$2"
+  ok "$2 is gone from Xen after $3" wait_for 20 no_domid "$domid"
+}
+
+guest_reboots() { # TYPE NAME WORDS OF THE COMMAND...: on_reboot=restart
+  local type=$1 name=$2 old; shift 2
+  guest_comes_up "$type" "$name"
+  old=$(domid_of "$name")
+  ok "$name is told to reboot ($1)" "$@"
+  ok "$name comes back READY" wait_for 30 said_times "$name" "$(ready_line "$type" "$name")" 2
+  ok "$name is another domain now" test "$(domid_of "$name")" != "$old"
+  ok "$name's old domain is gone from Xen" wait_for 20 no_domid "$old"
+  guest_goes "$name" destroy
+}
+
+guest_dies_writing() { # TYPE NAME: destroyed while it writes to the store as fast as it can
+  guest_comes_up "$1" "$2"
+  local home first
+  home=/local/domain/$(domid_of "$2")
+  type_to_tty "$2" 'spin-write 4000000000'
+  wait_for 10 store_value "$home/data/spin"
+  first=$(store_value "$home/data/spin")
+  sleep 0.3
+  ok "$2 is writing" test "$(store_value "$home/data/spin")" -gt "$first"
+  guest_goes "$2" destroy
+}
+
+list_shows() { with_tool list | grep -q "^$1 "; } # NAME
+
+pause_and_unpause() { # NAME
+  ok "$TOOL pause $1" with_tool pause "$1"
+  ok "$TOOL list shows $1 paused" list_shows_state "$1" p
+  ok "$TOOL unpause $1" with_tool unpause "$1"
+  ok "$1 goes on" answers_poke "$1"
+}
+list_shows_state() { with_tool list | awk -v name="$1" -v state="$2" '$1 == name { found = index($5, state) } END { exit !found }'; }

@@ -1,0 +1,77 @@
+# How long xl and xcl take to create the same guest, in one boot: each round runs stock daemons under
+# xl, then ours under xl and under xcl. A round has one guest before the measured one, for each pair.
+. ./lib.sh
+. ./scenarios/guests.sh
+rounds=${ROUNDS:-7}
+xcl=${XCL:-/opt/xcl/bin/xcl}
+
+# Times in milliseconds, one a line: /tmp/time.WHAT
+measure() { # WHAT TOOL
+  local name=ratio$((++measured)) started
+  guest_cfg pv "$name"
+  started=$EPOCHREALTIME
+  timeout 60 "$2" create "$name.cfg" > /tmp/measure.out 2>&1 || broken=$((broken + 1))
+  milliseconds_since "$started" > "/tmp/took"
+  wait_ready pv "$name" > /dev/null || broken=$((broken + 1))
+  TOOL=$2 with_tool destroy "$name" > /dev/null 2>&1 || broken=$((broken + 1))
+  wait_for 10 no_domain "$name" > /dev/null || broken=$((broken + 1))
+  [ "$1" = warm-up ] || cat /tmp/took >> "/tmp/time.$1"
+}
+
+# A store daemon can take over from one that was killed: its end of dom0's event channel closes, dom0's
+# own waits to be bound again, and the ring is at rest as long as dom0 asks for nothing. dom0's kernel
+# loses its watches, so no devices after this.
+daemons_up() { # STORE CONSOLES
+  start_store "$1" && init_dom0 && start_consoles "$2"
+}
+daemons_down() {
+  # Only by their pid files and, for xcld, by its socket's owner: nothing else runs here that has one.
+  stop_process "$(cat "$console_pid_file")"
+  local pid
+  for pid in $(pidof_xcld); do stop_process "$pid"; done
+  stop_process "$(cat "$store_pid_file")" KILL
+}
+pidof_xcld() {
+  local file
+  for file in /proc/[0-9]*/cmdline; do
+    # A process may end between the list and the look.
+    tr '\0' ' ' < "$file" 2>/dev/null | grep -q 'xcld' && { file=${file#/proc/}; echo "${file%/cmdline}"; }
+  done
+}
+
+one_round() {
+  daemons_up xenstored xenconsoled || return
+  measure warm-up xl
+  measure xl-stock xl
+  daemons_down || return
+  daemons_up "${STORE:-lixs}" "${CONSOLES:-consoled}" || return
+  measure warm-up xl
+  measure warm-up "$xcl"
+  measure xl-ours xl
+  measure xcl "$xcl"
+  daemons_down
+}
+
+measured=0 broken=0
+for ((round = 1; round <= rounds; round++)); do
+  ok "round $round" one_round
+done
+is 'every guest came up and went' "$broken" 0
+
+summary() { # WHAT: median, least, most
+  local file=/tmp/time.$1
+  echo "$1: median $(median < "$file") ms, min $(sort -n "$file" | head -n 1), max $(sort -n "$file" | tail -n 1), $(wc -l < "$file") runs"
+}
+ratio() { awk -v a="$(median < "/tmp/time.$1")" -v b="$(median < "/tmp/time.xcl")" 'BEGIN { printf "%.2f", a / b }'; }
+# xcld logs each create with how long it took inside.
+xcld_times() {
+  sed -n 's/.*"unpausedMs":\([0-9.]*\).*/\1/p' /var/log/xen/xcld.log > /tmp/time.xcld 2> /dev/null
+  if [ -s /tmp/time.xcld ]; then summary xcld; else echo 'not logged'; fi
+}
+for what in xl-stock xl-ours xcl; do note "$(summary $what)"; done
+note "xcl, request at the socket to unpaused: $(xcld_times)"
+for what in xl-stock xl-ours; do
+  ok "$what takes at least ${LEAST:-5} times as long as xcl: $(ratio $what)" \
+    awk -v ratio="$(ratio $what)" -v least="${LEAST:-5}" 'BEGIN { exit !(ratio >= least) }'
+done
+finish
