@@ -1,0 +1,133 @@
+/**
+ * The rings of all consoles, behind one event-channel handle and one batch loop.
+ *
+ * Knows which console a connection of the ring set belongs to, takes batches apart and hands each
+ * guest's bytes to its console; keyboard bytes go the other way.
+ */
+import {
+  type Domid,
+  type EvtchnPort,
+  type Gfn,
+  GNTTAB_RESERVED_CONSOLE,
+} from '../native/hypervisor.ts'
+import {
+  BATCH_BROKEN,
+  BATCH_DATA,
+  BATCH_DRAINED,
+  BATCH_VIRQ,
+  type Batch,
+  CONNECTION_PAUSED,
+  CONNECTION_QUEUED_BYTES,
+  CONNECTION_WORDS,
+  type ConnectionId,
+  OUTPUT_PAYLOAD_ROOM,
+  RECORD_CONNECTION,
+  RECORD_LEN,
+  RECORD_REQ_ID,
+  RECORD_TYPE,
+  RECORD_WORDS,
+  type RingSet,
+} from '../native/ring-set.ts'
+import { XenError } from '../native/xen-error.ts'
+
+/** Whoever a ring belongs to. Nothing here may throw: other guests share the batch. */
+export interface RingUser {
+  /** The guest printed; the bytes are valid during the call only. */
+  ringOutput(bytes: Uint8Array, start: number, end: number): void
+  /** The guest has read everything that waited for it. */
+  ringDrained(): void
+  /** The guest's indices make no sense; the ring is ignored until they do. */
+  ringBroken(): void
+}
+
+export class ConsoleRings {
+  readonly #set: RingSet
+  readonly #onVirq: (virq: number) => void
+  /** By connection. */
+  readonly #users: (RingUser | undefined)[] = []
+  #isInBatch = false
+
+  constructor(set: RingSet, onVirq: (virq: number) => void) {
+    this.#set = set
+    this.#onVirq = onVirq
+  }
+
+  /** Serves from now on. */
+  start(): void {
+    this.#set.onBatch((batch) => this.#take(batch))
+  }
+
+  /**
+   * Maps the ring by its grant, which domain builders since Xen 4.2 leave in entry 0 of the grant
+   * table; by its frame where there is no such grant (a restored guest's, for one).
+   *
+   * @throws XenError of the second try
+   */
+  attach(domid: Domid, gfn: Gfn, port: EvtchnPort, user: RingUser): ConnectionId {
+    const connection = this.#map(domid, gfn, port)
+    this.#users[connection] = user
+    return connection
+  }
+
+  /** The last words of the guest come first; then the ring is unmapped. */
+  detach(connection: ConnectionId): void {
+    this.#users[connection] = undefined
+    this.#set.detach(connection)
+  }
+
+  /** Types into the guest; what does not fit into its ring waits. */
+  send(connection: ConnectionId, bytes: Uint8Array): void {
+    const output = this.#set.output
+    for (let at = 0; at < bytes.length; at += OUTPUT_PAYLOAD_ROOM) {
+      const part = bytes.subarray(at, at + OUTPUT_PAYLOAD_ROOM)
+      output.bytes.set(part, output.begin(connection, BATCH_DATA, 0, 0, 0))
+      output.end(part.length)
+    }
+    if (!this.#isInBatch) this.#set.flush()
+  }
+
+  /** Typed bytes that the guest has not read yet and that do not fit into its ring. */
+  waitingBytes(connection: ConnectionId): number {
+    const at = connection * CONNECTION_WORDS + CONNECTION_QUEUED_BYTES
+    return this.#set.connections[at] as number
+  }
+
+  /** While held up, the guest's output stays in its ring. */
+  setHeldUp(connection: ConnectionId, isHeldUp: boolean): void {
+    this.#set.connections[connection * CONNECTION_WORDS + CONNECTION_PAUSED] = isHeldUp ? 1 : 0
+  }
+
+  close(): void {
+    this.#set.close()
+  }
+
+  #map(domid: Domid, gfn: Gfn, port: EvtchnPort): ConnectionId {
+    try {
+      return this.#set.attach(domid, { kind: 'gref', gref: GNTTAB_RESERVED_CONSOLE }, port, 0)
+    } catch (error) {
+      if (!(error instanceof XenError)) throw error
+      return this.#set.attach(domid, { kind: 'gfn', gfn }, port, 0)
+    }
+  }
+
+  #take(batch: Batch): void {
+    const words = batch.words
+    this.#isInBatch = true
+    for (let at = 0; at < batch.length; ) {
+      const connection = words[at + RECORD_CONNECTION] as number
+      const type = words[at + RECORD_TYPE] as number
+      const length = words[at + RECORD_LEN] as number
+      const payload = at + RECORD_WORDS
+      const user = connection < 0 ? undefined : this.#users[connection]
+      if (type === BATCH_VIRQ) this.#onVirq(words[at + RECORD_REQ_ID] as number)
+      else if (user === undefined) {
+        // Detached while this batch was under way.
+      } else if (type === BATCH_DATA)
+        user.ringOutput(batch.bytes, payload * 4, payload * 4 + length)
+      else if (type === BATCH_DRAINED) user.ringDrained()
+      else if (type === BATCH_BROKEN) user.ringBroken()
+      at = payload + ((length + 3) >> 2)
+    }
+    this.#isInBatch = false
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * Which consoles there are: follows the domains and their keys, opens and closes consoles.
+ *
+ * What an event costs:
+ * - `@introduceDomain` does not say who came. Xen numbers new domains upwards, so only those behind
+ *   the newest known one are listed, at once; a full scan follows within a second, for the rare
+ *   domain that is numbered otherwise (a fixed domid, numbers that began anew).
+ * - `@releaseDomain` does not say who went: a full scan, at the pace of scan-pace.ts.
+ * - A change below `~/console` concerns one domain: its keys are read anew in one round trip. Keys
+ *   that vanish are how most deaths are noticed, before any scan.
+ *
+ * A domid may be used again, so a domain is known by domid and uuid.
+ */
+
+import { XenstoreConnectionLost } from '../lixs/client/errors.ts'
+import { type DomainControl, type DomainInfo, type Domid, domidFrom } from '../native/hypervisor.ts'
+import type { Logger } from '../native/os/log.ts'
+import type { GuestConsole } from './console.ts'
+import { consolePath, type KeyReader, readConsoleKeys } from './console-keys.ts'
+import { type Clock, ScanPace } from './scan-pace.ts'
+
+/** How long a full scan may wait after an introduction that was explained by the short look. */
+const INTRODUCTION_SCAN_MS = 1000
+
+/** A watch that was registered. */
+export interface StoreWatch {
+  unwatch(): Promise<void>
+}
+
+/** What is needed of a connection to the store; `XenstoreClient` has it. */
+export interface ConsoleStore extends KeyReader {
+  write(path: string, value: string): Promise<void>
+  /** The handler's first call comes at once, without any change. */
+  watch(path: string, handler: (path: string) => void): Promise<StoreWatch>
+}
+
+/** What is asked of the hypervisor. */
+export type DomainList = Pick<DomainControl, 'info' | 'list'>
+
+export interface ConsolesParts {
+  readonly domains: DomainList
+  /** @param isNew the domain began after consoled did */
+  readonly open: (domid: Domid, uuid: string, isNew: boolean) => GuestConsole
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** A domain that is followed. */
+interface Followed {
+  readonly console: GuestConsole
+  watch: StoreWatch | undefined
+  /** Number of the last scan in which the domain was there. */
+  seenInScan: number
+  isReading: boolean
+  /** Its keys changed and are still to be read. */
+  isDirty: boolean
+  isClosed: boolean
+}
+
+const FIRST_GUEST = 1
+
+export class Consoles {
+  readonly #parts: ConsolesParts
+  readonly #followed = new Map<Domid, Followed>()
+  readonly #pace: ScanPace
+  #store: ConsoleStore | undefined
+  #scans = 0
+  /** Domid of the domain found last; the next one to come is numbered above it. */
+  #newest = 0
+  #dirty: Followed[] = []
+
+  constructor(parts: ConsolesParts) {
+    this.#parts = parts
+    this.#pace = new ScanPace(parts.clock, () => this.#scan())
+  }
+
+  get size(): number {
+    return this.#followed.size
+  }
+
+  /**
+   * Follows the domains through this connection, from now on and in place of any earlier one.
+   *
+   * @throws XenstoreError, XenstoreConnectionLost when the two watches cannot be set
+   */
+  async useStore(store: ConsoleStore): Promise<void> {
+    this.#store = store
+    for (const followed of this.#followed.values()) followed.watch = undefined
+    await Promise.all([
+      watchChanges(store, '@introduceDomain', () => this.#introduced()),
+      watchChanges(store, '@releaseDomain', () => this.#pace.request()),
+    ])
+    for (const followed of this.#followed.values()) this.#follow(followed)
+    this.#scan()
+  }
+
+  /** The connection has ended; consoles are served on, nothing new is learnt until `useStore`. */
+  loseStore(): void {
+    this.#store = undefined
+  }
+
+  /** Writes the path of a pty where the toolstack and `xl console` look for it. */
+  publishTty(domid: Domid, slavePath: string): void {
+    this.#store?.write(`${consolePath(domid)}/tty`, slavePath).catch((error: unknown) => {
+      this.#parts.log.warn({ domid, err: error }, 'cannot write the tty key')
+    })
+  }
+
+  /** The console of a domain, also of one that no event has told of yet. */
+  find(domid: Domid): GuestConsole | undefined {
+    const known = this.#followed.get(domid)
+    const info = domid < FIRST_GUEST ? undefined : this.#parts.domains.info(domid)
+    if (known !== undefined && known.console.uuid === info?.uuid) return known.console
+    if (known !== undefined) this.#close(known)
+    if (info === undefined || info.isDying) return undefined
+    return this.#open(info, true).console
+  }
+
+  /** SIGHUP: logs are closed and opened again, soon under the names that the guests have now. */
+  reopenLogs(): void {
+    for (const { console } of this.#followed.values()) {
+      console.reopenLog()
+      this.#store?.read(`/local/domain/${console.domid}/name`).then(
+        (name) => {
+          if (name !== undefined) console.rename(name)
+        },
+        () => undefined, // the name we have is as good as any while the store is away
+      )
+    }
+  }
+
+  close(): void {
+    this.#pace.close()
+    this.#store = undefined
+    for (const followed of [...this.#followed.values()]) this.#close(followed)
+  }
+
+  #introduced(): void {
+    this.#pace.request(this.#lookAbove(this.#newest) > 0 ? INTRODUCTION_SCAN_MS : 0)
+  }
+
+  /** @returns how many unknown domains there were */
+  #lookAbove(domid: number): number {
+    let found = 0
+    for (const info of this.#list(domid + 1) ?? []) {
+      if (info.isDying || this.#followed.has(info.domid)) continue
+      this.#open(info, true)
+      found++
+    }
+    return found
+  }
+
+  #scan(): void {
+    const domains = this.#list(FIRST_GUEST)
+    if (domains === undefined) return
+    const isFirst = this.#scans === 0
+    this.#scans++
+    for (const info of domains) {
+      if (info.isDying) continue
+      let followed = this.#followed.get(info.domid)
+      if (followed !== undefined && followed.console.uuid !== info.uuid) {
+        this.#close(followed)
+        followed = undefined
+      }
+      followed ??= this.#open(info, !isFirst)
+      followed.seenInScan = this.#scans
+    }
+    for (const followed of this.#followed.values()) {
+      if (followed.seenInScan !== this.#scans) this.#close(followed)
+    }
+  }
+
+  /** Undefined when the hypervisor did not answer; then the next event brings the next try. */
+  #list(first: number): DomainInfo[] | undefined {
+    const domid = domidFrom(String(first))
+    if (domid === undefined) return []
+    try {
+      return this.#parts.domains.list(domid)
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'cannot list the domains')
+      return undefined
+    }
+  }
+
+  #open(info: DomainInfo, isNew: boolean): Followed {
+    const followed: Followed = {
+      console: this.#parts.open(info.domid, info.uuid, isNew),
+      watch: undefined,
+      seenInScan: this.#scans,
+      isReading: false,
+      isDirty: false,
+      isClosed: false,
+    }
+    this.#followed.set(info.domid, followed)
+    this.#newest = info.domid
+    this.#follow(followed)
+    return followed
+  }
+
+  #close(followed: Followed): void {
+    followed.isClosed = true
+    this.#followed.delete(followed.console.domid)
+    followed.watch?.unwatch().catch(() => undefined) // the connection has ended, and the watch with it
+    followed.console.close()
+    this.#parts.log.info({ domid: followed.console.domid }, 'console closed')
+  }
+
+  /** Watches a console's keys and reads them, all in one round trip. */
+  #follow(followed: Followed): void {
+    const store = this.#store
+    if (store === undefined) return
+    const { domid } = followed.console
+    watchChanges(store, consolePath(domid), () => this.#keysChanged(followed)).then(
+      (watch) => {
+        if (followed.isClosed)
+          watch.unwatch().catch(() => undefined) // ended with the connection
+        else if (this.#store === store) followed.watch = watch
+      },
+      (error: unknown) => this.#refused(domid, error, store),
+    )
+    this.#read(followed, store)
+  }
+
+  /** One change often comes with others (libxl writes eight keys): they are read together. */
+  #keysChanged(followed: Followed): void {
+    if (followed.isClosed || followed.isDirty) return
+    followed.isDirty = true
+    if (followed.isReading) return
+    this.#dirty.push(followed)
+    if (this.#dirty.length === 1) setImmediate(() => this.#readDirty())
+  }
+
+  #readDirty(): void {
+    const dirty = this.#dirty
+    this.#dirty = []
+    if (this.#store === undefined) return
+    for (const followed of dirty) if (!followed.isClosed) this.#read(followed, this.#store)
+  }
+
+  async #read(followed: Followed, store: ConsoleStore): Promise<void> {
+    followed.isReading = true
+    try {
+      do {
+        followed.isDirty = false
+        const keys = await readConsoleKeys(store, followed.console.domid)
+        if (followed.isClosed || this.#store !== store) return
+        if (keys.ring === undefined && followed.console.isConnected && this.#isGone(followed)) {
+          this.#close(followed)
+          return
+        }
+        followed.console.update(keys)
+      } while (followed.isDirty)
+    } catch (error) {
+      this.#refused(followed.console.domid, error, store)
+    } finally {
+      followed.isReading = false
+    }
+  }
+
+  #isGone(followed: Followed): boolean {
+    const info = this.#parts.domains.info(followed.console.domid)
+    return info === undefined || info.isDying || info.uuid !== followed.console.uuid
+  }
+
+  #refused(domid: Domid, error: unknown, store: ConsoleStore): void {
+    if (this.#store !== store || error instanceof XenstoreConnectionLost) return
+    this.#parts.log.warn({ domid, err: error }, 'cannot read the console keys')
+  }
+}
+
+/** A watch that tells of changes only: its first event, which comes at once, is left out. */
+function watchChanges(store: ConsoleStore, path: string, changed: () => void): Promise<StoreWatch> {
+  let isFirst = true
+  return store.watch(path, () => {
+    if (isFirst) isFirst = false
+    else changed()
+  })
+}

@@ -1,0 +1,146 @@
+/**
+ * consoled's parts, put together.
+ *
+ * The hot path, once per wake-up, however many guests have something to say:
+ *
+ * ```
+ * native:      pending ports -> drain rings -> one batch         | one call, one Int32Array
+ * TypeScript:  batch -> console -> log file, viewers, pty        | no copy unless somebody looks
+ * native:      typed bytes -> in-rings -> one notify per ring
+ * ```
+ *
+ * Everything else is per domain and rare: consoles.ts.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Hypervisor, VIRQ_CON_RING } from '../native/hypervisor.ts'
+import { raiseOpenFilesLimit } from '../native/os/file-limit.ts'
+import type { Logger } from '../native/os/log.ts'
+import { StateMemory } from '../native/os/state-memory.ts'
+import { AttachServer } from './attach/server.ts'
+import { type ConsoleServices, GuestConsole, HISTORY_BYTES } from './console.ts'
+import { ConsoleRings } from './console-ring.ts'
+import { Consoles } from './consoles.ts'
+import { GuestLog } from './guest-log.ts'
+import { HypervisorLog } from './hypervisor-log.ts'
+import { LogFiles } from './log-files.ts'
+import type { Options } from './options.ts'
+import type { Clock } from './scan-pace.ts'
+import { StoreLink } from './store-link.ts'
+
+/** More than there are domids. */
+const MAX_CONSOLES = 32_768
+/** Typed bytes that wait for guests, all together; a viewer is paused long before. */
+const MAX_TYPED_BYTES = 64 * 2 ** 20
+/** Consoles that may keep a full history in memory (64 MiB); later ones keep an eighth. */
+const FULL_HISTORIES = 4096
+/** Descriptors for everything that is not of one guest: store, sockets, event channels, logs. */
+const OTHER_DESCRIPTORS = 64
+
+export interface DaemonParts {
+  readonly hypervisor: Hypervisor
+  readonly options: Options
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export class Daemon {
+  readonly #parts: DaemonParts
+  readonly #memory = StateMemory.anonymous()
+  readonly #logs: LogFiles
+  readonly #hypervisorLog: HypervisorLog | undefined
+  readonly #rings: ConsoleRings
+  readonly #consoles: Consoles
+  readonly #link: StoreLink
+  readonly #attach: AttachServer
+
+  constructor(parts: DaemonParts) {
+    const { hypervisor, options, clock, log } = parts
+    this.#parts = parts
+    this.#logs = new LogFiles(this.#openLogsAllowed(), log)
+    if (options.logsGuests || options.logsHypervisor) mkdirSync(options.logDir, { recursive: true })
+    this.#hypervisorLog = options.logsHypervisor ? this.#openHypervisorLog() : undefined
+    const set = hypervisor.rings('console', {
+      memory: this.#memory,
+      maxConnections: MAX_CONSOLES,
+      maxQueuedBytes: MAX_TYPED_BYTES,
+      virqs: options.logsHypervisor ? [VIRQ_CON_RING] : [],
+    })
+    this.#rings = new ConsoleRings(set, () => this.#hypervisorLog?.copy())
+    const services = this.#services()
+    this.#consoles = new Consoles({
+      domains: hypervisor.domains,
+      open: (domid, uuid, isNew) => new GuestConsole(domid, uuid, isNew, services),
+      clock,
+      log,
+    })
+    this.#link = new StoreLink(this.#consoles, clock, log)
+    this.#attach = new AttachServer({ find: (domid) => this.#consoles.find(domid), clock, log })
+  }
+
+  /**
+   * Serves from now on.
+   *
+   * @throws XenstoreUnreachable, AttachSocketTaken, NodeJS.ErrnoException
+   */
+  async start(): Promise<void> {
+    this.#rings.start()
+    this.#hypervisorLog?.copy()
+    await this.#attach.listen(this.#parts.options.attachPath)
+    await this.#link.open()
+    this.#parts.log.info({ consoles: this.#consoles.size }, 'serving consoles')
+  }
+
+  /** SIGHUP: opens all logs anew. */
+  reopenLogs(): void {
+    this.#hypervisorLog?.reopen()
+    this.#consoles.reopenLogs()
+  }
+
+  close(): void {
+    this.#attach.close()
+    this.#link.close()
+    this.#consoles.close()
+    this.#rings.close()
+    this.#logs.close()
+    this.#memory.close()
+  }
+
+  #services(): ConsoleServices {
+    const { options, clock, log } = this.#parts
+    const format = {
+      withTimestamps: options.stampsGuests,
+      replacesEscape: options.replacesEscape,
+    }
+    const date = () => clock.date()
+    return {
+      rings: this.#rings,
+      openLog: options.logsGuests
+        ? (name, isNew) => new GuestLog(this.#logs, options.logDir, name, isNew, format, date)
+        : undefined,
+      historyBytes: () =>
+        this.#consoles.size <= FULL_HISTORIES ? HISTORY_BYTES : HISTORY_BYTES / 8,
+      tty: options.tty,
+      overflow: options.overflow,
+      publishTty: (domid, slavePath) => this.#consoles.publishTty(domid, slavePath),
+      log,
+    }
+  }
+
+  #openHypervisorLog(): HypervisorLog {
+    const { hypervisor, options, clock, log } = this.#parts
+    const file = this.#logs.file(join(options.logDir, 'hypervisor.log'))
+    const date = () => clock.date()
+    return new HypervisorLog(hypervisor.domains, file, options.stampsHypervisor, date, log)
+  }
+
+  /** Half of the descriptors at most: the other half is for ptys and viewers. */
+  #openLogsAllowed(): number {
+    const { options, log } = this.#parts
+    const limit = raiseOpenFilesLimit()
+    const logs = Math.max(1, Math.min(options.maxOpenLogs, Math.floor(limit / 2)))
+    const ptys = Math.max(0, Math.floor((limit - OTHER_DESCRIPTORS - logs) / 2))
+    log.info({ descriptors: limit, openLogs: logs, consolesWithPty: ptys }, 'room for consoles')
+    return logs
+  }
+}

@@ -1,0 +1,108 @@
+/** consoled: argv in, exit code out. */
+import { basename } from 'node:path'
+import { configText, helpText, parseCommandLine, UsageError } from '../native/os/command-line.ts'
+import {
+  isInBackground,
+  reportEnded,
+  reportReady,
+  startInBackground,
+} from '../native/os/daemonize.ts'
+import { openLog } from '../native/os/log.ts'
+import { notify } from '../native/os/notify.ts'
+import { PidFile } from '../native/os/pidfile.ts'
+import { openXen } from '../native/xen.ts'
+import { Daemon } from './daemon.ts'
+import { OPTIONS, type OptionName } from './option-table.ts'
+import { type Options, optionsFrom } from './options.ts'
+import { systemClock } from './scan-pace.ts'
+
+const EXIT_FAILED = 1
+const EXIT_USAGE = 2
+/** Privileges. */
+const EXIT_REFUSED = 5
+
+const PURPOSE =
+  'Serves the consoles of Xen guests: to log files, to terminals, to everybody who attaches.'
+
+/** Scripts look for upstream's line. */
+const VERSION = `Xen Console Daemon 3.0 (consoled ${process.env.XCL_VERSION ?? 'development'})\n`
+
+/** Debian's init script stops the daemon by this name when it started it under this name. */
+const STOCK_NAME = 'xenconsoled'
+
+async function main(argv: readonly string[]): Promise<number> {
+  const program = basename(process.argv[1] ?? '') === STOCK_NAME ? STOCK_NAME : 'consoled'
+  process.title = program
+  let options: Options
+  try {
+    const settings = parseCommandLine<OptionName>(OPTIONS, argv, process.env)
+    const isSet = (name: OptionName) => settings.get(name)?.values.length !== 0
+    if (isSet('help')) return print(helpText(program, PURPOSE, OPTIONS))
+    if (isSet('version')) return print(VERSION)
+    options = optionsFrom(settings)
+    if (isSet('print-config')) return print(configText(OPTIONS, settings))
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    process.stderr.write(`${program}: ${error.message}; try --help\n`)
+    return EXIT_USAGE
+  }
+  if (process.getuid?.() !== 0) {
+    process.stderr.write(`${program}: only root may serve consoles\n`)
+    return EXIT_REFUSED
+  }
+  if (options.isForeground || isInBackground()) return await serve(program, options)
+  const start = await startInBackground(argv)
+  if (start.sentence !== '') process.stderr.write(`${start.sentence}\n`)
+  return start.code
+}
+
+/** @returns the exit code, once told to stop or when it could not start */
+async function serve(program: string, options: Options): Promise<number> {
+  try {
+    const pidFile = options.pidFile === undefined ? undefined : PidFile.lock(options.pidFile)
+    if (!options.isForeground) {
+      process.umask(0o027)
+      process.chdir('/')
+    }
+    const { log, reopen } = openLog({
+      name: program,
+      level: options.logLevel,
+      file: options.logFile,
+    })
+    const hypervisor = openXen()
+    const daemon = new Daemon({ hypervisor, options, clock: systemClock, log })
+    await daemon.start()
+    pidFile?.write(process.pid)
+    process.on('SIGHUP', () => {
+      reopen()
+      daemon.reopenLogs()
+    })
+    const stopped = stopSignal()
+    notify('READY=1')
+    reportReady()
+    log.info({ signal: await stopped }, 'stopping')
+    notify('STOPPING=1')
+    daemon.close()
+    hypervisor.close()
+    pidFile?.release()
+    return 0
+  } catch (error) {
+    const sentence = `${program}: ${error instanceof Error ? error.message : error}`
+    if (options.isForeground) process.stderr.write(`${sentence}\n`)
+    else await reportEnded(EXIT_FAILED, sentence)
+    return EXIT_FAILED
+  }
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
+  })
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+main(process.argv.slice(2)).then((code) => process.exit(code))

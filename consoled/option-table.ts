@@ -1,0 +1,84 @@
+/**
+ * Every flag of consoled, once, as data.
+ *
+ * @see xen tools/console/daemon/main.c: those not marked as ours keep upstream's name and meaning
+ */
+import type { OptionSpec } from '../native/os/command-line.ts'
+import { LOG_LEVELS } from '../native/os/log.ts'
+import { ATTACH_SOCKET } from './attach/client.ts'
+
+const FLAG = { kind: 'flag' } as const
+const file = { kind: 'text', metavar: 'FILE' } as const
+const whose = { kind: 'choice', choices: ['none', 'guest', 'hv', 'all'] } as const
+
+export const OPTIONS = [
+  { name: 'interactive', short: 'i', value: FLAG, help: 'stay in the foreground' },
+  { name: 'no-fork', short: 'N', value: FLAG, help: 'the same (ours)' },
+  { name: 'log', value: whose, default: 'none', help: 'what is logged to files' },
+  {
+    name: 'log-dir',
+    value: { kind: 'text', metavar: 'DIR' },
+    default: '/var/log/xen/console',
+    help: 'where: guest-NAME.log, hypervisor.log',
+  },
+  { name: 'timestamp', short: 't', value: whose, default: 'none', help: 'time before each line' },
+  { name: 'replace-escape', value: FLAG, help: 'write escape characters to logs as full stops' },
+  {
+    name: 'overflow-data',
+    short: 'o',
+    value: { kind: 'choice', choices: ['discard', 'keep'] },
+    default: 'discard',
+    help: 'when nobody reads a terminal: drop output, or hold up the guest',
+  },
+  {
+    name: 'pid-file',
+    value: file,
+    help: 'lock this file and write the process id to it; in the background /run/xen/xenconsoled.pid',
+  },
+  { name: 'verbose', short: 'v', value: FLAG, help: 'the same as --log-level debug' },
+  {
+    name: 'attach',
+    value: { kind: 'text', metavar: 'PATH' },
+    default: ATTACH_SOCKET,
+    help: 'where viewers attach (ours)',
+  },
+  {
+    name: 'tty',
+    value: { kind: 'choice', choices: ['asked', 'always'] },
+    default: 'asked',
+    help: 'a pseudo terminal where ~/console/tty exists, or for every guest (ours)',
+  },
+  {
+    name: 'open-logs',
+    value: { kind: 'number', metavar: 'N', max: 1_000_000 },
+    default: '4096',
+    help: 'logs kept open at a time (ours)',
+  },
+  {
+    name: 'hypervisor',
+    value: { kind: 'choice', choices: ['xen', 'sim', 'none'] },
+    default: 'xen',
+    help: 'where the domains are (ours)',
+  },
+  {
+    name: 'log-file',
+    value: file,
+    help: "consoled's own log; else stderr, in the background /var/log/xen/consoled.log (ours)",
+  },
+  {
+    name: 'log-level',
+    value: { kind: 'choice', choices: LOG_LEVELS },
+    default: 'info',
+    help: 'the least that goes there (ours)',
+  },
+  {
+    name: 'print-config',
+    value: FLAG,
+    isAction: true,
+    help: 'print the settings in force and their origin, and end (ours)',
+  },
+  { name: 'version', short: 'V', value: FLAG, isAction: true, help: 'print the version, and end' },
+  { name: 'help', short: 'h', value: FLAG, isAction: true, help: 'print this, and end' },
+] as const satisfies readonly OptionSpec[]
+
+export type OptionName = (typeof OPTIONS)[number]['name']

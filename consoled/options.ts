@@ -1,0 +1,69 @@
+import { resolve } from 'node:path'
+import { type Settings, UsageError } from '../native/os/command-line.ts'
+import { LOG_LEVELS, type LogLevel } from '../native/os/log.ts'
+import type { OptionName } from './option-table.ts'
+
+/** What consoled is told to do. */
+export interface Options {
+  readonly isForeground: boolean
+  readonly pidFile: string | undefined
+  /** Undefined: stderr. */
+  readonly logFile: string | undefined
+  readonly logLevel: LogLevel
+  readonly logDir: string
+  readonly logsGuests: boolean
+  readonly logsHypervisor: boolean
+  readonly stampsGuests: boolean
+  readonly stampsHypervisor: boolean
+  readonly replacesEscape: boolean
+  readonly overflow: 'discard' | 'keep'
+  readonly attachPath: string
+  readonly tty: 'asked' | 'always'
+  readonly maxOpenLogs: number
+}
+
+const BACKGROUND_PID_FILE = '/run/xen/xenconsoled.pid'
+const BACKGROUND_LOG_FILE = '/var/log/xen/consoled.log'
+
+/**
+ * The settings as the daemon wants them; paths absolute, for it leaves its working directory.
+ *
+ * @throws UsageError for what consoled cannot do
+ */
+export function optionsFrom(settings: Settings<OptionName>): Options {
+  const last = (name: OptionName): string | undefined => settings.get(name)?.values.at(-1)
+  const isSet = (name: OptionName): boolean => last(name) !== undefined
+  const includes = (name: OptionName, whose: 'guest' | 'hv'): boolean =>
+    last(name) === whose || last(name) === 'all'
+
+  const hypervisor = last('hypervisor')
+  if (hypervisor === 'none') {
+    throw new UsageError('--hypervisor none: without a hypervisor there are no consoles to serve')
+  }
+  if (hypervisor === 'sim') {
+    throw new UsageError('--hypervisor sim: this version has no simulator; use xen')
+  }
+  const isForeground = isSet('interactive') || isSet('no-fork')
+  const pidFile = last('pid-file') ?? (isForeground ? undefined : BACKGROUND_PID_FILE)
+  const logFile = last('log-file') ?? (isForeground ? undefined : BACKGROUND_LOG_FILE)
+  return {
+    isForeground,
+    pidFile: pidFile === undefined ? undefined : resolve(pidFile),
+    logFile: logFile === undefined ? undefined : resolve(logFile),
+    logLevel: isSet('verbose') ? 'debug' : levelFrom(last('log-level')),
+    logDir: resolve(last('log-dir') ?? ''),
+    logsGuests: includes('log', 'guest'),
+    logsHypervisor: includes('log', 'hv'),
+    stampsGuests: includes('timestamp', 'guest'),
+    stampsHypervisor: includes('timestamp', 'hv'),
+    replacesEscape: isSet('replace-escape'),
+    overflow: last('overflow-data') === 'keep' ? 'keep' : 'discard',
+    attachPath: resolve(last('attach') ?? ''),
+    tty: last('tty') === 'always' ? 'always' : 'asked',
+    maxOpenLogs: Math.max(1, Number(last('open-logs'))),
+  }
+}
+
+function levelFrom(text: string | undefined): LogLevel {
+  return LOG_LEVELS.find((level) => level === text) ?? 'info'
+}

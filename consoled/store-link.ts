@@ -1,0 +1,62 @@
+import { XenstoreClient } from '../lixs/client/client.ts'
+import type { Logger } from '../native/os/log.ts'
+import type { Consoles } from './consoles.ts'
+import type { Clock } from './scan-pace.ts'
+
+const FIRST_RETRY_MS = 100
+const LAST_RETRY_MS = 5000
+
+/**
+ * Keeps the consoles connected to the store. A store that was restarted is found again; until then
+ * the consoles that are known are served on.
+ */
+export class StoreLink {
+  readonly #consoles: Consoles
+  readonly #clock: Clock
+  readonly #log: Logger
+  #client: XenstoreClient | undefined
+  #isClosed = false
+  #cancelRetry: (() => void) | undefined
+
+  constructor(consoles: Consoles, clock: Clock, log: Logger) {
+    this.#consoles = consoles
+    this.#clock = clock
+    this.#log = log
+  }
+
+  /** The first connection. @throws XenstoreUnreachable, XenstoreConnectionLost */
+  async open(): Promise<void> {
+    const client = await XenstoreClient.connect()
+    if (this.#isClosed) {
+      client.close()
+      return
+    }
+    this.#client = client
+    client.closed.then((lost) => {
+      if (lost === undefined || this.#client !== client) return
+      this.#consoles.loseStore()
+      this.#log.error({ err: lost }, 'the store has gone; trying to reach it again')
+      this.#retry(FIRST_RETRY_MS)
+    })
+    await this.#consoles.useStore(client)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#cancelRetry?.()
+    this.#client?.close()
+  }
+
+  #retry(delayMs: number): void {
+    if (this.#isClosed) return
+    this.#cancelRetry = this.#clock.after(delayMs, () => {
+      this.open().then(
+        () => this.#log.info('the store is back'),
+        (error: unknown) => {
+          this.#log.debug({ err: error }, 'the store is still away')
+          this.#retry(Math.min(delayMs * 2, LAST_RETRY_MS))
+        },
+      )
+    })
+  }
+}

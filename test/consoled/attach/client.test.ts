@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest'
+import { attachRequest, parseAttachAnswer } from '../../../consoled/attach/client.ts'
+import { domidFrom } from '../../../native/hypervisor.ts'
+
+describe('the attach protocol', () => {
+  const domid = domidFrom('7')
+  if (domid === undefined) throw new Error('domid')
+
+  it('asks in one line', () => {
+    expect(attachRequest(domid)).toBe('attach 7\n')
+    expect(attachRequest(domid, true)).toBe('attach 7 ro\n')
+  })
+
+  it('waits for the whole answer line', () => {
+    expect(parseAttachAnswer(Buffer.from('o'))).toBeUndefined()
+  })
+
+  it('says where the console begins', () => {
+    expect(parseAttachAnswer(Buffer.from('ok\nboot'))).toEqual({ kind: 'ok', length: 3 })
+  })
+
+  it('gives the sentence of a refusal', () => {
+    expect(parseAttachAnswer(Buffer.from('error there is no domain 7\n'))).toEqual({
+      kind: 'error',
+      message: 'there is no domain 7',
+    })
+  })
+})
