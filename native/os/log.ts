@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { type DestinationStream, type Logger, pino } from 'pino'
 
 export type { Logger }
@@ -40,12 +40,17 @@ export function openLog(options: LogOptions): ProcessLog {
     }
   }
   const destination = pino.destination({ dest: file ?? 2, sync: true, mkdir: true })
+  // A log that cannot be written, on a full disk for example, must not end the daemon.
+  destination.on('error', () => undefined)
   return {
     log: pino(settings, destination),
     reopen: () => {
       if (file !== undefined) destination.reopen()
     },
-    switchTo: (other) => destination.reopen(other),
+    switchTo: (other) => {
+      closeSync(openSync(other, 'a', 0o640)) // reopen itself would not say that it failed
+      destination.reopen(other)
+    },
   }
 }
 

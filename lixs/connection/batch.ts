@@ -1,0 +1,108 @@
+import { VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
+import type { Logger } from '../../native/os/log.ts'
+import {
+  BATCH_BROKEN,
+  BATCH_CLOSED,
+  BATCH_OPENED,
+  BATCH_VIRQ,
+  type Batch,
+  type ConnectionId,
+  RECORD_CONNECTION,
+  RECORD_LEN,
+  RECORD_REQ_ID,
+  RECORD_TX_ID,
+  RECORD_TYPE,
+  RECORD_WORDS,
+} from '../../native/ring-set.ts'
+import { dispatch } from '../process/dispatch.ts'
+import type { Exchange } from '../process/exchange.ts'
+import type { Services } from '../process/services.ts'
+import { opName } from '../wire/ops.ts'
+import type { Connections } from './connections.ts'
+
+/** So many different defects are logged; the same one only once. */
+const DEFECTS_MAX = 100
+
+/**
+ * Walks through a batch, record by record.
+ *
+ * Nothing that a guest sends can stop the walk: should a handler throw, its request is answered
+ * with EIO and the walk goes on behind it. One `try` is around the whole walk, not around each
+ * record.
+ */
+export class BatchWalk {
+  readonly #connections: Connections
+  readonly #services: Services
+  readonly #exchange: Exchange
+  readonly #log: Logger
+  readonly #defects = new Set<string>()
+  /** Word at which the next record begins. */
+  #cursor = 0
+
+  constructor(connections: Connections, services: Services, exchange: Exchange, log: Logger) {
+    this.#connections = connections
+    this.#services = services
+    this.#exchange = exchange
+    this.#log = log
+  }
+
+  handle(batch: Batch): void {
+    this.#connections.beginBatch()
+    this.#cursor = 0
+    while (this.#cursor < batch.length) {
+      try {
+        this.#walk(batch)
+      } catch (error) {
+        this.#reportDefect(error)
+        if (!this.#exchange.isAnswered) this.#exchange.fail('EIO')
+      }
+    }
+  }
+
+  #walk(batch: Batch): void {
+    const { words, bytes } = batch
+    const exchange = this.#exchange
+    while (this.#cursor < batch.length) {
+      const record = this.#cursor
+      const id = words[record + RECORD_CONNECTION] as ConnectionId
+      const type = words[record + RECORD_TYPE] as number
+      const reqId = words[record + RECORD_REQ_ID] as number
+      const len = words[record + RECORD_LEN] as number
+      this.#cursor = record + RECORD_WORDS + ((len + 3) >> 2)
+      if (type < 0) {
+        this.#happened(type, id, reqId)
+        continue
+      }
+      const who = this.#connections.senderOf(id)
+      if (who === undefined) continue
+      const start = (record + RECORD_WORDS) << 2
+      const txId = words[record + RECORD_TX_ID] as number
+      exchange.begin(id, who, type, reqId, txId, bytes, start, start + len)
+      dispatch(this.#services, exchange)
+      if (!exchange.isAnswered) throw new Error(`${opName(type)} was left unanswered`)
+    }
+  }
+
+  #happened(type: number, id: ConnectionId, reqId: number): void {
+    if (type === BATCH_OPENED) {
+      this.#connections.openSocket(id)
+    } else if (type === BATCH_CLOSED) {
+      this.#connections.close(id)
+    } else if (type === BATCH_BROKEN) {
+      const who = this.#connections.senderOf(id)
+      if (who === undefined) return
+      this.#connections.reset(id)
+      this.#log.warn({ domid: who.domid, error: reqId }, 'ring protocol broken, no longer served')
+    } else if (type === BATCH_VIRQ && reqId === VIRQ_DOM_EXC) {
+      this.#services.domains.somethingHappened()
+    }
+  }
+
+  #reportDefect(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error)
+    if (this.#defects.has(text) || this.#defects.size >= DEFECTS_MAX) return
+    this.#defects.add(text)
+    const { type, who } = this.#exchange
+    this.#log.error({ err: error, op: opName(type), domid: who.domid }, 'request failed: a defect')
+  }
+}

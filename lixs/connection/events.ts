@@ -1,0 +1,96 @@
+import {
+  type ConnectionId,
+  OUTPUT_COALESCE,
+  OUTPUT_EVENT,
+  type RingSet,
+} from '../../native/ring-set.ts'
+import type { EventSink } from '../store/store.ts'
+import { XENSTORE_PAYLOAD_MAX, XS_WATCH_EVENT } from '../wire/ops.ts'
+import type { Connections } from './connections.ts'
+import type { Timers } from './timers.ts'
+
+/** Between two looks at events that unprivileged connections leave lying. */
+const LOOK_EVERY_MS = 1000
+
+/**
+ * Watch events on their way out.
+ *
+ * An event for an unprivileged connection that does not take it is discarded after a while. Only
+ * connections that were sent an event since the last look are looked at, and only while there are
+ * any is there a timer: events that nobody leaves lying cost nothing.
+ */
+export class Events implements EventSink {
+  readonly #rings: RingSet
+  readonly #timers: Timers
+  /** 0: events wait for ever. */
+  readonly #timeoutMs: number
+  #connections: Connections | undefined
+  /** Unprivileged connections that may have events waiting. */
+  readonly #watched = new Set<number>()
+  #cancelTimer: (() => void) | undefined
+
+  constructor(rings: RingSet, timers: Timers, timeoutMs: number) {
+    this.#rings = rings
+    this.#timers = timers
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** The store fires into this, the connections need the store: so they come later. */
+  serve(connections: Connections): void {
+    this.#connections = connections
+  }
+
+  watchEvent(
+    connection: number,
+    path: Uint8Array,
+    pathStart: number,
+    pathEnd: number,
+    token: Uint8Array,
+    tokenStart: number,
+    tokenEnd: number,
+    isSpecial: boolean,
+  ): void {
+    const length = pathEnd - pathStart + tokenEnd - tokenStart + 2
+    if (length > XENSTORE_PAYLOAD_MAX) return
+    const { output } = this.#rings
+    const flags = isSpecial ? OUTPUT_EVENT : OUTPUT_EVENT | OUTPUT_COALESCE
+    let at = output.begin(connection as ConnectionId, XS_WATCH_EVENT, 0, 0, flags)
+    const into = output.bytes
+    for (let i = pathStart; i < pathEnd; i++) into[at++] = path[i] as number
+    into[at++] = 0
+    for (let i = tokenStart; i < tokenEnd; i++) into[at++] = token[i] as number
+    into[at] = 0
+    output.end(length)
+    if (this.#timeoutMs !== 0 && this.#connections?.isPrivileged(connection) === false) {
+      this.#watched.add(connection)
+      if (this.#cancelTimer === undefined) this.#lookLater()
+    }
+  }
+
+  stop(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+  }
+
+  #lookLater(): void {
+    this.#cancelTimer = this.#timers.after(Math.min(LOOK_EVERY_MS, this.#timeoutMs), () => {
+      this.#cancelTimer = undefined
+      this.#look()
+      if (this.#watched.size > 0) this.#lookLater()
+    })
+  }
+
+  #look(): void {
+    if (!this.#dropDelivered()) return
+    if (this.#rings.expireEvents(this.#timeoutMs) > 0) this.#dropDelivered()
+  }
+
+  /** @returns whether any are left */
+  #dropDelivered(): boolean {
+    for (const id of this.#watched) {
+      const waiting = this.#connections?.queuedEvents(id) ?? 0
+      if (waiting === 0) this.#watched.delete(id)
+    }
+    return this.#watched.size > 0
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * The XenStore daemon, put together from its parts.
+ *
+ * ```
+ *   guests' rings, dom0's ring, sockets
+ *        │                                      native: drain, frame
+ *        ▼
+ *   Batch ──► BatchWalk ──► dispatch ──► handler ──► Store       numbers and typed arrays
+ *             cursor, try   checks all   parses the    │
+ *                           requests     payload       │ watch events
+ *                           share        in place      ▼
+ *                                          │        Events
+ *                                          ▼           │
+ *                              Exchange (one reply)    │
+ *                                          ▼           ▼
+ *                                         OutputBatch            native: flush, one notify per
+ *                                                                ring, one write per socket
+ * ```
+ */
+import { mkdirSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DOM0, type DomainControl, type Domid, VIRQ_DOM_EXC } from '../native/hypervisor.ts'
+import type { Logger, ProcessLog } from '../native/os/log.ts'
+import type { StateMemory } from '../native/os/state-memory.ts'
+import type { RingSet } from '../native/ring-set.ts'
+import { BatchWalk } from './connection/batch.ts'
+import { Connections } from './connection/connections.ts'
+import { Events } from './connection/events.ts'
+import type { Timers } from './connection/timers.ts'
+import { Control } from './process/control.ts'
+import { Domains } from './process/domains.ts'
+import { Exchange } from './process/exchange.ts'
+import { ParsedPath } from './store/path.ts'
+import type { Quotas } from './store/quota.ts'
+import { type Principal, Store } from './store/store.ts'
+
+/** What the rings of this daemon have to be made with. */
+export const RING_OPTIONS = {
+  /** One for each domain there can be, and as many sockets. */
+  maxConnections: 65_536,
+  /** Address space, not memory. */
+  maxQueuedBytes: 2 ** 30,
+  virqs: [VIRQ_DOM_EXC],
+} as const
+
+const NOBODY: Principal = { domid: DOM0, isPrivileged: false }
+
+/** What a daemon is made of; two of them fit into one process. */
+export interface DaemonParts {
+  readonly memory: StateMemory
+  readonly rings: RingSet
+  /** Undefined without a hypervisor: then no domain can be introduced. */
+  readonly domains: Pick<DomainControl, 'list' | 'info'> | undefined
+  readonly quotas: Quotas
+  readonly timers: Timers
+  readonly log: Logger
+  readonly processLog: Pick<ProcessLog, 'switchTo'>
+}
+
+/** How a daemon is to behave. */
+export interface DaemonSettings {
+  readonly socketPath: string
+  readonly eventTimeoutMs: number
+  readonly keepOrphans: boolean
+  readonly privilegedDomid: number | undefined
+  readonly isDom0Served: boolean
+}
+
+/** A running daemon. */
+export class Daemon {
+  readonly #rings: RingSet
+  readonly #domains: Domains
+  readonly #events: Events
+  readonly #socketPath: string
+
+  /**
+   * Makes the fresh store, serves dom0's ring and listens.
+   *
+   * @throws XenError when the rings or the socket cannot be had
+   */
+  constructor(parts: DaemonParts, settings: DaemonSettings) {
+    const { memory, rings, quotas, timers, log } = parts
+    const events = new Events(rings, timers, settings.eventTimeoutMs)
+    const store = new Store(memory, quotas, events, {
+      // Without a hypervisor there is nobody to ask: permissions may name any domain.
+      domainExists: (domid: Domid) =>
+        parts.domains === undefined || parts.domains.info(domid) !== undefined,
+      keepOrphans: settings.keepOrphans,
+    })
+    const connections = new Connections(rings, store, quotas, settings.privilegedDomid)
+    events.serve(connections)
+    const domains = new Domains(
+      parts.domains,
+      rings,
+      store,
+      connections,
+      timers,
+      log.child({ subsystem: 'domains' }),
+    )
+    const control = new Control({
+      quotas,
+      log,
+      processLog: parts.processLog,
+      quotasChanged: () => connections.outstandingChanged(),
+    })
+    const services = { store, events, domains, control, quotas, path: new ParsedPath() }
+    const exchange = new Exchange(rings.output, NOBODY)
+    const walk = new BatchWalk(connections, services, exchange, log)
+
+    this.#rings = rings
+    this.#domains = domains
+    this.#events = events
+    this.#socketPath = settings.socketPath
+    if (settings.isDom0Served) domains.introduceSelf()
+    mkdirSync(dirname(settings.socketPath), { recursive: true, mode: 0o755 })
+    rings.listen(settings.socketPath)
+    rings.onBatch((batch) => walk.handle(batch))
+  }
+
+  /** Ends all connections and removes the socket; what the store held is gone. */
+  stop(): void {
+    this.#domains.stop()
+    this.#events.stop()
+    this.#rings.close()
+    rmSync(this.#socketPath, { force: true })
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * lixs, the program: command line in, exit code out.
+ *
+ * Exit codes: 0 done, or another instance runs already; 1 failed; 2 wrong usage; 5 no privileges;
+ * 70 a defect.
+ */
+import { createConnection } from 'node:net'
+import {
+  isInBackground,
+  reportEnded,
+  reportReady,
+  startInBackground,
+} from '../native/os/daemonize.ts'
+import { raiseOpenFilesLimit } from '../native/os/file-limit.ts'
+import { openLog, type ProcessLog } from '../native/os/log.ts'
+import { notify } from '../native/os/notify.ts'
+import { AlreadyRunning, PidFile } from '../native/os/pidfile.ts'
+import { StateMemory } from '../native/os/state-memory.ts'
+import { systemTimers } from './connection/timers.ts'
+import { Daemon } from './daemon.ts'
+import { openMachine } from './machine.ts'
+import { configText, helpText, parseCommandLine, UsageError } from './option-parser.ts'
+import { BACKGROUND_LOG_FILE, type Options, optionsFrom } from './options.ts'
+import { quotasWith } from './quota-settings.ts'
+import { explain, StartFailure } from './start-failure.ts'
+
+const NAME = 'lixs'
+const PURPOSE = 'The XenStore daemon: serves guests through their rings and tools through a socket.'
+const EXIT_FAILED = 1
+const EXIT_USAGE = 2
+const EXIT_DEFECT = 70
+
+/** @returns the exit code, or undefined when a daemon now runs in this process */
+async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number | undefined> {
+  process.title = NAME
+  let options: Options
+  try {
+    const settings = parseCommandLine(argv, env)
+    const isAsked = (name: 'help' | 'version'): boolean =>
+      (settings.get(name)?.values.length ?? 0) > 0
+    if (isAsked('help')) return say(helpText(NAME, PURPOSE))
+    if (isAsked('version')) return say(`${NAME} ${process.env.XCL_VERSION ?? 'development'}\n`)
+    options = optionsFrom(settings, env)
+    if ((settings.get('print-config')?.values.length ?? 0) > 0) return say(configText(settings))
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    return complain(EXIT_USAGE, `${error.message}; see ${NAME} --help`)
+  }
+  if (options.isForeground || isInBackground(env)) return await serve(options)
+  const started = await startInBackground(argv)
+  if (started.sentence !== '') process.stderr.write(`${NAME}: ${started.sentence}\n`)
+  if (options.isPidPrinted && started.pid !== undefined) say(`${started.pid}\n`)
+  return started.code
+}
+
+/** Becomes the daemon. */
+async function serve(options: Options): Promise<number | undefined> {
+  try {
+    await start(options)
+    return undefined
+  } catch (error) {
+    const { code, message } = error instanceof AlreadyRunning ? already(error) : explain(error)
+    if (isInBackground()) {
+      await reportEnded(code, message)
+      return code
+    }
+    return complain(code, message)
+  }
+}
+
+async function start(options: Options): Promise<void> {
+  // First of all: a second instance must not touch what the first one serves.
+  const pidFile = options.pidFile === undefined ? undefined : PidFile.lock(options.pidFile)
+  await refuseSecondDaemon(options.socketPath)
+  const processLog = openLog({
+    name: NAME,
+    level: options.logLevel,
+    file: options.logFile ?? (options.isForeground ? undefined : BACKGROUND_LOG_FILE),
+  })
+  const { log } = processLog
+  const files = raiseOpenFilesLimit()
+  const memory = StateMemory.anonymous()
+  const machine = openMachine(options.hypervisor, memory)
+  const daemon = new Daemon(
+    {
+      memory,
+      rings: machine.rings,
+      domains: machine.domains,
+      quotas: quotasWith(options.quotas, options.softMemory),
+      timers: systemTimers,
+      log,
+      processLog,
+    },
+    { ...options, isDom0Served: options.isDom0Served && machine.domains !== undefined },
+  )
+  endOnSignals(processLog, () => {
+    notify('STOPPING=1')
+    daemon.stop()
+    machine.close()
+    pidFile?.release()
+  })
+  pidFile?.write(process.pid)
+  if (options.isForeground) {
+    if (options.isPidPrinted) say(`${process.pid}\n`)
+  } else {
+    process.chdir('/')
+    reportReady()
+  }
+  notify(`READY=1\nMAINPID=${process.pid}`)
+  const { hypervisor, socketPath } = options
+  log.info({ pid: process.pid, socketPath, hypervisor, files }, 'serving')
+}
+
+/** Two daemons would take turns in replacing each other's socket: the first one keeps it. */
+function refuseSecondDaemon(socketPath: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createConnection(socketPath)
+    probe.once('error', () => resolve()) // nobody listens there, or not for us: `listen` will tell
+    probe.once('connect', () => {
+      probe.destroy()
+      const text = `a XenStore daemon already answers at ${socketPath}; stop it first`
+      reject(new StartFailure(EXIT_FAILED, text))
+    })
+  })
+}
+
+function endOnSignals({ log, reopen }: ProcessLog, end: () => void): void {
+  const endBy = (signal: string): void => {
+    log.info({ signal }, 'ending')
+    end()
+    process.exit(0)
+  }
+  process.on('SIGTERM', endBy)
+  process.on('SIGINT', endBy)
+  process.on('SIGHUP', reopen)
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'a defect; ending')
+    process.exit(EXIT_DEFECT)
+  })
+}
+
+function already(error: AlreadyRunning): { code: number; message: string } {
+  return { code: 0, message: error.message }
+}
+
+function say(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+function complain(code: number, sentence: string): number {
+  process.stderr.write(`${NAME}: ${sentence}\n`)
+  return code
+}
+
+const code = await main(process.argv.slice(2), process.env)
+if (code !== undefined) process.exitCode = code

@@ -1,0 +1,14 @@
+import type { QuotaSettings } from './options.ts'
+import { HARD_QUOTAS } from './process/control.ts'
+import { DEFAULT_QUOTAS, type Quotas } from './store/quota.ts'
+
+/** The defaults with what the command line says in place of some. */
+export function quotasWith(settings: QuotaSettings, softMemory: number | undefined): Quotas {
+  const quotas: Quotas = { ...DEFAULT_QUOTAS }
+  for (const { name, key } of HARD_QUOTAS) {
+    const value = settings.get(name)
+    if (value !== undefined) quotas[key] = value
+  }
+  if (softMemory !== undefined) quotas.memorySoft = softMemory
+  return quotas
+}
