@@ -36,7 +36,7 @@ export interface RingUser {
   ringOutput(bytes: Uint8Array, start: number, end: number): void
   /** The guest has read everything that waited for it. */
   ringDrained(): void
-  /** The guest's indices make no sense; the ring is ignored until they do. */
+  /** The ring was given up: no memory is left for what is typed. */
   ringBroken(): void
 }
 
@@ -69,10 +69,20 @@ export class ConsoleRings {
     return connection
   }
 
-  /** The last words of the guest come first; then the ring is unmapped. */
+  /** Unmaps the ring; what the guest has written and nobody has taken yet is lost. */
   detach(connection: ConnectionId): void {
     this.#users[connection] = undefined
     this.#set.detach(connection)
+  }
+
+  /**
+   * Takes what is in the ring, told of or not, and calls then. For a guest that has died: what it
+   * wrote last it may not have had time to announce.
+   */
+  drain(connection: ConnectionId, done: () => void): void {
+    this.setHeldUp(connection, false)
+    // Between two of the loop's check phases lies a poll phase, in which rings are looked at.
+    setImmediate(() => setImmediate(done))
   }
 
   /** Types into the guest; what does not fit into its ring waits. */
@@ -95,6 +105,7 @@ export class ConsoleRings {
   /** While held up, the guest's output stays in its ring. */
   setHeldUp(connection: ConnectionId, isHeldUp: boolean): void {
     this.#set.connections[connection * CONNECTION_WORDS + CONNECTION_PAUSED] = isHeldUp ? 1 : 0
+    if (!isHeldUp) this.#set.resume(connection)
   }
 
   close(): void {

@@ -70,7 +70,6 @@ export class GuestConsole implements RingUser, PtyUser {
   #pty: Pty | undefined
   #backlog: Backlog | undefined
   #isHeldUp = false
-  #isBroken = false
   #viewers: ConsoleViewer[] = []
   #whenConnected: (() => void)[] = []
 
@@ -145,7 +144,13 @@ export class GuestConsole implements RingUser, PtyUser {
     this.#openLog(false)
   }
 
-  /** The domain is gone. The last of its output is taken first. */
+  /** The domain is gone: takes the last of its output, then closes. */
+  end(): void {
+    if (this.#connection === undefined) this.close()
+    else this.#services.rings.drain(this.#connection, () => this.close())
+  }
+
+  /** May be called twice. */
   close(): void {
     this.#disconnect()
     this.#pty?.close()
@@ -159,7 +164,6 @@ export class GuestConsole implements RingUser, PtyUser {
   // --- the ring
 
   ringOutput(bytes: Uint8Array, start: number, end: number): void {
-    this.#isBroken = false
     this.#log?.append(bytes, start, end)
     this.#history?.append(bytes, start, end)
     if (this.#viewers.length > 0) {
@@ -175,9 +179,7 @@ export class GuestConsole implements RingUser, PtyUser {
   }
 
   ringBroken(): void {
-    if (this.#isBroken) return
-    this.#isBroken = true
-    this.#services.log.warn({ domid: this.domid }, 'console ring broken by the guest; ignored')
+    this.#services.log.warn({ domid: this.domid }, 'console ring given up')
   }
 
   // --- the pseudo terminal

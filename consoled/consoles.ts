@@ -132,7 +132,8 @@ export class Consoles {
   close(): void {
     this.#pace.close()
     this.#store = undefined
-    for (const followed of [...this.#followed.values()]) this.#close(followed)
+    for (const { console } of this.#followed.values()) console.close()
+    this.#followed.clear()
   }
 
   #introduced(): void {
@@ -201,7 +202,7 @@ export class Consoles {
     followed.isClosed = true
     this.#followed.delete(followed.console.domid)
     followed.watch?.unwatch().catch(() => undefined) // the connection has ended, and the watch with it
-    followed.console.close()
+    followed.console.end()
     this.#parts.log.info({ domid: followed.console.domid }, 'console closed')
   }
 

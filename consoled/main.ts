@@ -52,7 +52,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (options.isForeground || isInBackground()) return await serve(program, options)
   const start = await startInBackground(argv)
-  if (start.sentence !== '') process.stderr.write(`${start.sentence}\n`)
+  if (start.sentence !== '') process.stderr.write(`${program}: ${start.sentence}\n`)
   return start.code
 }
 
@@ -87,8 +87,8 @@ async function serve(program: string, options: Options): Promise<number> {
     pidFile?.release()
     return 0
   } catch (error) {
-    const sentence = `${program}: ${error instanceof Error ? error.message : error}`
-    if (options.isForeground) process.stderr.write(`${sentence}\n`)
+    const sentence = error instanceof Error ? error.message : String(error)
+    if (options.isForeground) process.stderr.write(`${program}: ${sentence}\n`)
     else await reportEnded(EXIT_FAILED, sentence)
     return EXIT_FAILED
   }

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest'
+import { OPTIONS, type OptionName } from '../../consoled/option-table.ts'
+import { type Options, optionsFrom } from '../../consoled/options.ts'
+import { configText, parseCommandLine, UsageError } from '../../native/os/command-line.ts'
+
+function parsed(...argv: string[]): Options {
+  return optionsFrom(parseCommandLine<OptionName>(OPTIONS, argv, {}))
+}
+
+describe('the options of consoled', () => {
+  it('are without any those of the stock daemon: in the background, no logs', () => {
+    expect(parsed()).toMatchObject({
+      isForeground: false,
+      pidFile: '/run/xen/xenconsoled.pid',
+      logsGuests: false,
+      logsHypervisor: false,
+      logDir: '/var/log/xen/console',
+      overflow: 'discard',
+      attachPath: '/run/xen/consoled.sock',
+      tty: 'asked',
+      maxOpenLogs: 4096,
+    })
+  })
+
+  it("take the command line of upstream's unit", () => {
+    const options = parsed('-i', '--log=all', '--log-dir=/tmp/logs', '-t', 'guest')
+    expect(options).toMatchObject({
+      isForeground: true,
+      pidFile: undefined,
+      logFile: undefined,
+      logsGuests: true,
+      logsHypervisor: true,
+      stampsGuests: true,
+      stampsHypervisor: false,
+      logDir: '/tmp/logs',
+    })
+  })
+
+  it.each([
+    [['--timestamp=hv', '--log', 'hv'], { stampsHypervisor: true, logsGuests: false }],
+    [['-o', 'keep', '--replace-escape'], { overflow: 'keep', replacesEscape: true }],
+    [['--no-fork', '-v'], { isForeground: true, logLevel: 'debug' }],
+    [['--pid-file=/tmp/x.pid'], { pidFile: '/tmp/x.pid' }],
+    [['--tty=always', '--attach', '/tmp/s'], { tty: 'always', attachPath: '/tmp/s' }],
+  ])('%j', (argv, expected) => {
+    expect(parsed(...argv)).toMatchObject(expected)
+  })
+
+  it.each([
+    [['--log=guests'], '--log: "guests" is none of none, guest, hv, all'],
+    [['--overflow-data'], '--overflow-data needs a value'],
+    [['--frobnicate'], 'unknown option --frobnicate'],
+    [['domain'], 'unexpected argument "domain"'],
+    [['--hypervisor=none'], 'without a hypervisor there are no consoles to serve'],
+  ])('%j is refused in a sentence', (argv, sentence) => {
+    expect(() => parsed(...argv)).toThrow(UsageError)
+    expect(() => parsed(...argv)).toThrow(sentence)
+  })
+
+  it('say where each value came from', () => {
+    const text = configText(OPTIONS, parseCommandLine<OptionName>(OPTIONS, ['--log=guest'], {}))
+    expect(text).toContain('log = guest  # flag\n')
+    expect(text).toContain('tty = asked  # default\n')
+    expect(text).not.toContain('help')
+  })
+})
