@@ -24,21 +24,24 @@ export class StoreLink {
     this.#log = log
   }
 
-  /** The first connection. @throws XenstoreUnreachable, XenstoreConnectionLost */
+  /** The first connection. @throws XenstoreUnreachable, XenstoreConnectionLost, XenstoreError */
   async open(): Promise<void> {
     const client = await XenstoreClient.connect()
-    if (this.#isClosed) {
-      client.close()
-      return
-    }
     this.#client = client
+    try {
+      await this.#consoles.useStore(client)
+    } catch (error) {
+      this.#consoles.loseStore()
+      client.close()
+      throw error
+    }
+    if (this.#isClosed) client.close()
     client.closed.then((lost) => {
-      if (lost === undefined || this.#client !== client) return
+      if (lost === undefined) return
       this.#consoles.loseStore()
       this.#log.error({ err: lost }, 'the store has gone; trying to reach it again')
       this.#retry(FIRST_RETRY_MS)
     })
-    await this.#consoles.useStore(client)
   }
 
   close(): void {
