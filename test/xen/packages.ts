@@ -63,17 +63,17 @@ export function fetchGuestPackages(folder: string): string[] {
     dependencyOf('xen-system-amd64', 'xen-utils-4'),
     ...GUEST_PACKAGES,
   ]
-  const download = () =>
+  const download = (stderr: 'ignore' | 'inherit') =>
     execFileSync('apt-get', ['download', '-q', ...names()], {
       cwd: folder,
-      stdio: ['ignore', 'ignore', 'ignore'],
+      stdio: ['ignore', 'ignore', stderr],
     })
   try {
-    download()
+    download('ignore')
   } catch {
     // Old lists name versions that are gone, and a fresh machine has no lists at all.
     execFileSync('apt-get', ['update', '-q'], { stdio: ['ignore', 'ignore', 'inherit'] })
-    download()
+    download('inherit')
   }
   return debFiles(folder)
 }

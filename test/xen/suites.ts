@@ -9,6 +9,8 @@ export type Suite = {
   readonly timeoutS: number
   readonly memoryMiB?: number
   readonly dom0MiB?: number
+  /** Measures, so that nothing may run beside it. */
+  readonly alone?: boolean
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -34,7 +36,7 @@ export const suites: readonly Suite[] = [
   mix('oxenstored', 'consoled', 'xl'),
   mix('xenstored', 'xenconsoled', 'xcl'),
   { name: 'many', scenario: 'many', layers: ['node', 'ours'], timeoutS: 900 },
-  { name: 'ratio', scenario: 'ratio', layers: ['node', 'ours'], timeoutS: 900 },
+  { name: 'ratio', scenario: 'ratio', layers: ['node', 'ours'], timeoutS: 900, alone: true },
 ]
 
 /** One of ours among stock ones. A boot each: a store daemon is not exchanged under running guests. */

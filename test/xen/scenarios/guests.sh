@@ -67,7 +67,7 @@ guest_reboots() { # TYPE NAME WORDS OF THE COMMAND...: on_reboot=restart
   local type=$1 name=$2 old; shift 2
   guest_comes_up "$type" "$name"
   old=$(domid_of "$name")
-  ok "$name is told to reboot ($1)" "$@"
+  ok "$name is told to reboot by $*" "$@"
   ok "$name comes back READY" wait_for 30 said_times "$name" "$(ready_line "$type" "$name")" 2
   ok "$name is another domain now" test "$(domid_of "$name")" != "$old"
   ok "$name's old domain is gone from Xen" wait_for 20 no_domid "$old"
