@@ -153,5 +153,7 @@ function complain(code: number, sentence: string): number {
   return code
 }
 
-const code = await main(process.argv.slice(2), process.env)
-if (code !== undefined) process.exitCode = code
+main(process.argv.slice(2), process.env).then((code) => {
+  // Not just exitCode: a start that failed half-way may have left something in the event loop.
+  if (code !== undefined) process.exit(code)
+})

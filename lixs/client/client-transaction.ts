@@ -30,14 +30,14 @@ export async function runTransaction<T>(
     try {
       value = await build(tx)
     } catch (error) {
-      unanswered.collectFailures()
+      unanswered.failures()
       await end(pipeline, id, 'F').catch(() => undefined) // what `build` threw says more
       throw error
     }
-    const failures = unanswered.collectFailures()
+    const unnoticed = unanswered.failures()
     const refusal = await end(pipeline, id, 'T')
     if (refusal?.errno === 'EAGAIN' && attempt < ATTEMPTS) continue
-    const failure = failures[0] ?? refusal
+    const failure = (await unnoticed)[0] ?? refusal
     if (failure !== undefined) throw failure
     return value
   }
@@ -85,10 +85,9 @@ class Unanswered {
     return handedOut
   }
 
-  /** From now on failures of these go into the list that is returned, in their order. */
-  collectFailures(): unknown[] {
-    const failures: unknown[] = []
-    for (const promise of this.#promises) promise.catch((error: unknown) => failures.push(error))
-    return failures
+  /** How those that wait now have failed, once the last one is answered; nobody else is told. */
+  async failures(): Promise<unknown[]> {
+    const outcomes = await Promise.allSettled(this.#promises)
+    return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
   }
 }

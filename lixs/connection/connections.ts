@@ -95,7 +95,9 @@ export class Connections {
   /** The quota has another value: every unprivileged connection gets it. */
   outstandingChanged(): void {
     for (const [id, record] of this.#records.entries()) {
-      if (record !== undefined) this.#limit(id, record.who)
+      if (record === undefined) continue
+      this.#limit(id, record.who)
+      this.#rings.resume(id as ConnectionId)
     }
   }
 

@@ -1,0 +1,228 @@
+import type { Socket } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import { XenstoreClient } from '../../../lixs/client/client.ts'
+import {
+  XenstoreConnectionLost,
+  XenstoreError,
+  XenstoreUnreachable,
+} from '../../../lixs/client/errors.ts'
+import { storeSocketPath } from '../../../lixs/client/socket-path.ts'
+import { encodePacket } from '../../../lixs/wire/encoder.ts'
+import { opName, XS_ERROR, XS_WATCH_EVENT } from '../../../lixs/wire/ops.ts'
+import type { Packet } from '../../../lixs/wire/packet.ts'
+import { aSocketPeer, type SocketPeer } from '../../support/a-socket-peer.ts'
+
+const peers: SocketPeer[] = []
+const clients: XenstoreClient[] = []
+
+afterEach(() => {
+  for (const client of clients.splice(0)) client.close()
+  for (const peer of peers.splice(0)) peer.close()
+})
+
+/** A client whose daemon answers as told: a text for success, an errno behind `!` for failure. */
+async function connected(
+  answer: (op: string, payload: string, request: Packet) => string | undefined,
+): Promise<{ client: XenstoreClient; peer: SocketPeer; ops: () => string[][] }> {
+  const peer = await aSocketPeer((request, socket) => {
+    const payload = Buffer.from(request.payload).toString('latin1').replaceAll('\0', '|')
+    const text = answer(opName(request.type), payload, request)
+    if (text !== undefined) reply(socket, request, text)
+  })
+  peers.push(peer)
+  const client = await XenstoreClient.connect(peer.socketPath)
+  clients.push(client)
+  return {
+    client,
+    peer,
+    ops: () => peer.reads.map((packets) => packets.map(({ type }) => opName(type))),
+  }
+}
+
+function reply(socket: Socket, { type, reqId, txId }: Packet, text: string): void {
+  const isError = text.startsWith('!')
+  const payload = Buffer.from((isError ? `${text.slice(1)}|` : text).replaceAll('|', '\0'))
+  socket.write(encodePacket(isError ? XS_ERROR : type, reqId, txId, payload))
+}
+
+describe('requests', () => {
+  test('calls made together leave in one write and are answered in order', async () => {
+    const { client, ops } = await connected((_, payload) => `value of ${payload.slice(0, -1)}`)
+    const values = await Promise.all([client.read('/a'), client.read('/b'), client.read('/c')])
+    expect(values).toEqual(['value of /a', 'value of /b', 'value of /c'])
+    expect(ops()).toEqual([['READ', 'READ', 'READ']])
+  })
+
+  test('a missing node reads as undefined, any other refusal is an error with its reason', async () => {
+    const { client } = await connected((_, path) => (path === '/a|' ? '!ENOENT' : '!EACCES'))
+    expect(await client.read('/a')).toBeUndefined()
+    expect(await client.directory('/a')).toBeUndefined()
+    const refusal = await client.read('/b').catch((error: unknown) => error)
+    expect(refusal).toBeInstanceOf(XenstoreError)
+    expect(refusal).toMatchObject({ errno: 'EACCES', op: 'READ', path: '/b' })
+  })
+
+  test('a request that is too long is refused here, and the connection goes on', async () => {
+    const { client } = await connected(() => 'OK|')
+    const refusal = await client.write('/a', 'x'.repeat(4096)).catch((error: unknown) => error)
+    expect(refusal).toMatchObject({ errno: 'E2BIG', op: 'WRITE' })
+    await client.write('/a', 'x')
+  })
+
+  test('an answer that is no answer to the request ends the connection', async () => {
+    const { client, peer } = await connected(() => undefined)
+    const read = client.read('/a').catch((error: unknown) => error)
+    const socket = await peer.connection
+    socket.write(encodePacket(11, 0, 0, Buffer.from('OK\0')))
+    expect(await read).toBeInstanceOf(XenstoreConnectionLost)
+    expect(await client.closed).toBeInstanceOf(XenstoreConnectionLost)
+  })
+
+  test('what is on its way when the daemon goes fails, and so does what comes after', async () => {
+    const { client, peer } = await connected(() => undefined)
+    const read = client.read('/a').catch((error: unknown) => error)
+    const socket = await peer.connection
+    socket.destroy()
+    expect(await read).toBeInstanceOf(XenstoreConnectionLost)
+    await expect(client.read('/a')).rejects.toBeInstanceOf(XenstoreConnectionLost)
+  })
+
+  test('without a daemon the message says so', async () => {
+    const refused = XenstoreClient.connect('/nowhere/socket')
+    await expect(refused).rejects.toBeInstanceOf(XenstoreUnreachable)
+    await expect(refused).rejects.toThrow(/does not answer at \/nowhere\/socket \(ENOENT\)/)
+  })
+})
+
+describe('directory', () => {
+  test('a list too long for one message is read in parts, anew when it changed meanwhile', async () => {
+    const parts = ['7|aa|bb|', '8|cc||', '8|aa|bb|', '8|cc||']
+    const offsets: string[] = []
+    const { client } = await connected((op, payload) => {
+      if (op === 'DIRECTORY') return '!E2BIG'
+      offsets.push(payload)
+      return parts.shift()
+    })
+    expect(await client.directory('/a')).toEqual(['aa', 'bb', 'cc'])
+    expect(offsets).toEqual(['/a|0|', '/a|6|', '/a|0|', '/a|6|'])
+  })
+})
+
+describe('transaction', () => {
+  test('that awaits nothing costs two rounds', async () => {
+    const { client, ops } = await connected((op) => (op === 'TRANSACTION_START' ? '5|' : 'OK|'))
+    await client.transaction((tx) => {
+      tx.mkdir('/a')
+      tx.setPerms('/a', ['n0', 'r5'])
+      tx.write('/a/b', 'x')
+    })
+    expect(ops()).toEqual([
+      ['TRANSACTION_START'],
+      ['MKDIR', 'SET_PERMS', 'WRITE', 'TRANSACTION_END'],
+    ])
+  })
+
+  test('is tried again when others were in the way', async () => {
+    let ends = 0
+    const { client, ops } = await connected((op) => {
+      if (op === 'TRANSACTION_START') return '5|'
+      if (op !== 'TRANSACTION_END') return 'OK|'
+      ends++
+      return ends < 3 ? '!EAGAIN' : 'OK|'
+    })
+    let builds = 0
+    await client.transaction((tx) => {
+      builds++
+      tx.mkdir('/a')
+    })
+    expect(builds).toBe(3)
+    expect(
+      ops()
+        .flat()
+        .filter((op) => op === 'TRANSACTION_END'),
+    ).toHaveLength(3)
+  })
+
+  test('a request that failed makes the whole fail', async () => {
+    const { client } = await connected((op) => {
+      if (op === 'TRANSACTION_START') return '5|'
+      return op === 'MKDIR' ? '!EINVAL' : 'OK|'
+    })
+    const building = client.transaction((tx) => {
+      tx.write('/a', 'x')
+      tx.mkdir('//')
+    })
+    await expect(building).rejects.toMatchObject({ errno: 'EINVAL', op: 'MKDIR' })
+  })
+
+  test('that throws is ended without effect', async () => {
+    const asked: string[] = []
+    const { client } = await connected((op, payload, { txId }) => {
+      asked.push(`${op} ${payload} ${txId}`)
+      return op === 'TRANSACTION_START' ? '5|' : 'OK|'
+    })
+    const building = client.transaction(async (tx) => {
+      await tx.read('/a')
+      throw new Error('thought better of it')
+    })
+    await expect(building).rejects.toThrow('thought better of it')
+    expect(asked).toEqual(['TRANSACTION_START | 0', 'READ /a| 5', 'TRANSACTION_END F| 5'])
+  })
+})
+
+describe('watch', () => {
+  test('events go to the watch they carry the token of', async () => {
+    const tokens: string[] = []
+    const { client, peer } = await connected((_, payload) => {
+      tokens.push(payload.split('|')[1] ?? '')
+      return 'OK|'
+    })
+    const seen: string[] = []
+    await client.watch('/a', (path) => seen.push(`a ${path}`))
+    const second = await client.watch('/b')
+    const socket = await peer.connection
+    const event = (path: string, token = ''): Buffer =>
+      encodePacket(XS_WATCH_EVENT, 0, 0, Buffer.from(`${path}\0${token}\0`))
+    socket.write(
+      Buffer.concat([
+        event('/a/x', tokens[0]),
+        event('/b/1', tokens[1]),
+        event('/b/1', tokens[1]),
+        event('/b/2', tokens[1]),
+        event('/elsewhere', 'unknown'),
+      ]),
+    )
+    const paths: string[] = []
+    for await (const path of second) {
+      paths.push(path)
+      if (path === '/b/2') break
+    }
+    expect(paths).toEqual(['/b/1', '/b/2'])
+    expect(seen).toEqual(['a /a/x'])
+  })
+
+  test('an iteration ends with its watch, and fails with the connection', async () => {
+    const { client, peer } = await connected(() => 'OK|')
+    const ended = await client.watch('/a')
+    const drain = (async () => {
+      for await (const _ of ended);
+      return 'ended'
+    })()
+    await ended.unwatch()
+    expect(await drain).toBe('ended')
+
+    const cut = await client.watch('/b')
+    const failure = (async () => {
+      for await (const _ of cut);
+    })()
+    const socket = await peer.connection
+    socket.destroy()
+    await expect(failure).rejects.toBeInstanceOf(XenstoreConnectionLost)
+  })
+})
+
+test('the socket is where upstream looks for it', () => {
+  expect(storeSocketPath({})).toBe('/run/xenstored/socket')
+  expect(storeSocketPath({ XENSTORED_RUNDIR: '/x' })).toBe('/x/socket')
+  expect(storeSocketPath({ XENSTORED_RUNDIR: '/x', XENSTORED_PATH: '/y/s' })).toBe('/y/s')
+})

@@ -1,0 +1,182 @@
+import { pino } from 'pino'
+import { Daemon, type DaemonSettings } from '../../lixs/daemon.ts'
+import { DEFAULT_QUOTAS, type Quotas } from '../../lixs/store/quota.ts'
+import { opName } from '../../lixs/wire/ops.ts'
+import type { DomainInfo, Domid } from '../../native/hypervisor.ts'
+import { VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
+import { StateMemory } from '../../native/os/state-memory.ts'
+import { BATCH_OPENED, BATCH_VIRQ, type ConnectionId } from '../../native/ring-set.ts'
+import { type Incoming, type Sent, TestRings } from './test-rings.ts'
+import { TestTimers } from './test-timers.ts'
+
+const OPS = new Map(Array.from({ length: 27 }, (_, type) => [opName(type), type]))
+
+/** Text with `|` for NUL, to bytes. */
+export function bytesOf(text: string): Buffer {
+  return Buffer.from(text.replaceAll('|', '\0'), 'latin1')
+}
+
+/** A message as one line: `READ value|`; events without the name of their type: `EVENT path|token|`. */
+function line({ type, payload }: Sent): string {
+  const name = opName(type) === 'WATCH_EVENT' ? 'EVENT' : opName(type)
+  return `${name} ${payload.toString('latin1').replaceAll('\0', '|')}`.trimEnd()
+}
+
+/** Number of an operation: by name, or the number itself. */
+export function typeOf(op: string | number): number {
+  const type = typeof op === 'number' ? op : OPS.get(op)
+  if (type === undefined) throw new Error(`no operation ${op}`)
+  return type
+}
+
+/** One peer of the daemon: a tool at a socket, or a guest at its ring. */
+export class Peer {
+  readonly id: ConnectionId
+  readonly #rings: TestRings
+
+  constructor(rings: TestRings, id: ConnectionId) {
+    this.#rings = rings
+    this.id = id
+  }
+
+  /** A request, to be delivered together with others. */
+  request(op: string | number, payload = '', txId = 0): Incoming {
+    return { connection: this.id, type: typeOf(op), txId, reqId: 77, payload: bytesOf(payload) }
+  }
+
+  /** Sends one request; gives everything that came for this peer since the last time, as lines. */
+  ask(op: string | number, payload = '', txId = 0): string[] {
+    this.#rings.deliver(this.request(op, payload, txId))
+    return this.heard()
+  }
+
+  /** The only answer to one request; what it caused besides would make the test fail. */
+  answer(op: string | number, payload = '', txId = 0): string {
+    return this.ask(op, payload, txId).join('\n')
+  }
+
+  /** Starts a transaction. @returns its id */
+  start(): number {
+    return Number(this.answer('TRANSACTION_START', '|').replace(/\D/g, ''))
+  }
+
+  /** What has come since the last time, as lines. */
+  heard(): string[] {
+    return this.messages().map(line)
+  }
+
+  /** What has come since the last time. */
+  messages(): Sent[] {
+    const messages = this.#rings.sent.get(this.id) ?? []
+    this.#rings.sent.set(this.id, [])
+    return messages
+  }
+}
+
+/** What Xen is to say of a domain. */
+export function aDomain(domid: number, state: Partial<DomainInfo> = {}): DomainInfo {
+  return {
+    domid: domid as Domid,
+    uuid: '00000000-0000-0000-0000-000000000000',
+    isDying: false,
+    isShutdown: false,
+    shutdownReason: undefined,
+    isPaused: false,
+    isBlocked: false,
+    isRunning: true,
+    isHvm: false,
+    memoryKiB: 1024,
+    outstandingKiB: 0,
+    maxMemoryKiB: 1024,
+    vcpus: 1,
+    cpuTimeNs: 0,
+    cpupool: 0,
+    ...state,
+  }
+}
+
+/** A daemon with its peers, all in this process; every answer is there when `ask` returns. */
+export interface Conversation {
+  readonly rings: TestRings
+  readonly timers: TestTimers
+  readonly quotas: Quotas
+  /** Domains that Xen knows; the test changes them. */
+  readonly domains: Map<number, DomainInfo>
+  /** Lines that were logged. */
+  readonly logged: string[]
+  /** A new socket. */
+  tool(): Peer
+  /** A guest that exists and was introduced. */
+  guest(domid: number): Peer
+  /** Something happened to some domain. */
+  virq(): void
+  end(): void
+}
+
+export interface ConversationOptions extends Partial<DaemonSettings> {
+  readonly quotas?: Partial<Quotas>
+  readonly hasHypervisor?: boolean
+}
+
+/** A fresh daemon over rings that the test plays. */
+export function aConversation(options: ConversationOptions = {}): Conversation {
+  const memory = StateMemory.anonymous()
+  const rings = new TestRings()
+  const timers = new TestTimers()
+  const quotas: Quotas = { ...DEFAULT_QUOTAS, ...options.quotas }
+  const domains = new Map<number, DomainInfo>([[0, aDomain(0)]])
+  const logged: string[] = []
+  const log = pino({ level: 'debug' }, { write: (text: string) => logged.push(text) })
+  const control = {
+    info: (domid: Domid) => domains.get(domid),
+    list: () => [...domains.values()].sort((a, b) => a.domid - b.domid),
+  }
+  const daemon = new Daemon(
+    {
+      memory,
+      rings,
+      domains: options.hasHypervisor === false ? undefined : control,
+      quotas,
+      timers,
+      log,
+      processLog: { switchTo: (file) => logged.push(`switched to ${file}`) },
+    },
+    {
+      socketPath: '/nowhere/socket',
+      eventTimeoutMs: 20_000,
+      keepOrphans: false,
+      privilegedDomid: undefined,
+      isDom0Served: false,
+      ...options,
+    },
+  )
+  const tool = (): Peer => {
+    const id = rings.acceptSocket()
+    rings.deliver({ connection: id, type: BATCH_OPENED })
+    return new Peer(rings, id)
+  }
+  let introducer: Peer | undefined
+  return {
+    rings,
+    timers,
+    quotas,
+    domains,
+    logged,
+    tool,
+    guest(domid) {
+      domains.set(domid, aDomain(domid))
+      introducer ??= tool()
+      const said = introducer.answer('INTRODUCE', `${domid}|1000|5|`)
+      if (said !== 'INTRODUCE OK|') throw new Error(said)
+      const id = rings.connections.findIndex(
+        (word, i) => i % 32 === 1 && word === domid && rings.connections[i - 1] === 2,
+      )
+      return new Peer(rings, Math.floor(id / 32) as ConnectionId)
+    },
+    virq: () => rings.deliver({ connection: -1, type: BATCH_VIRQ, reqId: VIRQ_DOM_EXC }),
+    end() {
+      daemon.stop()
+      memory.close()
+    },
+  }
+}

@@ -1,0 +1,180 @@
+import type { Domid, EvtchnPort } from '../../native/hypervisor.ts'
+import {
+  type Batch,
+  CONNECTION_DOMID,
+  CONNECTION_KIND,
+  CONNECTION_QUEUED_EVENTS,
+  CONNECTION_WORDS,
+  type ConnectionId,
+  OUTPUT_PAYLOAD_ROOM,
+  type OutputBatch,
+  RECORD_CONNECTION,
+  RECORD_LEN,
+  RECORD_REQ_ID,
+  RECORD_TX_ID,
+  RECORD_TYPE,
+  RECORD_WORDS,
+  type RingPage,
+  type RingSet,
+} from '../../native/ring-set.ts'
+import { XenError } from '../../native/xen-error.ts'
+
+const CONNECTIONS = 256
+const BATCH_BYTES = 1 << 20
+
+/** A message as it left for a connection. */
+export interface Sent {
+  readonly type: number
+  readonly reqId: number
+  readonly txId: number
+  readonly flags: number
+  readonly payload: Buffer
+}
+
+/** A record to put into a batch; type below zero: see BATCH_… */
+export interface Incoming {
+  readonly connection: number
+  readonly type: number
+  readonly reqId?: number
+  readonly txId?: number
+  readonly payload?: Uint8Array
+}
+
+/**
+ * A RingSet whose batches come from the test and whose output the test reads: for the rules above
+ * the seam, byte by byte. What native code does below it (rings, queues, coalescing) is not here.
+ */
+export class TestRings implements RingSet {
+  readonly connections = new Int32Array(CONNECTIONS * CONNECTION_WORDS)
+  readonly output: OutputBatch
+  readonly sent = new Map<number, Sent[]>()
+  /** What was done to rings, in order: `attach 7 gref 1 port 5`. */
+  readonly calls: string[] = []
+  /** Pages that cannot be mapped, by kind, and the errno of trying. */
+  readonly unmappable = new Map<RingPage['kind'], string>()
+  listensAt: string | undefined
+  #handle: ((batch: Batch) => void) | undefined
+
+  constructor() {
+    this.output = new TestOutput(this.sent)
+  }
+
+  attach(domid: Domid, page: RingPage, port: EvtchnPort): ConnectionId {
+    const frame = page.kind === 'gref' ? page.gref : page.gfn
+    this.calls.push(`attach ${domid} ${page.kind} ${frame} port ${port}`)
+    const code = this.unmappable.get(page.kind)
+    if (code !== undefined) throw new XenError('map', code, 1, `cannot map: ${code}`, domid)
+    return this.#take(2, domid)
+  }
+
+  attachSelf(): ConnectionId {
+    this.calls.push('attachSelf')
+    return this.#take(2, 0)
+  }
+
+  reattach(id: ConnectionId, port: EvtchnPort): void {
+    this.calls.push(`reattach ${id} port ${port}`)
+  }
+
+  reset(id: ConnectionId): void {
+    this.calls.push(`reset ${id}`)
+  }
+
+  resume(id: ConnectionId): void {
+    this.calls.push(`resume ${id}`)
+  }
+
+  detach(id: ConnectionId): void {
+    this.calls.push(`detach ${id}`)
+    this.connections.fill(0, id * CONNECTION_WORDS, (id + 1) * CONNECTION_WORDS)
+  }
+
+  listen(path: string): void {
+    this.listensAt = path
+  }
+
+  onBatch(handle: (batch: Batch) => void): void {
+    this.#handle = handle
+  }
+
+  flush(): void {}
+
+  expireEvents(olderThanMs: number): number {
+    this.calls.push(`expireEvents ${olderThanMs}`)
+    for (let id = 0; id < CONNECTIONS; id++) this.leaveEvents(id, 0)
+    return 1
+  }
+
+  close(): void {
+    this.calls.push('close')
+  }
+
+  /** A socket, accepted by the kernel but not yet told of. */
+  acceptSocket(): ConnectionId {
+    return this.#take(1, 0)
+  }
+
+  /** Makes it look as if the connection had left so many events lying. */
+  leaveEvents(id: number, count: number): void {
+    this.connections[id * CONNECTION_WORDS + CONNECTION_QUEUED_EVENTS] = count
+  }
+
+  /** Hands over one batch. */
+  deliver(...records: readonly Incoming[]): void {
+    const bytes = new Uint8Array(BATCH_BYTES)
+    const words = new Int32Array(bytes.buffer)
+    let at = 0
+    for (const { connection, type, reqId = 0, txId = 0, payload = new Uint8Array(0) } of records) {
+      words[at + RECORD_CONNECTION] = connection
+      words[at + RECORD_TYPE] = type
+      words[at + RECORD_REQ_ID] = reqId
+      words[at + RECORD_TX_ID] = txId
+      words[at + RECORD_LEN] = payload.length
+      bytes.set(payload, (at + RECORD_WORDS) * 4)
+      at += RECORD_WORDS + Math.ceil(payload.length / 4)
+      // What lies behind a payload belongs to somebody else and must not be read.
+      bytes.fill(0x61, (at - Math.ceil(payload.length / 4)) * 4 + payload.length, at * 4)
+    }
+    this.#handle?.({ words, bytes, length: at })
+  }
+
+  #take(kind: number, domid: number): ConnectionId {
+    for (let id = 0; id < CONNECTIONS; id++) {
+      if (this.connections[id * CONNECTION_WORDS + CONNECTION_KIND] !== 0) continue
+      this.connections[id * CONNECTION_WORDS + CONNECTION_KIND] = kind
+      this.connections[id * CONNECTION_WORDS + CONNECTION_DOMID] = domid
+      return id as ConnectionId
+    }
+    throw new Error('no connection is free')
+  }
+}
+
+class TestOutput implements OutputBatch {
+  readonly bytes = new Uint8Array(OUTPUT_PAYLOAD_ROOM + 64)
+  readonly #sent: Map<number, Sent[]>
+  #begun: { connection: number; message: Omit<Sent, 'payload'> } | undefined
+
+  constructor(sent: Map<number, Sent[]>) {
+    this.#sent = sent
+  }
+
+  begin(connection: number, type: number, reqId: number, txId: number, flags: number): number {
+    if (this.#begun !== undefined) throw new Error('begun twice')
+    this.#begun = { connection, message: { type, reqId, txId, flags } }
+    return 24
+  }
+
+  end(len: number): void {
+    if (this.#begun === undefined) throw new Error('ended without a begin')
+    const { connection, message } = this.#begun
+    const messages = this.#sent.get(connection) ?? []
+    messages.push({ ...message, payload: Buffer.from(this.bytes.subarray(24, 24 + len)) })
+    this.#sent.set(connection, messages)
+    this.#begun = undefined
+  }
+
+  cancel(): void {
+    if (this.#begun === undefined) throw new Error('cancelled without a begin')
+    this.#begun = undefined
+  }
+}
