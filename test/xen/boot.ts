@@ -29,7 +29,13 @@ export type Boot = {
 /** How a boot ended: with the script's exit status, or without one, which is the rig's own failure. */
 export type BootResult =
   | { readonly kind: 'exited'; readonly status: number; readonly seconds: number }
-  | { readonly kind: 'broken'; readonly reason: string; readonly seconds: number }
+  | {
+      readonly kind: 'broken'
+      readonly reason: string
+      readonly seconds: number
+      /** The script ran into the time limit: more likely its own fault than the machine's. */
+      readonly isHanging: boolean
+    }
 
 const XEN_OPTIONS = [
   'console=com1',
@@ -53,10 +59,13 @@ const XEN_OPTIONS = [
  */
 const CPU = 'qemu64,+npt,+rdrand,+ssse3,+sse4.1,+sse4.2,+popcnt,-xsave'
 
-/** Boots and runs; a boot that ends without a status is done once more before it counts as broken. */
+/**
+ * Boots and runs; a boot that ends without a status is done once more before it counts as broken. Not
+ * so a script that hangs: it would take its whole time limit again.
+ */
 export async function bootTwice(boot: Boot, log: (line: string) => void): Promise<BootResult> {
   const first = await bootOnce(boot)
-  if (first.kind === 'exited') return first
+  if (first.kind === 'exited' || first.isHanging) return first
   log(`rig failure (${first.reason}), trying once more`)
   return bootOnce(boot)
 }
@@ -95,7 +104,8 @@ export async function bootOnce(boot: Boot): Promise<BootResult> {
     : status === undefined
       ? `no exit status on the console${complaint === '' ? '' : `; ${complaint.trim()}`}`
       : 'the results did not come over'
-  return { kind: 'broken', reason, seconds }
+  const isHanging = !inTime && serial.includes('rig: dom0 up')
+  return { kind: 'broken', reason, seconds, isHanging }
 }
 
 function qemuArguments(

@@ -201,7 +201,12 @@ async function runSuite(suite: Suite, built: Built, outFolder: string): Promise<
   )
   clearInterval(progress)
   log(`${suite.name}: ended after ${boot.seconds.toFixed(1)} s`)
-  if (boot.kind === 'broken') return [failure('the rig works', boot.reason, ...lastLines(serial))]
+  if (boot.kind === 'broken') {
+    // Nothing came over, but what the console showed until then is known.
+    const shown = parseTap(serial.replaceAll('\r', '')).results
+    const claim = boot.isHanging ? 'the suite ends in time' : 'the rig works'
+    return [...shown, failure(claim, boot.reason, ...lastLines(serial))]
+  }
 
   const tap = parseTap(readTap(join(outFolder, 'results.tap')))
   const results = [...tap.results]

@@ -29,14 +29,14 @@ export const suites: readonly Suite[] = [
   },
   { name: 'stock-linux', scenario: 'stock-linux', layers: ['linux'], timeoutS: 300 },
   { name: 'contract', scenario: 'contract', layers: ['node', 'ours'], timeoutS: 300 },
-  { name: 'ours', scenario: 'ours', layers: ['node', 'ours'], timeoutS: 900 },
-  { name: 'ours-xl', scenario: 'ours-xl', layers: ['node', 'linux', 'ours'], timeoutS: 900 },
+  { name: 'ours', scenario: 'ours', layers: ['node', 'ours'], timeoutS: 600 },
+  { name: 'ours-xl', scenario: 'ours-xl', layers: ['node', 'linux', 'ours'], timeoutS: 600 },
   mix('lixs', 'xenconsoled', 'xl'),
   mix('xenstored', 'consoled', 'xl'),
   mix('oxenstored', 'consoled', 'xl'),
   mix('xenstored', 'xenconsoled', 'xcl'),
-  { name: 'many', scenario: 'many', layers: ['node', 'ours'], timeoutS: 900 },
-  { name: 'ratio', scenario: 'ratio', layers: ['node', 'ours'], timeoutS: 900, alone: true },
+  { name: 'many', scenario: 'many', layers: ['node', 'ours'], timeoutS: 600 },
+  { name: 'ratio', scenario: 'ratio', layers: ['node', 'ours'], timeoutS: 600, alone: true },
 ]
 
 /** One of ours among stock ones. A boot each: a store daemon is not exchanged under running guests. */
