@@ -1,0 +1,163 @@
+/** From what was typed to the command that does it: lookup, options, help, errors. */
+import { Command, CommanderError } from 'commander'
+import { type CommandSpec, type Terminal, TypedOptions } from './commands/command.ts'
+import { attach } from './commands/console.ts'
+import { create } from './commands/create.ts'
+import { destroy } from './commands/destroy.ts'
+import { list } from './commands/list.ts'
+import { domid, domname } from './commands/naming.ts'
+import { pause, unpause } from './commands/pause.ts'
+import { reboot, shutdown } from './commands/shutdown.ts'
+import { errorText, explain, UsageError } from './output/errors.ts'
+import type { Toolstack } from './toolstack.ts'
+
+/** In the order in which help shows them. */
+export const COMMANDS: readonly CommandSpec[] = [
+  create,
+  list,
+  shutdown,
+  reboot,
+  destroy,
+  pause,
+  unpause,
+  attach,
+  domid,
+  domname,
+]
+
+/**
+ * Runs what was typed; prints errors, to stdout's reader as JSON when `--json` was given.
+ * @returns the exit code
+ */
+export async function runCommandLine(toolstack: Toolstack, session: Terminal): Promise<number> {
+  const { argv } = session.request
+  try {
+    return await run(toolstack, session, argv)
+  } catch (error) {
+    const explained = explain(error)
+    toolstack.log.debug({ argv, err: error }, 'command failed')
+    if (argv.includes('--json')) {
+      const { code, sentence: message } = explained
+      session.stdout(`${JSON.stringify({ error: { code, message } })}\n`)
+    }
+    session.stderr(errorText(explained))
+    return explained.exitCode
+  }
+}
+
+async function run(
+  toolstack: Toolstack,
+  session: Terminal,
+  argv: readonly string[],
+): Promise<number> {
+  const [first, ...rest] = argv
+  if (first === undefined) {
+    session.stderr(helpText())
+    return 2
+  }
+  if (first === '--version' || first === '-V' || first === 'version') {
+    session.stdout(`xcl ${process.env.XCL_VERSION ?? 'development'}\n`)
+    return 0
+  }
+  if (first === '-h' || first === '--help' || (first === 'help' && rest.length === 0)) {
+    session.stdout(helpText())
+    return 0
+  }
+  if (first.startsWith('-')) throw new UsageError(`unknown option ${first}`, 'xcl --help')
+  const spec = findCommand(first === 'help' ? (rest[0] ?? '') : first)
+  return await runCommand(toolstack, session, spec, first === 'help' ? ['--help'] : rest)
+}
+
+async function runCommand(
+  toolstack: Toolstack,
+  session: Terminal,
+  spec: CommandSpec,
+  argv: readonly string[],
+): Promise<number> {
+  const command = parserOf(spec)
+  let printed = ''
+  command.exitOverride().configureOutput({
+    writeOut: (text) => {
+      printed += text
+    },
+    writeErr: () => undefined,
+  })
+  try {
+    command.parse(argv, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.code === 'commander.helpDisplayed') {
+      session.stdout(printed)
+      return 0
+    }
+    const message = error.message.replace(/^error: /, '').replace(/\n[^]*/, '')
+    throw new UsageError(`${spec.name}: ${message}`, `xcl ${spec.name} --help`)
+  }
+  const options = new TypedOptions(command.opts())
+  return await spec.run({ toolstack, session, args: command.args, options })
+}
+
+function parserOf(spec: CommandSpec): Command {
+  const command = new Command(`xcl ${spec.name}`).summary(spec.summary).description(spec.summary)
+  for (const { syntax, help } of spec.parameters) command.argument(syntax, help)
+  for (const { flags, help } of spec.options) command.option(flags, help)
+  const width = Math.max(...spec.examples.map(({ line }) => line.length)) + 2
+  const examples = spec.examples.map(({ line, does }) => `  ${line.padEnd(width)}${does}`)
+  return command
+    .allowExcessArguments(false)
+    .showSuggestionAfterError()
+    .addHelpText('after', `\nExamples:\n${examples.join('\n')}`)
+}
+
+/**
+ * A command by its name, or the beginning of it when only one begins so, as with xl.
+ * @throws UsageError with the nearest name
+ */
+export function findCommand(typed: string): CommandSpec {
+  const exact = COMMANDS.find(({ name }) => name === typed)
+  if (exact !== undefined) return exact
+  const begun = typed === '' ? [] : COMMANDS.filter(({ name }) => name.startsWith(typed))
+  if (begun.length === 1 && begun[0] !== undefined) return begun[0]
+  if (begun.length > 1) {
+    throw new UsageError(`"${typed}" may be ${begun.map(({ name }) => name).join(' or ')}`)
+  }
+  const near = COMMANDS.map(({ name }) => ({ name, distance: editDistance(typed, name) })).sort(
+    (a, b) => a.distance - b.distance,
+  )[0]
+  const isNear = near !== undefined && near.distance <= Math.max(1, Math.floor(typed.length / 3))
+  throw new UsageError(
+    `there is no command "${typed}"`,
+    isNear ? `did you mean ${near.name}?` : 'xcl --help shows the commands',
+  )
+}
+
+function helpText(): string {
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length)) + 2
+  const rows = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`)
+  return [
+    'Usage: xcl COMMAND [ARGUMENT]…',
+    '',
+    'Creates and runs guests on Xen. A domain is a name, a domid or a uuid.',
+    '',
+    ...rows,
+    '',
+    'xcl COMMAND --help shows options and examples; a command may be shortened.',
+    'Exit status: 0 done, 1 failed, 2 usage, 3 configuration, 4 no such domain or name taken,',
+    '5 refused, 6 no room, 7 timed out, 8 part of a batch failed, 130 interrupted.',
+    '',
+  ].join('\n')
+}
+
+/** Letters to insert, delete or change to come from one word to the other (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= to.length; j++) {
+      const changed = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1)
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, changed))
+    }
+    row = next
+  }
+  return row[to.length] ?? 0
+}

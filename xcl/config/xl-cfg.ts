@@ -1,0 +1,124 @@
+/**
+ * xl.cfg from text to options: syntax only. What an option means is in domain-config.ts.
+ */
+import { ConfigError, type ConfigPlace } from '../output/errors.ts'
+import {
+  type Assignment,
+  type Expectation,
+  SyntaxError as ParserError,
+  type Position,
+  parse,
+  type Value,
+} from './xl-cfg-parser.js'
+
+export type { Assignment, Position, Value }
+
+/** Text of a configuration, under the name by which errors mention it. */
+export interface ConfigText {
+  /** `demo.cfg`, or `command line` for the assignments typed after it. */
+  readonly file: string
+  readonly text: string
+}
+
+/** The value an option has after all assignments. */
+export interface ConfigOption {
+  readonly name: string
+  readonly value: Value
+  /** Where the last assignment's value stands. */
+  readonly place: ConfigPlace
+}
+
+/**
+ * Options by name; later texts and lines win, `+=` appends to a list or a string.
+ * @throws ConfigError with file, line and column
+ */
+export function parseXlCfg(texts: readonly ConfigText[]): Map<string, ConfigOption> {
+  const options = new Map<string, ConfigOption>()
+  for (const source of texts) {
+    for (const assignment of parseAssignments(source)) {
+      const place = placeOf(source, assignment.value.position)
+      const before = options.get(assignment.name)
+      const value =
+        assignment.operator === '+=' && before !== undefined
+          ? append(before.value, assignment.value, place)
+          : assignment.value
+      options.set(assignment.name, { name: assignment.name, value, place })
+    }
+  }
+  return options
+}
+
+/**
+ * The statements of one text in order.
+ * @throws ConfigError
+ */
+export function parseAssignments(source: ConfigText): Assignment[] {
+  try {
+    return parse(source.text)
+  } catch (error) {
+    if (!(error instanceof ParserError)) throw error
+    const place = placeOf(source, error.location.start)
+    throw new ConfigError(describe(error), place, hintFor(source.text, error))
+  }
+}
+
+/** Writes assignments so that parsing gives them again (positions aside). */
+export function printXlCfg(assignments: readonly Assignment[]): string {
+  return assignments
+    .map(({ name, operator, value }) => `${name} ${operator} ${printValue(value)}\n`)
+    .join('')
+}
+
+function printValue(value: Value): string {
+  switch (value.kind) {
+    case 'number':
+      return value.text
+    case 'list':
+      return `[${value.items.map(printValue).join(', ')}]`
+    case 'string':
+      return `"${value.text.replace(/["\\]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r')}"`
+  }
+}
+
+function append(before: Value, added: Value, place: ConfigPlace): Value {
+  if (before.kind === 'list') {
+    const items = added.kind === 'list' ? added.items : [added]
+    return { ...before, items: [...before.items, ...items] }
+  }
+  if (added.kind === 'list') {
+    throw new ConfigError('a list cannot be appended to what is not a list', place)
+  }
+  return { kind: 'string', text: before.text + added.text, position: added.position }
+}
+
+function placeOf(source: ConfigText, position: Position): ConfigPlace {
+  const text = (source.text.split('\n')[position.line - 1] ?? '').replace(/\r$/, '')
+  return { file: source.file, line: position.line, column: position.column, text }
+}
+
+/** What may stand anywhere is no news to the reader. */
+const UNSAID = new Set(['a blank', 'a comment', 'text'])
+
+function describe(error: ParserError): string {
+  const wanted = new Set((error.expected ?? []).map(nameOf).filter((name) => !UNSAID.has(name)))
+  const found = error.found === null ? 'the end of the file' : JSON.stringify(error.found)
+  return `expected ${[...wanted].sort().join(' or ')}, found ${found}`
+}
+
+function nameOf(expectation: Expectation & { readonly text?: string }): string {
+  return expectation.description ?? expectation.text ?? expectation.type
+}
+
+function hintFor(text: string, error: ParserError): string | undefined {
+  const lines = text.split('\n')
+  const before = (lines[error.location.start.line - 1] ?? '').slice(
+    0,
+    error.location.start.column - 1,
+  )
+  if (/^\s*$/.test(before) && error.found !== null && /[A-Z]/.test(error.found)) {
+    return 'names of options are written in lower case'
+  }
+  return /=\s*$/.test(before) && error.found !== null
+    ? 'xl.cfg is not Python: no expressions, and words stand in quotes'
+    : undefined
+}

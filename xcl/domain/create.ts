@@ -1,0 +1,291 @@
+/**
+ * Creates a domain: steps as data, each with its undo.
+ *
+ * Three rounds to the store: START, which goes while the image is built; then tree, permissions,
+ * console and END in one write; INTRODUCE. Only unpause has to be last.
+ */
+import { randomUUID } from 'node:crypto'
+import { accessSync, constants } from 'node:fs'
+import type { XenstoreClient } from '../../lixs/client/client.ts'
+import { XenstoreError } from '../../lixs/client/errors.ts'
+import type { BuiltImage, DomainPorts, DomainSpec, Domid } from '../../native/hypervisor.ts'
+import { XenError } from '../../native/xen-error.ts'
+import type { DomainConfig } from '../config/domain-config.ts'
+import type { Reservation } from '../daemon/names.ts'
+import { ConfigError, Interrupted } from '../output/errors.ts'
+import type { Toolstack } from '../toolstack.ts'
+import { runSteps, type Step, type StepTimes } from './steps.ts'
+import { removeStoreTree, vmPath, writeStoreTree } from './store-tree.ts'
+
+export interface CreateOptions {
+  /** Aborted: what was done is undone. */
+  readonly signal?: AbortSignal
+  readonly isLeftPaused?: boolean
+  /** Runs when the domain is complete and not yet unpaused: a console is attached there. */
+  readonly beforeUnpause?: (domid: Domid) => Promise<void>
+  /** Ends in a row that came too soon, when this is a restart. */
+  readonly quickDeaths?: number
+}
+
+export interface Created {
+  readonly domid: Domid
+  readonly uuid: string
+  readonly name: string
+  /** ms from the call to the end of the last step. */
+  readonly totalMs: number
+  readonly stepMs: StepTimes
+}
+
+/** A creation on its way: what the steps have found out so far. */
+export interface Creation {
+  readonly toolstack: Toolstack
+  readonly store: XenstoreClient
+  readonly config: DomainConfig
+  readonly uuid: string
+  readonly spec: DomainSpec
+  readonly reservation: Reservation
+  readonly options: CreateOptions
+  /** Set when an undo failed: the journal then keeps the domain, for the next start of xcld. */
+  isUndoFailed: boolean
+  domid: Domid | undefined
+  ports: DomainPorts | undefined
+  building: Promise<BuiltImage> | undefined
+  image: BuiltImage | undefined
+}
+
+/** In the order in which they are done. */
+export const CREATE_STEPS: readonly Step<Creation>[] = [
+  {
+    name: 'name',
+    do: ({ toolstack, reservation }) => toolstack.names.reserve(reservation),
+    undo: ({ toolstack, reservation }) => toolstack.names.settle(reservation, undefined),
+  },
+  {
+    name: 'journal',
+    do: ({ toolstack, uuid, config }) => {
+      checkFile('kernel', config.kernel)
+      if (config.ramdisk !== undefined) checkFile('ramdisk', config.ramdisk)
+      toolstack.journal.begin({ uuid, domid: undefined, config })
+    },
+    undo: ({ toolstack, uuid, isUndoFailed }) => {
+      if (!isUndoFailed) toolstack.journal.remove(uuid)
+    },
+  },
+  {
+    name: 'domain',
+    do: async (creation) => {
+      const { toolstack, reservation, spec, uuid, config } = creation
+      const domid = await toolstack.hypervisor.builder.create(spec)
+      creation.domid = domid
+      toolstack.names.expect(reservation, domid)
+      toolstack.journal.begin({ uuid, domid, config })
+    },
+    undo: async ({ toolstack, domid }) => {
+      if (domid !== undefined) await destroyInXen(toolstack, domid)
+    },
+  },
+  {
+    name: 'prepare',
+    do: async (creation) => {
+      const { toolstack, spec } = creation
+      creation.ports = await toolstack.hypervisor.builder.prepare(known(creation.domid), spec)
+    },
+    // Vcpus, limits and ports are the domain's and go with it.
+    undo: () => undefined,
+  },
+  {
+    name: 'image',
+    do: (creation) => {
+      const { toolstack, spec, config } = creation
+      const { kernel, ramdisk, cmdline } = config
+      const image = { kernel, ramdisk, cmdline }
+      creation.building = toolstack.hypervisor.builder.build(
+        known(creation.domid),
+        spec,
+        known(creation.ports),
+        image,
+      )
+      // Awaited by the next step, while the store opens the transaction.
+      creation.building.catch(() => undefined)
+    },
+    // A domain must not be destroyed under the thread that fills it; its failure is known.
+    undo: async ({ building }) => {
+      await building?.catch(() => undefined)
+    },
+  },
+  {
+    name: 'store',
+    do: async (creation) => {
+      const { toolstack, store, uuid, config } = creation
+      await store.transaction(async (tx) => {
+        creation.image = await known(creation.building)
+        writeStoreTree(tx, {
+          domid: known(creation.domid),
+          uuid,
+          config,
+          ports: known(creation.ports),
+          image: creation.image,
+          startTimeMs: toolstack.wallClock(),
+        })
+      })
+    },
+    undo: async ({ toolstack, domid, uuid }) => {
+      if (domid === undefined) return
+      await removeStoreTree(await toolstack.store.client(), domid, vmPath(uuid))
+    },
+  },
+  {
+    name: 'introduce',
+    do: async ({ store, domid, image, ports }) => {
+      await store.introduce(known(domid), known(image).storeGfn, known(ports).storePort)
+    },
+    undo: async ({ toolstack, domid }) => {
+      if (domid !== undefined) await releaseDomain(toolstack, domid)
+    },
+  },
+  {
+    name: 'record',
+    do: ({ toolstack, uuid }) => toolstack.journal.complete(uuid),
+    // The journal's own undo removes the file wherever it is.
+    undo: () => undefined,
+  },
+  {
+    name: 'unpause',
+    do: async ({ toolstack, options, domid, uuid, config }) => {
+      const id = known(domid)
+      await options.beforeUnpause?.(id)
+      const startedAtMs = toolstack.clock()
+      const quickDeaths = options.quickDeaths ?? 0
+      toolstack.lifeCycle.track({ domid: id, uuid, config, startedAtMs, quickDeaths })
+      if (!options.isLeftPaused) toolstack.hypervisor.domains.unpause(id)
+    },
+    undo: ({ toolstack, domid }) => {
+      if (domid === undefined) return
+      toolstack.lifeCycle.begin(domid)
+      toolstack.lifeCycle.finish(domid)
+    },
+  },
+]
+
+/**
+ * Creates a domain and starts it, or leaves nothing of it.
+ * @throws NameTaken, ConfigError, XenError, XenstoreError, XenstoreUnreachable, Interrupted
+ */
+export async function createDomain(
+  toolstack: Toolstack,
+  config: DomainConfig,
+  options: CreateOptions = {},
+): Promise<Created> {
+  const { names, log, clock } = toolstack
+  const begin = clock()
+  const uuid = config.uuid ?? randomUUID()
+  const store = await toolstack.store.client()
+  await names.refreshed()
+  const cancelled = new AbortController()
+  let settle: () => void = () => undefined
+  const ended = new Promise<void>((resolve) => {
+    settle = resolve
+  })
+  const reservation = { name: config.name, uuid, cancel: () => cancelled.abort(), ended }
+  const creation: Creation = {
+    toolstack,
+    store,
+    config,
+    uuid,
+    spec: specOf(config, uuid),
+    reservation,
+    options,
+    isUndoFailed: false,
+    domid: undefined,
+    ports: undefined,
+    building: undefined,
+    image: undefined,
+  }
+  try {
+    const stepMs = await runSteps(CREATE_STEPS, creation, {
+      log,
+      clock,
+      check: () => {
+        if (options.signal?.aborted)
+          throw new Interrupted(`creating ${config.name} was interrupted`)
+        if (cancelled.signal.aborted) {
+          throw new Interrupted(`${config.name} was destroyed while it was being created`)
+        }
+      },
+      onUndoFailed: () => {
+        creation.isUndoFailed = true
+      },
+    })
+    const domid = known(creation.domid)
+    names.settle(reservation, domid)
+    const totalMs = clock() - begin
+    log.info({ domid, domain: config.name, uuid, totalMs, stepMs }, 'domain created')
+    return { domid, uuid, name: config.name, totalMs, stepMs }
+  } catch (error) {
+    throw explained(error, config)
+  } finally {
+    settle()
+  }
+}
+
+/** The store forgets the domain; that it did so already is fine. */
+export async function releaseDomain(toolstack: Toolstack, domid: Domid): Promise<void> {
+  const store = await toolstack.store.client()
+  try {
+    await toolstack.lifeCycle.ownRelease(() => store.release(domid))
+  } catch (error) {
+    const isGone =
+      error instanceof XenstoreError && (error.errno === 'ENOENT' || error.errno === 'EINVAL')
+    if (!isGone) throw error
+  }
+}
+
+/** Frees the domain; that there is none any more is fine. */
+export async function destroyInXen(toolstack: Toolstack, domid: Domid): Promise<void> {
+  try {
+    await toolstack.hypervisor.domains.destroy(domid)
+  } catch (error) {
+    if (!(error instanceof XenError && error.code === 'ESRCH')) throw error
+  }
+}
+
+function specOf(config: DomainConfig, uuid: string): DomainSpec {
+  return {
+    type: config.type,
+    uuid,
+    vcpus: config.maxVcpus,
+    memoryKiB: config.memoryKiB,
+    maxMemoryKiB: config.maxMemoryKiB,
+    maxEvtchnPort: config.maxEvtchnPort,
+    maxGrantFrames: config.maxGrantFrames,
+    maxMaptrackFrames: config.maxMaptrackFrames,
+  }
+}
+
+function checkFile(what: string, path: string): void {
+  try {
+    accessSync(path, constants.R_OK)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    throw new ConfigError(`${what} ${path} cannot be read: ${code}`, undefined)
+  }
+}
+
+/** A loader that does not like the image is the configuration's fault, not Xen's. */
+const IMAGE_CODES = new Set(['EINVAL', 'ENOEXEC', 'ENOENT', 'ENOSYS', 'EOPNOTSUPP'])
+
+function explained(error: unknown, config: DomainConfig): unknown {
+  if (!(error instanceof XenError)) return error
+  if (!error.op.startsWith('xc_dom_') || !IMAGE_CODES.has(error.code)) return error
+  return new ConfigError(
+    `${config.name}: kernel ${config.kernel} cannot be loaded as a ${config.type} guest: ${error.message}`,
+    undefined,
+    config.type === 'pv' ? 'is it a PV kernel? try type = "pvh"' : undefined,
+  )
+}
+
+/** Steps run in order, so what an earlier one found out is there. */
+function known<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a step ran before the one it depends on')
+  return value
+}

@@ -1,0 +1,126 @@
+/**
+ * What a domain without devices has in XenStore, as libxl writes it.
+ *
+ * Privileged creators hand a node's permissions down to its children, so only nodes that differ
+ * from their parent get permissions of their own; the outcome is libxl's.
+ *
+ * @see docs/misc/xenstore-paths.pandoc
+ */
+import type { XenstoreClient } from '../../lixs/client/client.ts'
+import type { StoreRequests } from '../../lixs/client/store-requests.ts'
+import type { BuiltImage, DomainPorts, Domid } from '../../native/hypervisor.ts'
+import type { DomainConfig } from '../config/domain-config.ts'
+import { backendPath, writeConsole } from '../device/console.ts'
+
+/** Parents of all domains' nodes; they have to be there before stale children can be removed. */
+export const STORE_ROOTS = ['/local/domain', '/vm', '/libxl'] as const
+
+export interface StoreTree {
+  readonly domid: Domid
+  readonly uuid: string
+  readonly config: DomainConfig
+  readonly ports: DomainPorts
+  readonly image: BuiltImage
+  /** Wall clock, ms since 1970. */
+  readonly startTimeMs: number
+}
+
+export function domainPath(domid: Domid): string {
+  return `/local/domain/${domid}`
+}
+
+export function vmPath(uuid: string): string {
+  return `/vm/${uuid}`
+}
+
+export function libxlPath(domid: Domid): string {
+  return `/libxl/${domid}`
+}
+
+/** Writes everything; awaits nothing, so that it leaves in one write together with END. */
+export function writeStoreTree(tx: StoreRequests, tree: StoreTree): void {
+  const { domid, uuid, config } = tree
+  const home = domainPath(domid)
+  const vm = vmPath(uuid)
+  const libxl = libxlPath(domid)
+  const readOnly = ['n0', `r${domid}`]
+  const guests = [`n${domid}`]
+  const own = (path: string, value = ''): void => {
+    tx.write(path, value)
+    tx.setPerms(path, guests)
+  }
+
+  // What a dead domain of the same number may have left.
+  for (const path of [home, vm, libxl]) tx.rm(path)
+
+  tx.mkdir(home)
+  tx.setPerms(home, readOnly)
+  tx.write(`${home}/vm`, vm)
+  tx.write(`${home}/name`, config.name)
+  tx.write(`${home}/domid`, String(domid))
+  for (const name of ['data', 'drivers', 'feature', 'attr', 'error']) own(`${home}/${name}`)
+  tx.mkdir(`${home}/device`)
+  own(`${home}/device/suspend/event-channel`)
+  for (const name of [
+    'shutdown',
+    'feature-poweroff',
+    'feature-reboot',
+    'feature-suspend',
+    'sysrq',
+  ]) {
+    own(`${home}/control/${name}`)
+  }
+  tx.write(`${home}/control/platform-feature-multiprocessor-suspend`, '1')
+  tx.write(`${home}/control/platform-feature-xs_reset_watches`, '1')
+  tx.write(`${home}/memory/static-max`, String(config.maxMemoryKiB))
+  tx.write(`${home}/memory/target`, String(config.memoryKiB))
+  tx.write(`${home}/memory/videoram`, '0')
+  for (let vcpu = 0; vcpu < config.maxVcpus; vcpu++) {
+    tx.write(`${home}/cpu/${vcpu}/availability`, vcpu < config.vcpus ? 'online' : 'offline')
+  }
+  tx.write(`${home}/store/port`, String(tree.ports.storePort))
+  tx.write(`${home}/store/ring-ref`, String(tree.image.storeGfn))
+
+  tx.mkdir(vm)
+  tx.setPerms(vm, readOnly)
+  tx.write(`${vm}/name`, config.name)
+  tx.write(`${vm}/uuid`, uuid)
+  tx.write(`${vm}/start_time`, (tree.startTimeMs / 1000).toFixed(2))
+  tx.write(`${vm}/image/ostype`, 'linux')
+  tx.write(`${vm}/image/kernel`, config.kernel)
+  if (config.ramdisk !== undefined) tx.write(`${vm}/image/ramdisk`, config.ramdisk)
+  tx.write(`${vm}/image/cmdline`, config.cmdline)
+
+  tx.mkdir(libxl)
+  tx.setPerms(libxl, ['n0'])
+  tx.mkdir(`${libxl}/device`)
+  tx.write(`${libxl}/type`, config.type)
+
+  writeConsole(tx, domid, tree.ports.consolePort, tree.image.consoleGfn)
+}
+
+/** The parents that `writeStoreTree` counts on; on a fresh store they are missing. */
+export async function ensureStoreRoots(store: XenstoreClient): Promise<void> {
+  await Promise.all(STORE_ROOTS.map((path) => store.mkdir(path)))
+}
+
+/** Removes all that a domain without devices has; what is missing is no error. */
+export async function removeStoreTree(
+  store: XenstoreClient,
+  domid: Domid,
+  vm: string | undefined,
+): Promise<void> {
+  const paths = [domainPath(domid), libxlPath(domid), backendPath(domid)]
+  if (vm !== undefined) paths.push(vm)
+  await Promise.all(paths.map((path) => removeNode(store, path)))
+}
+
+/** RM says ENOENT when the parent is missing, too: then there is nothing to remove. */
+async function removeNode(store: XenstoreClient, path: string): Promise<void> {
+  try {
+    await store.rm(path)
+  } catch (error) {
+    if (error instanceof Error && 'errno' in error && error.errno === 'ENOENT') return
+    throw error
+  }
+}

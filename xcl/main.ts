@@ -1,0 +1,115 @@
+/**
+ * xcld, the daemon behind `xcl`: command line in, exit code out.
+ *
+ * Exit codes: 0 done, or another instance runs already; 1 failed; 2 wrong usage; 5 no privileges;
+ * 70 a defect.
+ */
+import { configText, helpText, parseCommandLine, UsageError } from '../native/os/command-line.ts'
+import {
+  isInBackground,
+  reportEnded,
+  reportReady,
+  startInBackground,
+} from '../native/os/daemonize.ts'
+import { openLog } from '../native/os/log.ts'
+import { notify } from '../native/os/notify.ts'
+import { AlreadyRunning, PidFile } from '../native/os/pidfile.ts'
+import { openXen } from '../native/xen.ts'
+import { Xcld } from './daemon/xcld.ts'
+import { OPTIONS, type OptionName } from './option-table.ts'
+import { type Options, optionsFrom } from './options.ts'
+import { EXIT, explain } from './output/errors.ts'
+
+const NAME = 'xcld'
+const PURPOSE = 'The toolstack daemon behind xcl, which starts it when it is needed.'
+const EXIT_DEFECT = 70
+
+async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  process.title = NAME
+  let options: Options
+  try {
+    const settings = parseCommandLine<OptionName>(OPTIONS, argv, env)
+    const isSet = (name: OptionName): boolean => settings.get(name)?.values.length !== 0
+    if (isSet('help')) return say(helpText(NAME, PURPOSE, OPTIONS))
+    if (isSet('version')) return say(`${NAME} ${process.env.XCL_VERSION ?? 'development'}\n`)
+    options = optionsFrom(settings)
+    if (isSet('print-config')) return say(configText(OPTIONS, settings))
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    return complain(EXIT.usage, `${error.message}; see ${NAME} --help`)
+  }
+  if (options.isForeground || isInBackground(env)) return await serve(options)
+  const started = await startInBackground(argv)
+  return started.sentence === '' ? started.code : complain(started.code, started.sentence)
+}
+
+/** @returns the exit code, once told to stop or when it could not start */
+async function serve(options: Options): Promise<number> {
+  const { isForeground, logFile, logLevel } = options
+  try {
+    // First of all: a second instance must not touch what the first one serves.
+    const pidFile = PidFile.lock(options.pidFile)
+    const { log, reopen } = openLog({ name: NAME, level: logLevel, file: logFile })
+    const hypervisor = openXen()
+    const xcld = new Xcld(
+      {
+        hypervisor,
+        log,
+        clock: () => performance.now(),
+        wallClock: () => Date.now(),
+        after: (ms, call) => {
+          const timer = setTimeout(call, ms)
+          return () => clearTimeout(timer)
+        },
+      },
+      options,
+    )
+    const stopped = stopSignal()
+    process.on('SIGHUP', reopen)
+    process.on('uncaughtException', (error) => {
+      log.fatal({ err: error }, 'a defect; ending')
+      process.exit(EXIT_DEFECT)
+    })
+    await xcld.start()
+    pidFile.write(process.pid)
+    if (!isForeground) {
+      process.chdir('/')
+      await reportReady()
+    }
+    notify(`READY=1\nMAINPID=${process.pid}`)
+    log.info({ pid: process.pid, socket: options.socket }, 'serving')
+    log.info({ signal: await stopped }, 'ending')
+    notify('STOPPING=1')
+    xcld.stop()
+    hypervisor.close()
+    pidFile.release()
+    return 0
+  } catch (error) {
+    const isRunning = error instanceof AlreadyRunning
+    const { exitCode, sentence, hint } = explain(error)
+    const code = isRunning ? 0 : exitCode
+    const text = hint === undefined ? sentence : `${sentence}; ${hint}`
+    if (isForeground) return complain(code, text)
+    // Who started us only wanted one to run.
+    await reportEnded(code, isRunning ? '' : text)
+    return code
+  }
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
+  })
+}
+
+function say(text: string): number {
+  process.stdout.write(text)
+  return EXIT.done
+}
+
+function complain(code: number, sentence: string): number {
+  process.stderr.write(`${NAME}: ${sentence}\n`)
+  return code
+}
+
+main(process.argv.slice(2), process.env).then((code) => process.exit(code))

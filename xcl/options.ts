@@ -1,0 +1,42 @@
+import { resolve } from 'node:path'
+import { type Settings, UsageError } from '../native/os/command-line.ts'
+import { LOG_LEVELS, type LogLevel } from '../native/os/log.ts'
+import type { OptionName } from './option-table.ts'
+
+/** What xcld is told to do; paths absolute, for it leaves its working directory. */
+export interface Options {
+  readonly socket: string
+  /** Undefined: where XenStore usually is. */
+  readonly storeSocket: string | undefined
+  readonly consoledSocket: string
+  readonly stateDir: string
+  readonly pidFile: string
+  /** Undefined: stderr. */
+  readonly logFile: string | undefined
+  readonly logLevel: LogLevel
+  readonly isForeground: boolean
+}
+
+const BACKGROUND_LOG_FILE = '/var/log/xcl/xcld.log'
+
+/** @throws UsageError for what xcld cannot do */
+export function optionsFrom(settings: Settings<OptionName>): Options {
+  const last = (name: OptionName): string | undefined => settings.get(name)?.values.at(-1)
+  if (last('hypervisor') === 'sim') {
+    throw new UsageError('--hypervisor sim: this version has no simulator; use xen')
+  }
+  const isForeground = last('no-fork') !== undefined
+  const socket = resolve(last('socket') ?? '')
+  const storeSocket = last('store-socket')
+  const logFile = last('log-file') ?? (isForeground ? undefined : BACKGROUND_LOG_FILE)
+  return {
+    socket,
+    storeSocket: storeSocket === undefined ? undefined : resolve(storeSocket),
+    consoledSocket: resolve(last('consoled-socket') ?? ''),
+    stateDir: resolve(last('state-dir') ?? ''),
+    pidFile: resolve(last('pid-file') ?? `${socket}.pid`),
+    logFile: logFile === undefined ? undefined : resolve(logFile),
+    logLevel: LOG_LEVELS.find((level) => level === last('log-level')) ?? 'info',
+    isForeground,
+  }
+}

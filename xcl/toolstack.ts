@@ -1,0 +1,23 @@
+import type { Logger } from 'pino'
+import type { Hypervisor } from '../native/hypervisor.ts'
+import type { Journal } from './daemon/journal.ts'
+import type { LifeCycle } from './daemon/life-cycle.ts'
+import type { DomainNames } from './daemon/names.ts'
+import type { StoreLink } from './daemon/store-link.ts'
+
+/** What every command works on: one per xcld. */
+export interface Toolstack {
+  readonly hypervisor: Pick<Hypervisor, 'domains' | 'builder'>
+  readonly store: Pick<StoreLink, 'client'>
+  readonly names: DomainNames
+  readonly journal: Journal
+  readonly lifeCycle: LifeCycle
+  readonly log: Logger
+  /** ms, monotonic. */
+  readonly clock: () => number
+  /** ms since 1970. */
+  readonly wallClock: () => number
+  /** Calls back after ms. @returns a function that calls it off */
+  readonly after: (ms: number, call: () => void) => () => void
+  readonly consoledSocket: string
+}
