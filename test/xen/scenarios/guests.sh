@@ -40,17 +40,16 @@ guest_goes() { # NAME shutdown|destroy
 
 # Create and destroy once so that what stays for good is there, then once more and compare.
 cycle_leaves_nothing() { # TYPE
-  local round
-  for round in warm-up measured; do
-    [ "$round" = measured ] && remember cycle
-    guest_cfg "$1" "cycle-$1"
-    with_tool create "cycle-$1.cfg" > /tmp/cycle.out 2>&1
-    wait_ready "$1" "cycle-$1"
-    with_tool destroy "cycle-$1"
-    wait_for 10 no_domain "cycle-$1"
-    rm -f "$(console_log "cycle-$1")"
-  done
+  guest_cfg "$1" "cycle-$1"
+  ok "$TOOL create and destroy ($1), to warm up" cycle "$1"
+  remember cycle
+  ok "$TOOL create and destroy ($1), measured" cycle "$1"
   nothing_left cycle "$TOOL create and destroy ($1)"
+}
+cycle() { # TYPE
+  rm -f "$(console_log "cycle-$1")"
+  with_tool create "cycle-$1.cfg" && wait_ready "$1" "cycle-$1" && with_tool destroy "cycle-$1" &&
+    wait_for 10 no_domain "cycle-$1"
 }
 
 # Ends that the guest brings about itself; the toolstack has to notice and do as the config says.

@@ -34,7 +34,7 @@ ok 'the first lixs serves on' same_tree second
 refuses 'a second consoled' 1 'running|in use|already|lock' \
   /opt/xcl/bin/consoled --pid-file "$console_pid_file"
 refuses 'lixs by a person who is not root' 5 'root|privilege|permission' \
-  setpriv --reuid=65534 --regid=65534 --clear-groups /opt/xcl/bin/lixs --pid-file /tmp/nobody.pid
+  /bin/setpriv --reuid=65534 --regid=65534 --clear-groups /opt/xcl/bin/lixs --pid-file /tmp/nobody.pid
 
 # Last, for nothing can be asked afterwards.
 ok 'lixs ends when asked to' stop_process "$(cat "$store_pid_file")"
