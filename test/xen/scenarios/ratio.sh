@@ -12,11 +12,13 @@ measure() { # WHAT TOOL
   started=$EPOCHREALTIME
   # Without timeout: a process before the measured one would be measured, too.
   "$2" create "$name.cfg" > /tmp/measure.out 2>&1 || broken=$((broken + 1))
-  milliseconds_since "$started" > "/tmp/took"
+  milliseconds_since "$started" > /tmp/took
   wait_ready pv "$name" > /dev/null || broken=$((broken + 1))
   TOOL=$2 with_tool destroy "$name" > /dev/null 2>&1 || broken=$((broken + 1))
   wait_for 10 no_domain "$name" > /dev/null || broken=$((broken + 1))
-  [ "$1" = warm-up ] || cat /tmp/took >> "/tmp/time.$1"
+  [ "$1" = warm-up ] && return
+  cat /tmp/took >> "/tmp/time.$1"
+  echo "\"domain\":\"$name\"" >> "/tmp/names.$1"
 }
 
 # A store daemon can take over from one that was killed: its end of dom0's event channel closes, dom0's
@@ -26,18 +28,10 @@ daemons_up() { # STORE CONSOLES
   start_store "$1" && init_dom0 && start_consoles "$2"
 }
 daemons_down() {
-  # Only by their pid files and, for xcld, by its socket's owner: nothing else runs here that has one.
   stop_process "$(cat "$console_pid_file")"
-  local pid
-  for pid in $(pidof_xcld); do stop_process "$pid"; done
+  # xcl starts xcld when none runs; a new store daemon gets a new one.
+  if [ -s /run/xen/xcld.sock.pid ]; then stop_process "$(cat /run/xen/xcld.sock.pid)"; fi
   stop_process "$(cat "$store_pid_file")" KILL
-}
-pidof_xcld() {
-  local file
-  for file in /proc/[0-9]*/cmdline; do
-    # A process may end between the list and the look.
-    tr '\0' ' ' < "$file" 2>/dev/null | grep -q 'xcld' && { file=${file#/proc/}; echo "${file%/cmdline}"; }
-  done
 }
 
 one_round() {
@@ -64,9 +58,10 @@ summary() { # WHAT: median, least, most
   echo "$1: median $(median < "$file") ms, min $(sort -n "$file" | head -n 1), max $(sort -n "$file" | tail -n 1), $(wc -l < "$file") runs"
 }
 ratio() { awk -v a="$(median < "/tmp/time.$1")" -v b="$(median < "/tmp/time.xcl")" 'BEGIN { printf "%.2f", a / b }'; }
-# xcld logs each create with how long it took inside.
+# xcld logs each create with how long it took inside; those of the warm-up are left out.
 xcld_times() {
-  sed -n 's/.*"unpausedMs":\([0-9.]*\).*/\1/p' /var/log/xen/xcld.log > /tmp/time.xcld 2> /dev/null
+  grep '"msg":"domain created"' /var/log/xcl/xcld.log 2> /dev/null | grep -F -f /tmp/names.xcl |
+    sed -n 's/.*"totalMs":\([0-9.]*\).*/\1/p' > /tmp/time.xcld
   if [ -s /tmp/time.xcld ]; then summary xcld; else echo 'not logged'; fi
 }
 for what in xl-stock xl-ours xcl; do note "$(summary $what)"; done
