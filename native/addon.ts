@@ -7,7 +7,9 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import type { Domid, EvtchnPort } from './hypervisor.ts'
 import type { MemoryRange } from './os/state-memory.ts'
+import type { ConnectionId } from './ring-set.ts'
 import { XenError } from './xen-error.ts'
 
 /** Where the addon may be, seen from this file or from the bundle that holds it. */
@@ -33,9 +35,58 @@ export interface PtyMaster {
   close(): void
 }
 
+/** What a native set of rings works in: everything is handed over once and reused. */
+export interface RingSetConfig {
+  readonly isConsole: boolean
+  /** The machine; undefined is Xen. */
+  readonly loopback: NativeLoopback | undefined
+  readonly records: ArrayBuffer
+  readonly maxConnections: number
+  readonly blocks: ArrayBuffer
+  readonly batch: ArrayBuffer
+  readonly output: ArrayBuffer
+  readonly virqs: readonly number[]
+}
+
+/** The native half of RingSet (native/ring-set.ts). */
+export interface NativeRings {
+  attach(
+    domid: Domid,
+    isGref: boolean,
+    page: number,
+    remotePort: EvtchnPort,
+    features: number,
+  ): ConnectionId
+  attachSelf(): ConnectionId
+  reattach(id: ConnectionId, remotePort: EvtchnPort): void
+  reset(id: ConnectionId): void
+  resume(id: ConnectionId): void
+  detach(id: ConnectionId): void
+  listen(path: string): void
+  /** @param handle takes the words of the batch, gives the words of the output */
+  serve(handle: (words: number) => number): void
+  flush(words: number): void
+  expireEvents(olderThanMs: number): number
+  close(): void
+}
+
+/** Pages and ports inside this process (native/loopback.ts). */
+export interface NativeLoopback {
+  addPage(domid: Domid, number: number): ArrayBuffer
+  addPort(domid: Domid): EvtchnPort
+  removeDomain(domid: Domid): void
+  kick(domid: Domid, port: EvtchnPort): void
+  fireVirq(virq: number): void
+  takeNotifications(domid: Domid, port: EvtchnPort): number
+  mappings(): number
+  bindings(): number
+}
+
 interface Addon {
   setErrorClass(errorClass: typeof XenError): void
   readonly MemoryRange: new (bytes: number) => MemoryRange
+  readonly RingSet: new (config: RingSetConfig) => NativeRings
+  readonly Loopback: new () => NativeLoopback
   readonly PtyMaster: new (fd: number) => PtyMaster
   openPty(): PtyPair
   lockFile(path: string): number
@@ -44,10 +95,11 @@ interface Addon {
   closeFd(fd: number): void
 }
 
-const addon = load()
+/** The loaded addon; everything outside native/ sees only what native/ makes of it. */
+export const addon = load()
 
 function load(): Addon {
-  const forced = process.env['XCL_ADDON']
+  const forced = process.env.XCL_ADDON
   const places = forced
     ? [forced]
     : PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url)))

@@ -2,9 +2,11 @@
 #include <napi.h>
 
 #include "errors.h"
+#include "loopback_object.h"
 #include "memory_range.h"
 #include "os.h"
 #include "pty.h"
+#include "ring_set_object.h"
 
 namespace {
 
@@ -17,6 +19,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new xcl::AddonData());
   exports.Set("setErrorClass", Napi::Function::New(env, setErrorClass, "setErrorClass"));
   exports.Set("MemoryRange", xcl::MemoryRange::define(env));
+  exports.Set("RingSet", xcl::RingSetObject::define(env));
+  exports.Set("Loopback", xcl::LoopbackObject::define(env));
   exports.Set("PtyMaster", xcl::PtyMaster::define(env));
   exports.Set("openPty", Napi::Function::New(env, xcl::openPty, "openPty"));
   xcl::defineOs(env, exports);

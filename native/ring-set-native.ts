@@ -1,0 +1,161 @@
+/**
+ * RingSet over the addon: the same code on real Xen and on the loopback, which differ only in the
+ * machine that is handed over.
+ */
+import { addon, type NativeRings, type RingSetConfig } from './addon.ts'
+import type { Domid, EvtchnPort, RingSetOptions } from './hypervisor.ts'
+import {
+  type Batch,
+  CONNECTION_WORDS,
+  type ConnectionId,
+  OUTPUT_PAYLOAD_ROOM,
+  type OutputBatch,
+  RECORD_CONNECTION,
+  RECORD_FLAGS,
+  RECORD_LEN,
+  RECORD_REQ_ID,
+  RECORD_TX_ID,
+  RECORD_TYPE,
+  RECORD_WORDS,
+  type RingPage,
+  type RingSet,
+} from './ring-set.ts'
+
+/** Room for 60 messages of the largest size, or some thousand small ones. */
+const BATCH_BYTES = 256 * 1024
+const BLOCK_BYTES = 256
+
+/** Fills the output buffer record by record; `take` gives it to native code. */
+class NativeOutput implements OutputBatch {
+  readonly buffer = new ArrayBuffer(BATCH_BYTES)
+  readonly bytes = new Uint8Array(this.buffer)
+  readonly #words = new Int32Array(this.buffer)
+  readonly #flush: () => void
+  /** Words of finished records; the record at hand begins here. */
+  #used = 0
+
+  constructor(flush: () => void) {
+    this.#flush = flush
+  }
+
+  begin(connection: ConnectionId, type: number, reqId: number, txId: number, flags: number) {
+    if ((this.#used + RECORD_WORDS) * 4 + OUTPUT_PAYLOAD_ROOM > BATCH_BYTES) this.#flush()
+    const words = this.#words
+    const at = this.#used
+    words[at + RECORD_CONNECTION] = connection
+    words[at + RECORD_FLAGS] = flags
+    words[at + RECORD_TYPE] = type
+    words[at + RECORD_REQ_ID] = reqId
+    words[at + RECORD_TX_ID] = txId
+    words[at + RECORD_LEN] = 0
+    return (at + RECORD_WORDS) * 4
+  }
+
+  end(len: number): void {
+    this.#words[this.#used + RECORD_LEN] = len
+    this.#used += RECORD_WORDS + ((len + 3) >> 2)
+  }
+
+  cancel(): void {
+    // An unfinished record is not counted in #used: the next one begins in its place.
+  }
+
+  /** Empties the buffer. @returns words that were in it */
+  take(): number {
+    const used = this.#used
+    this.#used = 0
+    return used
+  }
+}
+
+export class NativeRingSet implements RingSet {
+  readonly connections: Int32Array
+  readonly output: OutputBatch
+  readonly #output: NativeOutput
+  readonly #batch: Batch
+  readonly #native: NativeRings
+
+  /**
+   * @param machine what the rings live on
+   * @throws XenError when the machine or one of the VIRQs cannot be had
+   */
+  constructor(
+    kind: 'xenstore' | 'console',
+    machine: RingSetConfig['loopback'],
+    options: RingSetOptions,
+  ) {
+    const { memory, maxConnections, maxQueuedBytes, virqs } = options
+    // Record 0 and block 0 are native code's own.
+    this.connections = memory.int32(`${kind}-connections`, (maxConnections + 1) * CONNECTION_WORDS)
+    const blocks = memory.segment(`${kind}-queues`, maxQueuedBytes + BLOCK_BYTES)
+    const batch = new ArrayBuffer(BATCH_BYTES)
+    this.#batch = { words: new Int32Array(batch), bytes: new Uint8Array(batch), length: 0 }
+    this.#output = new NativeOutput(() => this.flush())
+    this.output = this.#output
+    const records = this.connections.buffer
+    if (!(records instanceof ArrayBuffer)) throw new TypeError('records are in a shared buffer')
+    this.#native = new addon.RingSet({
+      isConsole: kind === 'console',
+      loopback: machine,
+      records,
+      maxConnections,
+      blocks,
+      batch,
+      output: this.#output.buffer,
+      virqs,
+    })
+  }
+
+  attach(domid: Domid, page: RingPage, remotePort: EvtchnPort, features: number): ConnectionId {
+    const number = page.kind === 'gref' ? page.gref : page.gfn
+    return this.#native.attach(domid, page.kind === 'gref', number, remotePort, features)
+  }
+
+  attachSelf(): ConnectionId {
+    return this.#native.attachSelf()
+  }
+
+  reattach(id: ConnectionId, remotePort: EvtchnPort): void {
+    this.flush()
+    this.#native.reattach(id, remotePort)
+  }
+
+  reset(id: ConnectionId): void {
+    this.flush()
+    this.#native.reset(id)
+  }
+
+  resume(id: ConnectionId): void {
+    this.#native.resume(id)
+  }
+
+  detach(id: ConnectionId): void {
+    this.flush()
+    this.#native.detach(id)
+  }
+
+  listen(path: string): void {
+    this.#native.listen(path)
+  }
+
+  onBatch(handle: (batch: Batch) => void): void {
+    this.#native.serve((length) => {
+      this.#batch.length = length
+      handle(this.#batch)
+      return this.#output.take()
+    })
+  }
+
+  flush(): void {
+    const words = this.#output.take()
+    if (words > 0) this.#native.flush(words)
+  }
+
+  expireEvents(olderThanMs: number): number {
+    return this.#native.expireEvents(olderThanMs)
+  }
+
+  close(): void {
+    this.#native.close()
+  }
+}

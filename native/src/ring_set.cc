@@ -1,0 +1,359 @@
+#include "ring_set.h"
+
+#include <sys/epoll.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "errors.h"
+
+namespace xcl {
+
+namespace {
+
+// What an epoll event is about, where it is no connection.
+constexpr uint32_t kPortsTag = UINT32_MAX;
+constexpr uint32_t kListenerTag = UINT32_MAX - 1;
+constexpr size_t kEventsAtOnce = 256;
+constexpr size_t kPortsAtOnce = 1024;
+
+void watch(int epoll, int operation, int fd, uint32_t events, uint32_t tag) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u32 = tag;
+  if (epoll_ctl(epoll, operation, fd, &event) != 0) {
+    throw Failure("epoll_ctl", errno, "cannot watch descriptor " + std::to_string(fd));
+  }
+}
+
+}  // namespace
+
+double monotonicMs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
+}
+
+RingSet::RingSet(RingKind kind, std::unique_ptr<Machine> machine, const RingSetMemory& memory,
+                 const std::vector<uint32_t>& virqs)
+    : kind_(kind),
+      machine_(std::move(machine)),
+      memory_(memory),
+      pool_(memory.blocks),
+      queue_(pool_),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      peers_(1),
+      active_(peers_),
+      backlog_(peers_) {
+  if (!epoll_.isOpen()) throw Failure("epoll_create", errno, "cannot make an epoll descriptor");
+  // What a set of before has left is not taken over: its mappings and descriptors went with it.
+  const uint32_t leftOver = std::min<uint32_t>(record(0).fresh, static_cast<uint32_t>(memory_.records.size()));
+  for (uint32_t id = 1; id < leftOver; id++) record(id) = ConnectionRecord{};
+  record(0) = ConnectionRecord{};
+  record(0).fresh = 1;
+  watch(epoll_.get(), EPOLL_CTL_ADD, machine_->pendingFd(), EPOLLIN, kPortsTag);
+  for (const uint32_t virq : virqs) {
+    const uint32_t port = machine_->bindVirq(virq);
+    if (port >= ports_.size()) ports_.resize(port + 1);
+    ports_[port] = -static_cast<int32_t>(virq) - 1;
+    virqPorts_.push_back(port);
+  }
+}
+
+RingSet::~RingSet() {
+  for (uint32_t id = 1; id < peers_.size(); id++) {
+    if (record(id).kind != ConnectionKind::kFree) detach(id);
+  }
+  for (const uint32_t port : virqPorts_) machine_->unbind(port);
+}
+
+uint32_t RingSet::attach(uint32_t domid, PageKind kind, uint64_t pageNumber, uint32_t remotePort, uint32_t features) {
+  std::unique_ptr<MappedPage> mapped = kind == PageKind::kGref
+                                           ? machine_->mapGrant(domid, static_cast<uint32_t>(pageNumber))
+                                           : machine_->mapFrame(domid, pageNumber);
+  const uint32_t id = takeId();
+  ConnectionRecord& entry = record(id);
+  entry.kind = ConnectionKind::kRing;
+  entry.domid = static_cast<int32_t>(domid);
+  entry.remotePort = remotePort;
+  entry.pageKind = static_cast<int32_t>(kind);
+  entry.pageLow = static_cast<uint32_t>(pageNumber);
+  entry.pageHigh = static_cast<uint32_t>(pageNumber >> 32);
+  entry.features = features;
+  peers_[id].page = std::move(mapped);
+  try {
+    bindPort(id);
+  } catch (const Failure&) {
+    peers_[id].page.reset();
+    freeId(id);
+    throw;
+  }
+  initialisePage(id);
+  activate(id);
+  return id;
+}
+
+uint32_t RingSet::attachSelf() {
+  uint32_t remotePort = 0;
+  std::unique_ptr<MappedPage> mapped = machine_->mapSelf(remotePort);
+  const uint32_t id = takeId();
+  ConnectionRecord& entry = record(id);
+  entry.kind = ConnectionKind::kRing;
+  entry.remotePort = remotePort;
+  entry.pageKind = static_cast<int32_t>(PageKind::kSelf);
+  peers_[id].page = std::move(mapped);
+  try {
+    bindPort(id);
+  } catch (const Failure&) {
+    peers_[id].page.reset();
+    freeId(id);
+    throw;
+  }
+  // The kernel waits for this before it uses the ring. Its indices stay: they are its own.
+  machine_->notify(entry.localPort);
+  activate(id);
+  return id;
+}
+
+void RingSet::reattach(uint32_t id, uint32_t remotePort) {
+  require(id, ConnectionKind::kRing);
+  ConnectionRecord& entry = record(id);
+  forgetTraffic(id);
+  entry.state = 0;
+  // What was to be said of the connection's past is not said any more.
+  peers_[id].generation++;
+  entry.remotePort = remotePort;
+  unbindPort(id);
+  initialisePage(id);
+  try {
+    bindPort(id);
+  } catch (const Failure&) {
+    entry.localPort = 0;
+  }
+  activate(id);
+}
+
+void RingSet::reset(uint32_t id) {
+  forgetTraffic(id);
+  activate(id);
+}
+
+void RingSet::resume(uint32_t id) { activate(id); }
+
+void RingSet::detach(uint32_t id) {
+  if (id == 0 || id >= peers_.size() || record(id).kind == ConnectionKind::kFree) return;
+  forgetTraffic(id);
+  active_.remove(id);
+  Peer& peer = peers_[id];
+  unbindPort(id);
+  peer.page.reset();
+  peer.fd.reset();
+  peer.generation++;
+  peer.isReadable = peer.isHungUp = peer.isArmed = false;
+  record(id) = ConnectionRecord{};
+  if (isInBatch_) {
+    freedInBatch_.push_back(id);
+  } else {
+    freeId(id);
+  }
+}
+
+void RingSet::listen(const std::string& path) {
+  if (kind_ != RingKind::kXenstore) throw Failure("listen", ENOTSUP, "cannot listen at " + path);
+  listener_.emplace(path);
+  watch(epoll_.get(), EPOLL_CTL_ADD, listener_->fd(), EPOLLIN, kListenerTag);
+}
+
+void RingSet::collect() {
+  std::array<epoll_event, kEventsAtOnce> events;
+  for (;;) {
+    const int count = epoll_wait(epoll_.get(), events.data(), events.size(), 0);
+    for (int i = 0; i < count; i++) {
+      const epoll_event& event = events[static_cast<size_t>(i)];
+      if (event.data.u32 == kPortsTag) {
+        collectPorts();
+      } else if (event.data.u32 == kListenerTag) {
+        collectNewcomers();
+      } else {
+        collectSocket(event.data.u32, event.events);
+      }
+    }
+    if (count < static_cast<int>(events.size())) return;
+  }
+}
+
+void RingSet::collectPorts() {
+  std::array<uint32_t, kPortsAtOnce> ports;
+  for (;;) {
+    const size_t count = machine_->readPending(ports);
+    // Unmasked before the rings are looked at: what a guest does from here on makes a new event.
+    machine_->unmask(std::span(ports).first(count));
+    for (size_t i = 0; i < count; i++) {
+      const int32_t owner = ports[i] < ports_.size() ? ports_[ports[i]] : 0;
+      if (owner < 0) {
+        notices_.push_back(Notice{-1, kBatchVirq, -owner - 1, 0});
+      } else if (owner > 0) {
+        const auto id = static_cast<uint32_t>(owner);
+        if (!OutputQueue::isEmpty(record(id))) writeQueued(id);
+        activate(id);
+      }
+    }
+    if (count < ports.size()) return;
+  }
+}
+
+void RingSet::collectSocket(uint32_t id, uint32_t events) {
+  Peer& peer = peers_[id];
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer.isHungUp = true;
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer.isReadable = true;
+  if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0 && !OutputQueue::isEmpty(record(id))) writeQueued(id);
+  activate(id);
+}
+
+void RingSet::collectNewcomers() {
+  constexpr int kAtOnce = 256;
+  for (int i = 0; i < kAtOnce; i++) {
+    if (!acceptOne()) return;
+  }
+}
+
+bool RingSet::acceptOne() {
+  const ConnectionRecord& head = memory_.records[0];
+  const bool hasId = head.nextFree != 0 || peers_.size() < memory_.records.size();
+  UniqueFd accepted;
+  SocketResult result = hasId ? listener_->accept(accepted) : SocketResult::kNoResources;
+  uint32_t id = 0;
+  if (result == SocketResult::kDone) {
+    id = takeId();
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+    event.data.u32 = id;
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, accepted.get(), &event) != 0) {
+      freeId(id);
+      result = SocketResult::kNoResources;
+    }
+  }
+  if (result == SocketResult::kNoResources) {
+    // The backlog stays readable: without a rest the loop would spin.
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_->fd(), nullptr);
+    isAcceptResting_ = true;
+  }
+  if (result != SocketResult::kDone) return false;
+  record(id).kind = ConnectionKind::kSocket;
+  record(id).fd = accepted.get();
+  peers_[id].fd = std::move(accepted);
+  notice(id, kBatchOpened, 0);
+  return true;
+}
+
+void RingSet::retryAccept() {
+  if (!isAcceptResting_) return;
+  isAcceptResting_ = false;
+  watch(epoll_.get(), EPOLL_CTL_ADD, listener_->fd(), EPOLLIN, kListenerTag);
+}
+
+void RingSet::notifyTouched() {
+  for (const uint32_t id : touched_) {
+    peers_[id].isTouched = false;
+    if (record(id).localPort != 0) machine_->notify(record(id).localPort);
+  }
+  touched_.clear();
+}
+
+void RingSet::endBatch() {
+  isInBatch_ = false;
+  for (const uint32_t id : freedInBatch_) freeId(id);
+  freedInBatch_.clear();
+}
+
+void RingSet::require(uint32_t id, ConnectionKind kind) const {
+  if (id == 0 || id >= peers_.size() || memory_.records[id].kind != kind) {
+    throw Failure("connection", ENOENT, "no such connection (" + std::to_string(id) + ")");
+  }
+}
+
+uint32_t RingSet::takeId() {
+  ConnectionRecord& head = memory_.records[0];
+  uint32_t id = head.nextFree;
+  if (id != 0) {
+    head.nextFree = record(id).nextFree;
+  } else {
+    if (peers_.size() >= memory_.records.size()) {
+      throw Failure("connection", ENOSPC, "cannot serve more than " + std::to_string(peers_.size() - 1) + " connections");
+    }
+    id = static_cast<uint32_t>(peers_.size());
+    peers_.emplace_back();
+    head.fresh = id + 1;
+  }
+  record(id) = ConnectionRecord{};
+  return id;
+}
+
+void RingSet::freeId(uint32_t id) {
+  ConnectionRecord& head = memory_.records[0];
+  record(id) = ConnectionRecord{};
+  record(id).nextFree = head.nextFree;
+  head.nextFree = id;
+}
+
+void RingSet::bindPort(uint32_t id) {
+  ConnectionRecord& entry = record(id);
+  entry.localPort = machine_->bind(static_cast<uint32_t>(entry.domid), entry.remotePort);
+  if (entry.localPort >= ports_.size()) ports_.resize(entry.localPort + 1);
+  ports_[entry.localPort] = static_cast<int32_t>(id);
+}
+
+void RingSet::unbindPort(uint32_t id) {
+  const uint32_t port = record(id).localPort;
+  if (port == 0) return;
+  ports_[port] = 0;
+  record(id).localPort = 0;
+  machine_->unbind(port);
+}
+
+void RingSet::initialisePage(uint32_t id) {
+  if (kind_ == RingKind::kConsole) {
+    page(id)[kConsoleConnection] = std::byte{0};
+    return;
+  }
+  for (const RingLayout& layout : {kXenstoreRequests, kXenstoreReplies}) {
+    storeShared(page(id), layout.cons, 0);
+    storeShared(page(id), layout.prod, 0);
+  }
+  storeShared(page(id), kXenstoreFeatures, record(id).features);
+  storeShared(page(id), kXenstoreError, 0);
+  storeShared(page(id), kXenstoreConnection, 0);
+}
+
+void RingSet::forgetTraffic(uint32_t id) {
+  pool_.clear(record(id).input);
+  queue_.clear(record(id));
+  record(id).state &= ~kWaited;
+  backlog_.remove(id);
+  if (peers_[id].isArmed) arm(id, false);
+}
+
+void RingSet::activate(uint32_t id) {
+  if (id == 0 || id >= peers_.size() || record(id).kind == ConnectionKind::kFree) return;
+  active_.pushBack(id);
+}
+
+void RingSet::notice(uint32_t id, int32_t type, int32_t code) {
+  notices_.push_back(Notice{static_cast<int32_t>(id), type, code, peers_[id].generation});
+}
+
+void RingSet::breakRing(uint32_t id, int32_t code) {
+  forgetTraffic(id);
+  record(id).state |= kBroken;
+  if (kind_ == RingKind::kXenstore) storeShared(page(id), kXenstoreError, static_cast<uint32_t>(code));
+  notice(id, kBatchBroken, code);
+}
+
+void RingSet::touch(uint32_t id) {
+  if (peers_[id].isTouched) return;
+  peers_[id].isTouched = true;
+  touched_.push_back(id);
+}
+
+}  // namespace xcl

@@ -1,0 +1,223 @@
+// Many rings and sockets behind one descriptor: the native half of native/ring-set.ts, without any
+// JavaScript, so that it can be driven by a fuzzer as well.
+//
+// One turn:  collect()  what is ready becomes active, what can go out goes out
+//            fill()     messages of active connections into the batch, one of each per pass
+//            (TypeScript reads the batch, writes the output)
+//            flush()    output into rings and sockets, the rest into queues; one notify per ring
+//            endBatch() ids that were detached meanwhile become free
+//
+// All that outlives a turn stands in ConnectionRecords and blocks of the state memory; a Peer holds
+// only what a new process would make anew: mapping, descriptor, list links.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "block_pool.h"
+#include "connection_record.h"
+#include "machine.h"
+#include "output_queue.h"
+#include "peer_list.h"
+#include "shared_ring.h"
+#include "unique_fd.h"
+#include "unix_socket.h"
+
+namespace xcl {
+
+/** kXenstore: framed messages both ways; kConsole: plain bytes. */
+enum class RingKind { kXenstore, kConsole };
+
+/** Memory handed over by TypeScript; outlives the set. */
+struct RingSetMemory {
+  /** Record 0 holds the list of free ids. */
+  std::span<ConnectionRecord> records;
+  std::span<std::byte> blocks;
+  std::span<int32_t> batch;
+  std::span<int32_t> output;
+};
+
+class RingSet {
+ public:
+  RingSet(RingKind kind, std::unique_ptr<Machine> machine, const RingSetMemory& memory,
+          const std::vector<uint32_t>& virqs);
+  ~RingSet();
+  RingSet(const RingSet&) = delete;
+  RingSet& operator=(const RingSet&) = delete;
+
+  /** Readable when `collect` has something to find. */
+  int pollFd() const { return epoll_.get(); }
+
+  uint32_t attach(uint32_t domid, PageKind kind, uint64_t page, uint32_t remotePort, uint32_t features);
+  uint32_t attachSelf();
+  void reattach(uint32_t id, uint32_t remotePort);
+  void reset(uint32_t id);
+  void resume(uint32_t id);
+  void detach(uint32_t id);
+  void listen(const std::string& path);
+
+  void collect();
+  /** @returns words in the batch; 0 when there is nothing to say */
+  size_t fill();
+  void flush(size_t words);
+  void endBatch();
+  uint32_t expireEvents(double olderThanMs);
+  /** Tells guests about room and data that `fill` and `collect` have made. */
+  void notifyTouched();
+
+  /** True when another turn would find something without waiting. */
+  bool hasWork() const { return !active_.isEmpty() || !notices_.empty(); }
+  /** True while the listening socket rests because descriptors or ids ran out. */
+  bool isAcceptResting() const { return isAcceptResting_; }
+  void retryAccept();
+
+ private:
+  /** What the process adds to a ConnectionRecord. */
+  struct Peer {
+    std::unique_ptr<MappedPage> page;
+    UniqueFd fd;
+    PeerLinks active;
+    PeerLinks backlog;
+    /** Distinguishes the users of one id. */
+    uint32_t generation = 0;
+    /** Messages taken in the batch `batch`. */
+    uint32_t taken = 0;
+    uint32_t batch = 0;
+    /** First and last record of this flush, as index into outputs_, plus 1. */
+    uint32_t firstOutput = 0;
+    uint32_t lastOutput = 0;
+    /** A socket that may have something to read; edge-triggered, so it has to be remembered. */
+    bool isReadable = false;
+    bool isHungUp = false;
+    /** The socket's writability is waited for. */
+    bool isArmed = false;
+    bool isTouched = false;
+  };
+
+  /** Something to be said of a connection, or (connection -1) of the machine. */
+  struct Notice {
+    int32_t connection;
+    int32_t type;
+    int32_t code;
+    uint32_t generation;
+  };
+
+  struct Output {
+    uint32_t offset;
+    uint32_t next;
+  };
+
+  enum class Take { kMessage, kProgress, kHeld, kIdle, kNoRoom };
+
+  // ring_set.cc
+  ConnectionRecord& record(uint32_t id) { return memory_.records[id]; }
+  std::byte* page(uint32_t id) { return peers_[id].page->data(); }
+  void require(uint32_t id, ConnectionKind kind) const;
+  uint32_t takeId();
+  void freeId(uint32_t id);
+  void bindPort(uint32_t id);
+  void unbindPort(uint32_t id);
+  void initialisePage(uint32_t id);
+  void forgetTraffic(uint32_t id);
+  void collectPorts();
+  void collectSocket(uint32_t id, uint32_t events);
+  void collectNewcomers();
+  bool acceptOne();
+  void activate(uint32_t id);
+  void notice(uint32_t id, int32_t type, int32_t code);
+  void breakRing(uint32_t id, int32_t code);
+  void touch(uint32_t id);
+
+  // ring_set_input.cc
+  void fillNotices();
+  Take take(uint32_t id);
+  Take gate(uint32_t id);
+  Take takeConsole(uint32_t id);
+  Take takeRequest(uint32_t id);
+  Take takeSocket(uint32_t id);
+  Take takeChained(uint32_t id);
+  Take endSocket(uint32_t id);
+  bool readOnce(uint32_t id);
+  /** @returns where `wireBytes` from the type on go; null when the batch is full */
+  int32_t* beginRecord(uint32_t id, uint32_t wireBytes);
+  Take countTaken(uint32_t id);
+
+  // ring_set_output.cc
+  void group(uint32_t id, uint32_t offset);
+  void deliver(uint32_t id);
+  void deliverToRing(uint32_t id);
+  void deliverToSocket(uint32_t id);
+  void writeQueued(uint32_t id);
+  void writeQueuedToRing(uint32_t id);
+  void writeQueuedToSocket(uint32_t id);
+  void enqueue(uint32_t id, std::span<const std::byte> wire, uint32_t sent, uint32_t flags);
+  void settleQueue(uint32_t id);
+  void overflow(uint32_t id);
+  void deafen(uint32_t id);
+  void arm(uint32_t id, bool isArmed);
+  uint32_t putAll(uint32_t id, RingWriter& writer, std::span<const std::byte> bytes);
+  std::span<const std::byte> wireOf(const Output& output) const;
+
+  RingKind kind_;
+  std::unique_ptr<Machine> machine_;
+  RingSetMemory memory_;
+  BlockPool pool_;
+  OutputQueue queue_;
+  UniqueFd epoll_;
+  std::optional<UnixListener> listener_;
+  bool isAcceptResting_ = false;
+
+  std::vector<Peer> peers_;
+  PeerList<Peer, &Peer::active> active_;
+  PeerList<Peer, &Peer::backlog> backlog_;
+  /** Local port to connection; VIRQ n stands as -(n + 1); 0 is nobody. */
+  std::vector<int32_t> ports_;
+  std::vector<uint32_t> virqPorts_;
+  std::vector<Notice> notices_;
+  std::vector<uint32_t> touched_;
+  std::vector<uint32_t> held_;
+  std::vector<uint32_t> freedInBatch_;
+  std::vector<uint32_t> flushed_;
+  std::vector<Output> outputs_;
+  bool isInBatch_ = false;
+  uint32_t serial_ = 0;
+  size_t used_ = 0;
+  std::array<std::byte, 16384> scratch_;
+  size_t scratchBytes_ = 0;
+};
+
+/** Monotonic milliseconds, comparable between processes of one boot. */
+double monotonicMs();
+
+/** struct xsd_sockmsg. */
+struct WireHeader {
+  uint32_t type;
+  uint32_t reqId;
+  uint32_t txId;
+  uint32_t len;
+};
+inline constexpr uint32_t kWireHeaderBytes = 16;
+inline constexpr uint32_t kPayloadMax = 4096;
+inline constexpr uint32_t kOutputPayloadRoom = 8192;
+inline constexpr uint32_t kRecordWords = 6;
+
+/** Types below zero of native/ring-set.ts. */
+inline constexpr int32_t kBatchOpened = -1;
+inline constexpr int32_t kBatchClosed = -2;
+inline constexpr int32_t kBatchBroken = -3;
+inline constexpr int32_t kBatchDrained = -4;
+inline constexpr int32_t kBatchVirq = -5;
+inline constexpr int32_t kBatchData = -6;
+
+/** Why a ring was given up; 1 to 3 are also what its `error` word says (xs_wire.h). */
+inline constexpr int32_t kErrorCommunication = 1;
+inline constexpr int32_t kErrorRingIndex = 2;
+inline constexpr int32_t kErrorProtocol = 3;
+
+}  // namespace xcl

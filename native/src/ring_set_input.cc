@@ -1,0 +1,251 @@
+// The way in: from rings and sockets into the batch.
+#include <algorithm>
+#include <cstring>
+
+#include "ring_set.h"
+
+namespace xcl {
+
+namespace {
+
+// So many messages of one connection in one batch at most; more of them wait for the next.
+constexpr int kPasses = 32;
+
+uint32_t wordsFor(uint32_t wireBytes) {
+  // The wire image begins at the record's third word.
+  return 2 + (wireBytes + 3) / 4;
+}
+
+}  // namespace
+
+size_t RingSet::fill() {
+  used_ = 0;
+  serial_++;
+  fillNotices();
+  bool isFull = false;
+  for (int pass = 0; pass < kPasses && !isFull; pass++) {
+    bool hasTaken = false;
+    for (uint32_t left = active_.count(); left > 0 && !isFull; left--) {
+      const uint32_t id = active_.first();
+      active_.remove(id);
+      switch (take(id)) {
+        case Take::kMessage:
+        case Take::kProgress:
+          hasTaken = true;
+          active_.pushBack(id);
+          break;
+        case Take::kHeld:
+          held_.push_back(id);
+          break;
+        case Take::kNoRoom:
+          active_.pushFront(id);
+          isFull = true;
+          break;
+        case Take::kIdle:
+          break;
+      }
+    }
+    if (!hasTaken) break;
+  }
+  for (const uint32_t id : held_) active_.pushBack(id);
+  held_.clear();
+  fillNotices();
+  isInBatch_ = used_ > 0;
+  return used_;
+}
+
+void RingSet::fillNotices() {
+  size_t done = 0;
+  for (; done < notices_.size(); done++) {
+    const Notice& entry = notices_[done];
+    if (used_ + kRecordWords > memory_.batch.size()) break;
+    if (entry.connection >= 0 && peers_[static_cast<uint32_t>(entry.connection)].generation != entry.generation) continue;
+    int32_t* words = memory_.batch.data() + used_;
+    words[0] = entry.connection;
+    words[1] = 0;
+    words[2] = entry.type;
+    words[3] = entry.code;
+    words[4] = 0;
+    words[5] = 0;
+    used_ += kRecordWords;
+  }
+  notices_.erase(notices_.begin(), notices_.begin() + static_cast<std::ptrdiff_t>(done));
+}
+
+RingSet::Take RingSet::take(uint32_t id) {
+  if (const Take gated = gate(id); gated != Take::kMessage) return gated;
+  if (record(id).kind == ConnectionKind::kSocket) return takeSocket(id);
+  return kind_ == RingKind::kConsole ? takeConsole(id) : takeRequest(id);
+}
+
+RingSet::Take RingSet::gate(uint32_t id) {
+  const ConnectionRecord& entry = record(id);
+  if ((entry.state & (kBroken | kReported)) != 0 || entry.paused != 0) return Take::kIdle;
+  if (entry.maxOutstanding == 0) return Take::kMessage;
+  const uint32_t queued = entry.queuedReplies + entry.queuedEvents;
+  if (queued >= entry.maxOutstanding) return Take::kIdle;
+  const uint32_t taken = peers_[id].batch == serial_ ? peers_[id].taken : 0;
+  return queued + taken >= entry.maxOutstanding ? Take::kHeld : Take::kMessage;
+}
+
+RingSet::Take RingSet::takeConsole(uint32_t id) {
+  RingReader reader(page(id), kConsoleOutput);
+  if (!reader.look() || reader.available() == 0) return Take::kIdle;
+  const uint32_t bytes = reader.available();
+  int32_t* wire = beginRecord(id, kWireHeaderBytes + bytes);
+  if (wire == nullptr) return Take::kNoRoom;
+  wire[0] = kBatchData;
+  wire[1] = 0;
+  wire[2] = 0;
+  wire[3] = static_cast<int32_t>(bytes);
+  reader.peek(0, wire + 4, bytes);
+  reader.consume(bytes);
+  touch(id);
+  return countTaken(id);
+}
+
+RingSet::Take RingSet::takeRequest(uint32_t id) {
+  ConnectionRecord& entry = record(id);
+  RingReader reader(page(id), kXenstoreRequests);
+  if (!reader.look()) {
+    breakRing(id, kErrorRingIndex);
+    return Take::kIdle;
+  }
+  if (entry.input.bytes == 0 && reader.available() >= kWireHeaderBytes) {
+    WireHeader header;
+    reader.peek(0, &header, sizeof(header));
+    if (header.len > kPayloadMax) {
+      breakRing(id, kErrorProtocol);
+      return Take::kIdle;
+    }
+    const uint32_t total = kWireHeaderBytes + header.len;
+    if (reader.available() >= total) {
+      int32_t* wire = beginRecord(id, total);
+      if (wire == nullptr) return Take::kNoRoom;
+      reader.peek(0, wire, total);
+      // The guest may have changed the header meanwhile; what was checked is what counts.
+      std::memcpy(wire, &header, sizeof(header));
+      reader.consume(total);
+      touch(id);
+      return countTaken(id);
+    }
+  }
+  bool hasMoved = false;
+  for (;;) {
+    uint32_t missing = kWireHeaderBytes - std::min(entry.input.bytes, kWireHeaderBytes);
+    if (missing == 0) {
+      WireHeader header;
+      pool_.peek(entry.input, &header, sizeof(header));
+      if (header.len > kPayloadMax) {
+        breakRing(id, kErrorProtocol);
+        return Take::kIdle;
+      }
+      missing = kWireHeaderBytes + header.len - entry.input.bytes;
+      if (missing == 0) return takeChained(id);
+    }
+    const uint32_t part = std::min(missing, reader.available());
+    if (part == 0) return hasMoved ? Take::kProgress : Take::kIdle;
+    reader.peek(0, scratch_.data(), part);
+    if (!pool_.append(entry.input, scratch_.data(), part)) {
+      breakRing(id, kErrorCommunication);
+      return Take::kIdle;
+    }
+    reader.consume(part);
+    touch(id);
+    hasMoved = true;
+  }
+}
+
+// A complete message stands at the front of the input chain.
+RingSet::Take RingSet::takeChained(uint32_t id) {
+  InputChain& input = record(id).input;
+  WireHeader header;
+  pool_.peek(input, &header, sizeof(header));
+  const uint32_t total = kWireHeaderBytes + header.len;
+  int32_t* wire = beginRecord(id, total);
+  if (wire == nullptr) return Take::kNoRoom;
+  pool_.takeFront(input, wire, total);
+  return countTaken(id);
+}
+
+RingSet::Take RingSet::takeSocket(uint32_t id) {
+  ConnectionRecord& entry = record(id);
+  for (;;) {
+    if (entry.input.bytes >= kWireHeaderBytes) {
+      WireHeader header;
+      pool_.peek(entry.input, &header, sizeof(header));
+      if (header.len > kPayloadMax) {
+        pool_.clear(entry.input);
+        entry.state |= kEnded;
+      } else if (entry.input.bytes >= kWireHeaderBytes + header.len) {
+        return takeChained(id);
+      }
+    }
+    if ((entry.state & kEnded) != 0) return endSocket(id);
+    if (!readOnce(id)) {
+      if ((entry.state & kEnded) != 0) continue;
+      return Take::kIdle;
+    }
+    // The common case, one whole request and nothing else: straight into the batch.
+    if (entry.input.bytes == 0 && scratchBytes_ >= kWireHeaderBytes) {
+      WireHeader header;
+      std::memcpy(&header, scratch_.data(), sizeof(header));
+      if (header.len <= kPayloadMax && scratchBytes_ == kWireHeaderBytes + header.len) {
+        int32_t* wire = beginRecord(id, kWireHeaderBytes + header.len);
+        if (wire != nullptr) {
+          std::memcpy(wire, scratch_.data(), scratchBytes_);
+          return countTaken(id);
+        }
+      }
+    }
+    if (!pool_.append(entry.input, scratch_.data(), static_cast<uint32_t>(scratchBytes_))) overflow(id);
+  }
+}
+
+// The replies to what was read before go out first: the close comes in a batch of its own.
+RingSet::Take RingSet::endSocket(uint32_t id) {
+  ConnectionRecord& entry = record(id);
+  pool_.clear(entry.input);
+  if (peers_[id].batch == serial_ && peers_[id].taken > 0) return Take::kHeld;
+  if (!OutputQueue::isEmpty(entry)) return Take::kIdle;
+  entry.state |= kReported;
+  notice(id, kBatchClosed, 0);
+  return Take::kIdle;
+}
+
+bool RingSet::readOnce(uint32_t id) {
+  Peer& peer = peers_[id];
+  if (!peer.isReadable) return false;
+  const SocketResult result = readSocket(peer.fd.get(), scratch_, scratchBytes_);
+  if (result == SocketResult::kDone) {
+    // A short read emptied the socket; an end that is already known still has to be read.
+    if (scratchBytes_ < scratch_.size() && !peer.isHungUp) peer.isReadable = false;
+    return true;
+  }
+  peer.isReadable = false;
+  if (result == SocketResult::kEnded) record(id).state |= kEnded;
+  return false;
+}
+
+int32_t* RingSet::beginRecord(uint32_t id, uint32_t wireBytes) {
+  const uint32_t words = wordsFor(wireBytes);
+  if (used_ + words > memory_.batch.size()) return nullptr;
+  int32_t* at = memory_.batch.data() + used_;
+  at[words - 1] = 0;
+  at[0] = static_cast<int32_t>(id);
+  at[1] = 0;
+  used_ += words;
+  return at + 2;
+}
+
+RingSet::Take RingSet::countTaken(uint32_t id) {
+  Peer& peer = peers_[id];
+  if (peer.batch != serial_) {
+    peer.batch = serial_;
+    peer.taken = 0;
+  }
+  peer.taken++;
+  return Take::kMessage;
+}
+
+}  // namespace xcl

@@ -1,0 +1,204 @@
+#include "ring_set_object.h"
+
+#include <cerrno>
+
+#include "errors.h"
+#include "loopback_object.h"
+#ifdef XCL_WITH_XEN
+#include "machine_xen.h"
+#endif
+
+namespace xcl {
+
+namespace {
+
+// Batches in one turn of the loop; then everything else in the process has its turn.
+constexpr int kBatchesPerTurn = 8;
+constexpr uint64_t kAcceptRestMs = 100;
+
+template <typename T>
+std::span<T> spanOf(Napi::ArrayBuffer buffer) {
+  return {static_cast<T*>(buffer.Data()), buffer.ByteLength() / sizeof(T)};
+}
+
+uint32_t numberAt(const Napi::CallbackInfo& info, size_t index) { return info[index].As<Napi::Number>().Uint32Value(); }
+
+std::unique_ptr<Machine> machineOf(const Napi::Object& config, size_t maxConnections) {
+  const Napi::Value loopback = config.Get("loopback");
+  if (loopback.IsObject()) {
+    return std::make_unique<MachineLoopback>(LoopbackObject::Unwrap(loopback.As<Napi::Object>())->world());
+  }
+#ifdef XCL_WITH_XEN
+  return std::make_unique<MachineXen>(static_cast<uint32_t>(maxConnections));
+#else
+  (void)maxConnections;
+  throw Failure("open", ENOSYS, "this build has no Xen part");
+#endif
+}
+
+}  // namespace
+
+Napi::Function RingSetObject::define(Napi::Env env) {
+  return DefineClass(env, "RingSet",
+                     {
+                         InstanceMethod<&RingSetObject::attach>("attach"),
+                         InstanceMethod<&RingSetObject::attachSelf>("attachSelf"),
+                         InstanceMethod<&RingSetObject::reattach>("reattach"),
+                         InstanceMethod<&RingSetObject::reset>("reset"),
+                         InstanceMethod<&RingSetObject::resume>("resume"),
+                         InstanceMethod<&RingSetObject::detach>("detach"),
+                         InstanceMethod<&RingSetObject::listen>("listen"),
+                         InstanceMethod<&RingSetObject::serve>("serve"),
+                         InstanceMethod<&RingSetObject::flush>("flush"),
+                         InstanceMethod<&RingSetObject::expireEvents>("expireEvents"),
+                         InstanceMethod<&RingSetObject::close>("close"),
+                     });
+}
+
+RingSetObject::RingSetObject(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<RingSetObject>(info), context_(info.Env(), "RingSet") {
+  const auto config = info[0].As<Napi::Object>();
+  const auto buffer = [&](const char* name) {
+    auto found = config.Get(name).As<Napi::ArrayBuffer>();
+    memory_.push_back(Napi::Persistent(found));
+    return found;
+  };
+  const RingSetMemory memory{
+      spanOf<ConnectionRecord>(buffer("records")).first(config.Get("maxConnections").As<Napi::Number>().Uint32Value() + 1),
+      spanOf<std::byte>(buffer("blocks")),
+      spanOf<int32_t>(buffer("batch")),
+      spanOf<int32_t>(buffer("output")),
+  };
+  std::vector<uint32_t> virqs;
+  const auto wanted = config.Get("virqs").As<Napi::Array>();
+  for (uint32_t i = 0; i < wanted.Length(); i++) virqs.push_back(wanted.Get(i).As<Napi::Number>().Uint32Value());
+  const auto kind = config.Get("isConsole").As<Napi::Boolean>() ? RingKind::kConsole : RingKind::kXenstore;
+  guarded(info.Env(), [&] {
+    set_ = std::make_unique<RingSet>(kind, machineOf(config, memory.records.size()), memory, virqs);
+    watch_ = LoopWatch::open(info.Env(), set_->pollFd(), this);
+  });
+  Ref();
+}
+
+RingSetObject::~RingSetObject() = default;
+
+template <typename Body>
+auto RingSetObject::withSet(Napi::Env env, Body body) {
+  return guarded(env, [&] {
+    if (!set_) throw Failure("ring set", EBADF, "the set of rings is closed");
+    struct ComeBack {
+      RingSetObject* self;
+      ~ComeBack() { self->comeBack(); }
+    } later{this};
+    return body();
+  });
+}
+
+Napi::Value RingSetObject::attach(const Napi::CallbackInfo& info) {
+  return withSet(info.Env(), [&]() -> Napi::Value {
+    const auto kind = info[1].As<Napi::Boolean>() ? PageKind::kGref : PageKind::kGfn;
+    const auto page = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
+    return Napi::Number::New(info.Env(),
+                             set_->attach(numberAt(info, 0), kind, page, numberAt(info, 3), numberAt(info, 4)));
+  });
+}
+
+Napi::Value RingSetObject::attachSelf(const Napi::CallbackInfo& info) {
+  return withSet(info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), set_->attachSelf()); });
+}
+
+void RingSetObject::reattach(const Napi::CallbackInfo& info) {
+  withSet(info.Env(), [&] { set_->reattach(numberAt(info, 0), numberAt(info, 1)); });
+}
+
+void RingSetObject::reset(const Napi::CallbackInfo& info) {
+  withSet(info.Env(), [&] { set_->reset(numberAt(info, 0)); });
+}
+
+void RingSetObject::resume(const Napi::CallbackInfo& info) {
+  withSet(info.Env(), [&] { set_->resume(numberAt(info, 0)); });
+}
+
+void RingSetObject::detach(const Napi::CallbackInfo& info) {
+  withSet(info.Env(), [&] { set_->detach(numberAt(info, 0)); });
+}
+
+void RingSetObject::listen(const Napi::CallbackInfo& info) {
+  withSet(info.Env(), [&] { set_->listen(info[0].As<Napi::String>()); });
+}
+
+void RingSetObject::serve(const Napi::CallbackInfo& info) {
+  withSet(info.Env(), [&] {
+    onBatch_ = Napi::Persistent(info[0].As<Napi::Function>());
+    watch_->wait(UV_READABLE);
+  });
+}
+
+void RingSetObject::flush(const Napi::CallbackInfo& info) {
+  withSet(info.Env(), [&] { set_->flush(numberAt(info, 0)); });
+}
+
+Napi::Value RingSetObject::expireEvents(const Napi::CallbackInfo& info) {
+  return withSet(info.Env(), [&]() -> Napi::Value {
+    return Napi::Number::New(info.Env(), set_->expireEvents(info[0].As<Napi::Number>().DoubleValue()));
+  });
+}
+
+void RingSetObject::close(const Napi::CallbackInfo&) { end(); }
+
+void RingSetObject::onTimer() {
+  set_->retryAccept();
+  comeBack();
+}
+
+void RingSetObject::turn() {
+  Napi::HandleScope scope(Env());
+  isInTurn_ = true;
+  for (int batch = 0; batch < kBatchesPerTurn && set_; batch++) {
+    set_->collect();
+    const size_t words = set_->fill();
+    if (words > 0 && !callBatch(words)) break;
+    if (!set_) break;
+    set_->notifyTouched();
+    if (words == 0 && !set_->hasWork()) break;
+  }
+  isInTurn_ = false;
+  comeBack();
+}
+
+// One crossing: gives the words of the batch, gets the words of the output.
+// Returns false when the handler threw; the process decides what that means.
+bool RingSetObject::callBatch(size_t words) {
+  try {
+    const Napi::Value written =
+        onBatch_.MakeCallback(Env().Global(), {Napi::Number::New(Env(), static_cast<double>(words))}, context_);
+    if (!set_) return true;
+    set_->flush(written.As<Napi::Number>().Uint32Value());
+    set_->endBatch();
+    return true;
+  } catch (const Napi::Error& error) {
+    if (set_) set_->endBatch();
+    napi_fatal_exception(Env(), error.Value());
+  } catch (const Failure& failure) {
+    if (set_) set_->endBatch();
+    napi_fatal_exception(Env(), failure.toJs(Env()).Value());
+  }
+  return false;
+}
+
+void RingSetObject::comeBack() {
+  if (!set_ || isInTurn_) return;
+  if (set_->hasWork() && !onBatch_.IsEmpty()) watch_->again();
+  if (set_->isAcceptResting()) watch_->later(kAcceptRestMs);
+}
+
+void RingSetObject::end() {
+  if (!set_) return;
+  watch_.reset();
+  set_.reset();
+  memory_.clear();
+  onBatch_.Reset();
+  Unref();
+}
+
+}  // namespace xcl

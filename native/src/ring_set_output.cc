@@ -1,0 +1,259 @@
+// The way out: from the output buffer into rings and sockets, what does not fit into queues.
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "errors.h"
+#include "ring_set.h"
+
+namespace xcl {
+
+namespace {
+
+constexpr size_t kPartsAtOnce = 128;
+
+std::span<const std::byte> bytesOf(const iovec& part) {
+  return {static_cast<const std::byte*>(part.iov_base), part.iov_len};
+}
+
+}  // namespace
+
+void RingSet::flush(size_t words) {
+  bool isSound = words <= memory_.output.size();
+  for (size_t at = 0; isSound && at < words;) {
+    const int32_t* output = memory_.output.data() + at;
+    isSound = at + kRecordWords <= words;
+    if (!isSound) break;
+    const auto len = static_cast<uint32_t>(output[5]);
+    const size_t end = at + kRecordWords + (static_cast<size_t>(len) + 3) / 4;
+    isSound = len <= kOutputPayloadRoom && end <= words;
+    if (isSound) group(static_cast<uint32_t>(output[0]), static_cast<uint32_t>(at));
+    at = end;
+  }
+  for (const uint32_t id : flushed_) deliver(id);
+  flushed_.clear();
+  outputs_.clear();
+  notifyTouched();
+  if (!isSound) throw Failure("flush", EINVAL, "the output is no row of records");
+}
+
+// Chains the records of each connection, so that each gets all of its own in one go.
+void RingSet::group(uint32_t id, uint32_t offset) {
+  if (id == 0 || id >= peers_.size() || record(id).kind == ConnectionKind::kFree) return;
+  Peer& peer = peers_[id];
+  outputs_.push_back(Output{offset, 0});
+  const auto place = static_cast<uint32_t>(outputs_.size());
+  if (peer.firstOutput == 0) {
+    peer.firstOutput = place;
+    flushed_.push_back(id);
+  } else {
+    outputs_[peer.lastOutput - 1].next = place;
+  }
+  peer.lastOutput = place;
+}
+
+void RingSet::deliver(uint32_t id) {
+  if (record(id).kind == ConnectionKind::kSocket) {
+    deliverToSocket(id);
+  } else {
+    deliverToRing(id);
+  }
+  peers_[id].firstOutput = peers_[id].lastOutput = 0;
+}
+
+std::span<const std::byte> RingSet::wireOf(const Output& output) const {
+  const int32_t* words = memory_.output.data() + output.offset;
+  const auto len = static_cast<uint32_t>(words[5]);
+  if (kind_ == RingKind::kConsole) return {reinterpret_cast<const std::byte*>(words + kRecordWords), len};
+  return {reinterpret_cast<const std::byte*>(words + 2), kWireHeaderBytes + len};
+}
+
+void RingSet::deliverToRing(uint32_t id) {
+  RingWriter writer(page(id), kind_ == RingKind::kConsole ? kConsoleInput : kXenstoreReplies);
+  bool hasPut = false;
+  if (OutputQueue::isEmpty(record(id)) && (record(id).state & kBroken) == 0) {
+    if (!writer.look() && kind_ == RingKind::kXenstore) breakRing(id, kErrorRingIndex);
+  }
+  for (uint32_t place = peers_[id].firstOutput; place != 0; place = outputs_[place - 1].next) {
+    if ((record(id).state & kBroken) != 0) return;
+    const auto wire = wireOf(outputs_[place - 1]);
+    const auto flags = static_cast<uint32_t>(memory_.output[outputs_[place - 1].offset + 1]);
+    uint32_t sent = 0;
+    if (OutputQueue::isEmpty(record(id))) {
+      sent = putAll(id, writer, wire);
+      hasPut = hasPut || sent > 0;
+      if (sent == wire.size()) continue;
+    }
+    if ((record(id).state & kBroken) == 0) enqueue(id, wire, sent, flags);
+  }
+  if (hasPut) {
+    writer.publish();
+    touch(id);
+  }
+}
+
+// Looks again after publishing, until nothing fits: a guest that made room before it saw the full ring
+// does not notify.
+uint32_t RingSet::putAll(uint32_t id, RingWriter& writer, std::span<const std::byte> bytes) {
+  uint32_t done = 0;
+  for (;;) {
+    done += writer.put(bytes.data() + done, static_cast<uint32_t>(bytes.size()) - done);
+    if (done == bytes.size()) return done;
+    writer.publish();
+    if (!writer.look() && kind_ == RingKind::kXenstore) {
+      breakRing(id, kErrorRingIndex);
+      return done;
+    }
+    if (writer.room() == 0) return done;
+  }
+}
+
+void RingSet::deliverToSocket(uint32_t id) {
+  std::array<iovec, kPartsAtOnce> parts;
+  uint32_t place = peers_[id].firstOutput;
+  while (place != 0 && OutputQueue::isEmpty(record(id)) && (record(id).state & kDeaf) == 0) {
+    size_t count = 0;
+    size_t bytes = 0;
+    const uint32_t start = place;
+    for (; place != 0 && count < parts.size(); place = outputs_[place - 1].next) {
+      const auto wire = wireOf(outputs_[place - 1]);
+      parts[count++] = iovec{const_cast<std::byte*>(wire.data()), wire.size()};
+      bytes += wire.size();
+    }
+    size_t sent = 0;
+    const SocketResult result = writeSocket(peers_[id].fd.get(), std::span(parts).first(count), sent);
+    if (result == SocketResult::kEnded) {
+      deafen(id);
+      return;
+    }
+    if (sent == bytes) continue;
+    // Steps over what went out whole and queues the rest of the first that did not.
+    for (place = start; sent >= wireOf(outputs_[place - 1]).size(); place = outputs_[place - 1].next) {
+      sent -= wireOf(outputs_[place - 1]).size();
+    }
+    const Output& cut = outputs_[place - 1];
+    enqueue(id, wireOf(cut), static_cast<uint32_t>(sent), static_cast<uint32_t>(memory_.output[cut.offset + 1]));
+    place = cut.next;
+  }
+  for (; place != 0 && (record(id).state & kDeaf) == 0; place = outputs_[place - 1].next) {
+    const Output& output = outputs_[place - 1];
+    enqueue(id, wireOf(output), 0, static_cast<uint32_t>(memory_.output[output.offset + 1]));
+  }
+}
+
+void RingSet::enqueue(uint32_t id, std::span<const std::byte> wire, uint32_t sent, uint32_t flags) {
+  ConnectionRecord& entry = record(id);
+  if ((flags & kOutputCoalesce) != 0 && sent == 0 && queue_.holdsSame(entry, wire)) return;
+  if (!queue_.append(entry, wire, sent, flags, monotonicMs())) {
+    overflow(id);
+    return;
+  }
+  entry.state |= kWaited;
+  backlog_.pushBack(id);
+  if (entry.kind == ConnectionKind::kSocket && !peers_[id].isArmed) arm(id, true);
+}
+
+void RingSet::writeQueued(uint32_t id) {
+  if (record(id).kind == ConnectionKind::kSocket) {
+    writeQueuedToSocket(id);
+  } else {
+    writeQueuedToRing(id);
+  }
+  settleQueue(id);
+}
+
+void RingSet::writeQueuedToRing(uint32_t id) {
+  RingWriter writer(page(id), kind_ == RingKind::kConsole ? kConsoleInput : kXenstoreReplies);
+  if (!writer.look() && kind_ == RingKind::kXenstore) {
+    breakRing(id, kErrorRingIndex);
+    return;
+  }
+  std::array<iovec, kPartsAtOnce> parts;
+  bool hasPut = false;
+  for (bool isFull = false; !isFull && !OutputQueue::isEmpty(record(id));) {
+    const size_t count = queue_.describe(record(id), parts);
+    size_t done = 0;
+    for (size_t i = 0; i < count && !isFull; i++) {
+      const uint32_t put = putAll(id, writer, bytesOf(parts[i]));
+      if ((record(id).state & kBroken) != 0) return;
+      done += put;
+      isFull = put < parts[i].iov_len;
+    }
+    hasPut = hasPut || done > 0;
+    queue_.advance(record(id), done);
+  }
+  if (hasPut) {
+    writer.publish();
+    touch(id);
+  }
+}
+
+void RingSet::writeQueuedToSocket(uint32_t id) {
+  std::array<iovec, kPartsAtOnce> parts;
+  while (!OutputQueue::isEmpty(record(id))) {
+    const size_t count = queue_.describe(record(id), parts);
+    size_t sent = 0;
+    const SocketResult result = writeSocket(peers_[id].fd.get(), std::span(parts).first(count), sent);
+    if (result == SocketResult::kEnded) {
+      deafen(id);
+      return;
+    }
+    if (sent == 0) return;
+    queue_.advance(record(id), sent);
+  }
+}
+
+// After the queue has become shorter: a connection held back by its queue may go on.
+void RingSet::settleQueue(uint32_t id) {
+  ConnectionRecord& entry = record(id);
+  if (OutputQueue::isEmpty(entry)) {
+    backlog_.remove(id);
+    if (peers_[id].isArmed) arm(id, false);
+    if ((entry.state & kWaited) != 0) {
+      entry.state &= ~kWaited;
+      notice(id, kBatchDrained, 0);
+    }
+  }
+  activate(id);
+}
+
+uint32_t RingSet::expireEvents(double olderThanMs) {
+  const double before = monotonicMs() - olderThanMs;
+  uint32_t expired = 0;
+  for (uint32_t id = backlog_.first(); id != 0;) {
+    const uint32_t next = backlog_.after(id);
+    const uint32_t count = queue_.expire(record(id), before);
+    if (count > 0) settleQueue(id);
+    expired += count;
+    id = next;
+  }
+  return expired;
+}
+
+// No block is left for what has to wait: the connection is given up, the others go on.
+void RingSet::overflow(uint32_t id) {
+  if (record(id).kind == ConnectionKind::kRing) {
+    breakRing(id, kErrorCommunication);
+    return;
+  }
+  record(id).state |= kEnded;
+  deafen(id);
+}
+
+void RingSet::deafen(uint32_t id) {
+  forgetTraffic(id);
+  record(id).state |= kDeaf;
+  peers_[id].isReadable = true;
+  activate(id);
+}
+
+void RingSet::arm(uint32_t id, bool isArmed) {
+  peers_[id].isArmed = isArmed;
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (isArmed ? EPOLLOUT : 0U);
+  event.data.u32 = id;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, peers_[id].fd.get(), &event);
+}
+
+}  // namespace xcl

@@ -1,0 +1,38 @@
+// A listening unix socket, and reading and writing of accepted ones. Nothing here blocks.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "unique_fd.h"
+
+namespace xcl {
+
+/** What a read, write or accept came to. */
+enum class SocketResult { kDone, kWouldBlock, kEnded, kNoResources };
+
+/**
+ * Listens at a path: mode 0600, an old file replaced. The descriptor closes with the object, the file stays.
+ * @throws Failure with EADDRINUSE when somebody still listens there
+ */
+class UnixListener {
+ public:
+  explicit UnixListener(const std::string& path);
+
+  int fd() const { return fd_.get(); }
+  /** kNoResources: out of descriptors or memory; ask again later, not at once. */
+  SocketResult accept(UniqueFd& accepted) const;
+
+ private:
+  UniqueFd fd_;
+};
+
+/** @param got bytes read; may be 0 with kWouldBlock and kEnded only */
+SocketResult readSocket(int fd, std::span<std::byte> into, size_t& got);
+/** One call for all parts. @param sent bytes the socket took, possibly fewer than there are */
+SocketResult writeSocket(int fd, std::span<const iovec> parts, size_t& sent);
+
+}  // namespace xcl
