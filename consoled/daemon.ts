@@ -13,7 +13,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Hypervisor, VIRQ_CON_RING } from '../native/hypervisor.ts'
+import { type DomainControl, type Hypervisor, VIRQ_CON_RING } from '../native/hypervisor.ts'
 import { raiseOpenFilesLimit } from '../native/os/file-limit.ts'
 import type { Logger } from '../native/os/log.ts'
 import { StateMemory } from '../native/os/state-memory.ts'
@@ -37,8 +37,15 @@ const FULL_HISTORIES = 4096
 /** Descriptors for everything that is not of one guest: store, sockets, event channels, logs. */
 const OTHER_DESCRIPTORS = 64
 
+/** What consoled asks of the machine. */
+export interface ConsoleMachine extends Pick<Hypervisor, 'rings'> {
+  readonly domains: Pick<DomainControl, 'info' | 'list' | 'readConsoleRing'>
+}
+
 export interface DaemonParts {
-  readonly hypervisor: Hypervisor
+  readonly hypervisor: ConsoleMachine
+  /** Socket of the store daemon. */
+  readonly storePath: string
   readonly options: Options
   readonly clock: Clock
   readonly log: Logger
@@ -74,7 +81,7 @@ export class Daemon {
       clock,
       log,
     })
-    this.#link = new StoreLink(this.#consoles, clock, log)
+    this.#link = new StoreLink(parts.storePath, this.#consoles, clock, log)
     this.#attach = new AttachServer({ find: (domid) => this.#consoles.find(domid), clock, log })
   }
 

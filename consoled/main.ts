@@ -1,5 +1,6 @@
 /** consoled: argv in, exit code out. */
 import { basename } from 'node:path'
+import { storeSocketPath } from '../lixs/client/socket-path.ts'
 import { configText, helpText, parseCommandLine, UsageError } from '../native/os/command-line.ts'
 import {
   isInBackground,
@@ -70,7 +71,13 @@ async function serve(program: string, options: Options): Promise<number> {
       file: options.logFile,
     })
     const hypervisor = openXen()
-    const daemon = new Daemon({ hypervisor, options, clock: systemClock, log })
+    const daemon = new Daemon({
+      hypervisor,
+      storePath: storeSocketPath(),
+      options,
+      clock: systemClock,
+      log,
+    })
     await daemon.start()
     pidFile?.write(process.pid)
     process.on('SIGHUP', () => {

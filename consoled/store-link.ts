@@ -11,6 +11,7 @@ const LAST_RETRY_MS = 5000
  * the consoles that are known are served on.
  */
 export class StoreLink {
+  readonly #socketPath: string
   readonly #consoles: Consoles
   readonly #clock: Clock
   readonly #log: Logger
@@ -18,7 +19,8 @@ export class StoreLink {
   #isClosed = false
   #cancelRetry: (() => void) | undefined
 
-  constructor(consoles: Consoles, clock: Clock, log: Logger) {
+  constructor(socketPath: string, consoles: Consoles, clock: Clock, log: Logger) {
+    this.#socketPath = socketPath
     this.#consoles = consoles
     this.#clock = clock
     this.#log = log
@@ -26,7 +28,7 @@ export class StoreLink {
 
   /** The first connection. @throws XenstoreUnreachable, XenstoreConnectionLost, XenstoreError */
   async open(): Promise<void> {
-    const client = await XenstoreClient.connect()
+    const client = await XenstoreClient.connect(this.#socketPath)
     this.#client = client
     try {
       await this.#consoles.useStore(client)

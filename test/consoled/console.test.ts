@@ -1,0 +1,370 @@
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fc, test } from '@fast-check/vitest'
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type ConsoleServices, type ConsoleViewer, GuestConsole } from '../../consoled/console.ts'
+import type { ConsoleKeys } from '../../consoled/console-keys.ts'
+import { ConsoleRings } from '../../consoled/console-ring.ts'
+import { GuestLog } from '../../consoled/guest-log.ts'
+import { LogFiles } from '../../consoled/log-files.ts'
+import { type Loopback, openLoopback } from '../../native/loopback.ts'
+import { StateMemory } from '../../native/os/state-memory.ts'
+import { aFewTurns, ConsoleGuest, until } from './console-guest.ts'
+
+const RAW = { withTimestamps: false, replacesEscape: false }
+const log = pino({ level: 'silent' })
+
+let dir: string
+let loopback: Loopback
+let memory: StateMemory
+let rings: ConsoleRings
+let files: LogFiles
+let published: string[]
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'consoled-'))
+  loopback = openLoopback()
+  memory = StateMemory.anonymous()
+  const set = loopback.rings('console', {
+    memory,
+    maxConnections: 64,
+    maxQueuedBytes: 1 << 20,
+    virqs: [],
+  })
+  rings = new ConsoleRings(set, () => undefined)
+  rings.start()
+  files = new LogFiles(16, log)
+  published = []
+})
+afterEach(() => {
+  rings.close()
+  files.close()
+  memory.close()
+  rmSync(dir, { recursive: true })
+})
+
+function aConsole(more: Partial<ConsoleServices> = {}): GuestConsole {
+  return new GuestConsole(7 as ConsoleGuest['domid'], 'uuid', true, {
+    rings,
+    openLog: (name, isNew) => new GuestLog(files, dir, name, isNew, RAW, () => new Date()),
+    historyBytes: () => 16_384,
+    tty: 'asked',
+    overflow: 'discard',
+    publishTty: (_, path) => published.push(path),
+    log,
+    ...more,
+  })
+}
+
+function keysOf(guest: ConsoleGuest, more: Partial<ConsoleKeys> = {}): ConsoleKeys {
+  return {
+    ring: { gfn: guest.gfn, port: guest.port },
+    isOurs: true,
+    limit: 1_048_576,
+    tty: undefined,
+    name: 'web1',
+    ...more,
+  }
+}
+
+function logged(): string {
+  return readFileSync(join(dir, 'guest-web1.log'), 'latin1')
+}
+
+/** A viewer that keeps what it is shown. */
+class Witness implements ConsoleViewer {
+  seen = ''
+  isEnded = false
+  resumed = 0
+
+  show(bytes: Buffer): void {
+    this.seen += bytes.toString('latin1')
+  }
+
+  resumeTyping(): void {
+    this.resumed++
+  }
+
+  end(): void {
+    this.isEnded = true
+  }
+}
+
+describe('GuestConsole', () => {
+  test.prop([fc.array(fc.uint8Array({ minLength: 1, maxLength: 3000 }), { maxLength: 12 })], {
+    numRuns: 20,
+  })(
+    'logs every byte that the guest prints, past the end of the ring and of its indices',
+    async (pieces) => {
+      rmSync(join(dir, 'guest-web1.log'), { force: true })
+      const guest = new ConsoleGuest(loopback, 7)
+      guest.setOutput(0xffff_fc00, 0xffff_fc00)
+      const console = aConsole()
+      console.update(keysOf(guest))
+      expect(guest.isConnected).toBe(true)
+      for (const piece of pieces) {
+        for (let at = 0; at < piece.length; ) {
+          at += guest.print(piece.subarray(at))
+          await until(() => guest.unreadOutput === 0)
+        }
+      }
+      expect(logged()).toBe(Buffer.concat(pieces).toString('latin1'))
+      console.close()
+      loopback.removeDomain(guest.domid)
+    },
+  )
+
+  it('tells the guest that there is room again', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole().update(keysOf(guest))
+    await aFewTurns()
+    guest.takeNotifications()
+    guest.print('boot')
+    await until(() => guest.unreadOutput === 0)
+    await until(() => guest.takeNotifications() > 0)
+  })
+
+  it('takes what the guest printed before anybody listened', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    guest.write('early words')
+    aConsole().update(keysOf(guest))
+    await until(() => guest.unreadOutput === 0)
+    expect(logged()).toBe('early words')
+  })
+
+  it('ignores a ring whose indices make no sense, until they do', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole().update(keysOf(guest))
+    guest.setOutput(5, 0x7000_0000)
+    guest.kick()
+    await aFewTurns()
+    expect(logged()).toBe('')
+    guest.setOutput(0, 0)
+    guest.print('recovered')
+    await until(() => logged() === 'recovered')
+  })
+
+  it('falls back to the frame when the page is not granted', async () => {
+    const guest = new ConsoleGuest(loopback, 7, 4711)
+    aConsole().update(keysOf(guest))
+    guest.print('by frame')
+    await until(() => logged() === 'by frame')
+  })
+
+  it('takes the last words of a dying guest, which it could not announce', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    const viewer = new Witness()
+    console.update(keysOf(guest))
+    console.addViewer(viewer)
+    await aFewTurns()
+    guest.write('panic: out of everything\n')
+    loopback.removeDomain(guest.domid)
+    console.end()
+    await until(() => viewer.isEnded)
+    expect(logged()).toBe('panic: out of everything\n')
+    expect(viewer.seen).toBe('panic: out of everything\n')
+    expect(loopback.leftovers()).toEqual({ mappings: 0, bindings: 0 })
+  })
+
+  it('leaves a console alone that another program serves', () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    console.update(keysOf(guest, { isOurs: false }))
+    expect([console.isConnected, guest.isConnected]).toEqual([false, false])
+  })
+
+  it('connects anew when the ring is another one', async () => {
+    const first = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    console.update(keysOf(first))
+    const second = new ConsoleGuest(loopback, 7)
+    console.update(keysOf(second))
+    console.update(keysOf(second))
+    second.print('second')
+    await until(() => logged() === 'second')
+    expect(loopback.leftovers()).toEqual({ mappings: 1, bindings: 1 })
+  })
+
+  it('stays as it is when the ring cannot be reached, and connects when it can', () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    console.update(keysOf(guest, { ring: { gfn: guest.gfn, port: 999 as ConsoleGuest['port'] } }))
+    expect(console.isConnected).toBe(false)
+    console.update(keysOf(guest))
+    expect(console.isConnected).toBe(true)
+  })
+})
+
+describe('the history of a console', () => {
+  it('comes from the raw log', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    console.update(keysOf(guest))
+    guest.print('before ')
+    await until(() => guest.unreadOutput === 0)
+    const viewer = new Witness()
+    console.addViewer(viewer)
+    guest.print('after')
+    await until(() => viewer.seen === 'before after')
+  })
+
+  it('comes from memory when nothing is logged, and is bounded', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole({ openLog: undefined, historyBytes: () => 100 })
+    console.update(keysOf(guest))
+    guest.print('x'.repeat(200))
+    await until(() => guest.unreadOutput === 0)
+    guest.print('newest')
+    await until(() => guest.unreadOutput === 0)
+    const viewer = new Witness()
+    console.addViewer(viewer)
+    expect(viewer.seen).toBe(`${'x'.repeat(94)}newest`)
+  })
+})
+
+describe('typing', () => {
+  it('reaches the guest byte by byte, past the end of the ring', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    console.update(keysOf(guest))
+    let read = ''
+    let typed = ''
+    for (let i = 0; i < 10; i++) {
+      const text = String.fromCharCode(0x61 + i).repeat(300)
+      typed += text
+      expect(console.type(Buffer.from(text))).toBe(true)
+      read += guest.read()
+    }
+    expect(read).toBe(typed)
+  })
+
+  it('is held up while the guest does not read, and nothing is lost', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    const viewer = new Witness()
+    console.update(keysOf(guest))
+    console.addViewer(viewer)
+    const typed = Buffer.alloc(20_000, 'abcdefghijklmnopqrstuvwxyz')
+    expect(console.type(typed)).toBe(false)
+    expect(viewer.resumed).toBe(0)
+    let read = ''
+    while (read.length < typed.length) {
+      read += guest.read()
+      await aFewTurns()
+    }
+    expect(read).toBe(typed.toString('latin1'))
+    expect(viewer.resumed).toBe(1)
+    expect(console.type(Buffer.from('more'))).toBe(true)
+  })
+})
+
+describe('the pseudo terminal of a console', () => {
+  function openSlave(): number {
+    return openSync(published[0] ?? '', constants.O_RDWR | constants.O_NOCTTY)
+  }
+
+  it('is made only where the toolstack made the node', () => {
+    const console = aConsole()
+    const guest = new ConsoleGuest(loopback, 7)
+    console.update(keysOf(guest))
+    expect(published).toEqual([])
+    console.update(keysOf(guest, { tty: '' }))
+    expect(published).toHaveLength(1)
+    expect(published[0]).toMatch(/^\/dev\/pts\/\d+$/)
+    console.update(keysOf(guest, { tty: published[0] }))
+    expect(published).toHaveLength(1)
+    console.close()
+  })
+
+  it('is made anew for a guest that had one of an earlier consoled', () => {
+    const console = aConsole()
+    console.update(keysOf(new ConsoleGuest(loopback, 7), { tty: '/dev/pts/9999' }))
+    expect(published).toHaveLength(1)
+    console.close()
+  })
+
+  it('is made for every guest when told so', () => {
+    const console = aConsole({ tty: 'always' })
+    console.update(keysOf(new ConsoleGuest(loopback, 7)))
+    expect(published).toHaveLength(1)
+    console.close()
+  })
+
+  it('carries bytes both ways', async () => {
+    const console = aConsole()
+    const guest = new ConsoleGuest(loopback, 7)
+    console.update(keysOf(guest, { tty: '' }))
+    const slave = openSlave()
+    guest.print('login:\n')
+    await until(() => guest.unreadOutput === 0)
+    const into = Buffer.alloc(100)
+    expect(into.toString('latin1', 0, readSync(slave, into))).toBe('login:\n')
+    writeSync(slave, 'root\r\x03')
+    let read = ''
+    await until(() => {
+      read += guest.read()
+      return read.length === 6
+    })
+    expect(read).toBe('root\r\x03')
+    closeSync(slave)
+    console.close()
+  })
+
+  async function printMuch(guest: ConsoleGuest, bytes: number): Promise<void> {
+    for (let at = 0; at < bytes; at += 2000) {
+      guest.print('a'.repeat(2000))
+      await until(() => guest.unreadOutput === 0)
+    }
+  }
+
+  it('that nobody reads does not hold up the guest', async () => {
+    const console = aConsole()
+    const guest = new ConsoleGuest(loopback, 7)
+    console.update(keysOf(guest, { tty: '', limit: 10_000 }))
+    await printMuch(guest, 100_000)
+    expect(logged().length).toBe(100_000)
+    console.close()
+  })
+
+  it('that nobody reads holds up the guest in keep mode, until somebody does', async () => {
+    const console = aConsole({ overflow: 'keep' })
+    const guest = new ConsoleGuest(loopback, 7)
+    console.update(keysOf(guest, { tty: '', limit: 10_000 }))
+    let printed = 0
+    for (let turns = 0; turns < 200; turns++) {
+      printed += guest.print('b'.repeat(500))
+      await aFewTurns()
+    }
+    expect(guest.unreadOutput).toBe(2048)
+    const slave = openSync(
+      published[0] ?? '',
+      constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK,
+    )
+    const into = Buffer.alloc(65_536)
+    let read = 0
+    while (read < printed) {
+      try {
+        read += readSync(slave, into)
+      } catch (error) {
+        expect((error as NodeJS.ErrnoException).code).toBe('EAGAIN')
+      }
+      await aFewTurns()
+    }
+    expect(read).toBe(printed)
+    expect(guest.unreadOutput).toBe(0)
+    closeSync(slave)
+    console.close()
+  })
+})
