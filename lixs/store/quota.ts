@@ -1,9 +1,13 @@
 /**
- * How much an unprivileged domain may use. 0 = unlimited. Usage is counted in DomainRecords as it
- * changes and never recomputed.
+ * How much an unprivileged domain may use. Usage is counted in DomainRecords as it changes and never
+ * recomputed.
  *
  * @see tools/xenstored/domain.c, quota names of `xenstored -Q`
  */
+import type { DomainRecords } from './domains.ts'
+import type { Principal } from './principal.ts'
+
+/** The limits; 0 = unlimited. May be changed while the store is in use. */
 export interface Quotas {
   /** Nodes that the domain owns; ENOSPC. */
   nodes: number
@@ -41,7 +45,57 @@ export const DEFAULT_QUOTAS: Readonly<Quotas> = {
   outstanding: 20,
 }
 
-/** Would `usage` be more than `limit` allows? */
-export function exceeds(usage: number, limit: number): boolean {
+/** What the node-size quota counts beside permissions, value and names (XenStore's node header). */
+const NODE_HEADER_BYTES = 24
+const PERM_BYTES = 8
+
+/** The checks, all of them true for a privileged principal. */
+export class QuotaCheck {
+  readonly quotas: Quotas
+  readonly #domains: DomainRecords
+
+  constructor(quotas: Quotas, domains: DomainRecords) {
+    this.quotas = quotas
+    this.#domains = domains
+  }
+
+  /** May `who` own this many nodes more? */
+  allowsNodes(who: Principal, more: number): boolean {
+    if (who.isPrivileged) return true
+    return !exceeds(this.#domains.nodesOf(who.domid) + more, this.quotas.nodes)
+  }
+
+  /** May `who` make the domain that is charged use this many bytes more? dom0 always can. */
+  allowsMemory(who: Principal, charged: number, more: number): boolean {
+    if (who.isPrivileged || charged === 0 || more <= 0) return true
+    return !exceeds(this.#domains.memoryOf(charged) + more, this.quotas.memoryHard)
+  }
+
+  allowsNodeSize(who: Principal, perms: number, valueBytes: number, childBytes: number): boolean {
+    if (who.isPrivileged) return true
+    const size = NODE_HEADER_BYTES + PERM_BYTES * perms + valueBytes + childBytes
+    return !exceeds(size, this.quotas.nodeSize)
+  }
+
+  allowsPermissions(who: Principal, count: number): boolean {
+    return who.isPrivileged || !exceeds(count, this.quotas.permissions)
+  }
+
+  allowsWatch(who: Principal): boolean {
+    if (who.isPrivileged) return true
+    return !exceeds(this.#domains.watchesOf(who.domid) + 1, this.quotas.watches)
+  }
+
+  allowsTransaction(who: Principal): boolean {
+    if (who.isPrivileged) return true
+    return !exceeds(this.#domains.transactionsOf(who.domid) + 1, this.quotas.transactions)
+  }
+
+  allowsTransactionNodes(who: Principal, count: number): boolean {
+    return who.isPrivileged || !exceeds(count, this.quotas.transactionNodes)
+  }
+}
+
+function exceeds(usage: number, limit: number): boolean {
   return limit !== 0 && usage > limit
 }

@@ -4,110 +4,372 @@
  *
  * Nothing here knows of messages or connections' bytes. Every function answers with a result or an
  * XsErrno; only a broken invariant throws.
+ *
+ * ```
+ * Store ─┬─ LiveNodes ──────────┐
+ *        ├─ TransactionNodes ───┼── StoreTables: Tree over NodeTable, ChildIndex, ValueArena, Perms;
+ *        ├─ TransactionCommit ──┘   DomainRecords, Connections, Watches, EventQueue
+ *        └─ Watches
+ * ```
  */
-import type { Domid } from '../../native/hypervisor.ts'
+import { DOM0, type Domid } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
-import type { Outcome, XsErrno } from '../xs-errno.ts'
+import { OK, type Outcome, type XsErrno } from '../xs-errno.ts'
+import type { EventSink } from './events.ts'
+import { LiveNodes } from './live-nodes.ts'
 import type { ParsedPath } from './path.ts'
+import { isDomid } from './perms.ts'
+import type { Principal } from './principal.ts'
 import type { Quotas } from './quota.ts'
+import { DEFAULT_CAPACITY, type StoreCapacity, StoreTables } from './tables.ts'
+import { TransactionCommit } from './transaction-commit.ts'
+import { TransactionNodes } from './transaction-nodes.ts'
+import { Transactions } from './transactions.ts'
+import { INTRODUCE_DOMAIN, RELEASE_DOMAIN, ROOT } from './tree.ts'
 
-/** Who asks. One object per connection, made once. */
-export interface Principal {
-  readonly domid: Domid
-  /** Sockets, dom0's ring, the ring of --priv-domid: no checks, no quotas. */
-  readonly isPrivileged: boolean
-}
+export type { EventSink } from './events.ts'
+export type { Principal } from './principal.ts'
 
 /** An open transaction: index of its record; 0 = none. */
 export type TransactionSlot = number
-
-/**
- * Where the store puts watch events, in the order in which they are to arrive, before the function
- * that caused them returns.
- *
- * @param path absolute path of the change, or the part that the watcher is to see: already cut when
- *   the watch was registered with a relative path. All four ranges are valid during the call only.
- * @param isSpecial paths beginning with '@', whose events are never coalesced
- */
-export interface EventSink {
-  watchEvent(
-    connection: number,
-    path: Uint8Array,
-    pathStart: number,
-    pathEnd: number,
-    token: Uint8Array,
-    tokenStart: number,
-    tokenEnd: number,
-    isSpecial: boolean,
-  ): void
-}
-
-export declare class Store {
-  constructor(memory: StateMemory, quotas: Quotas, events: EventSink, options: StoreOptions)
-
-  // --- connections: the store keeps, per connection, its watches and its transactions
-  /** A connection begins; `connection` is a small number, free until `closeConnection`. */
-  openConnection(connection: number, who: Principal): void
-  /** Drops watches and transactions (RESET_WATCHES, re-introduction, ring error). Cost: its own. */
-  resetConnection(connection: number): void
-  /** resetConnection, and the number may be used again. */
-  closeConnection(connection: number): void
-
-  // --- data; `tx` 0 = outside of any transaction; payloads go to into[at … at + room)
-  /** @returns bytes written; 'E2BIG' when they do not fit into `room` */
-  read(who: Principal, tx: TransactionSlot, path: ParsedPath, into: Uint8Array, at: number, room: number): number | XsErrno
-  /** Child names, each NUL-terminated, in creation order. */
-  directory(who: Principal, tx: TransactionSlot, path: ParsedPath, into: Uint8Array, at: number, room: number): number | XsErrno
-  /** `gen|` and whole names from byte `offset` of the list on; see DIRECTORY_PART. */
-  directoryPart(who: Principal, tx: TransactionSlot, path: ParsedPath, offset: number, into: Uint8Array, at: number, room: number): number | XsErrno
-  /** Permissions as text, each NUL-terminated. */
-  getPerms(who: Principal, tx: TransactionSlot, path: ParsedPath, into: Uint8Array, at: number, room: number): number | XsErrno
-  write(who: Principal, tx: TransactionSlot, path: ParsedPath, value: Uint8Array, start: number, end: number): Outcome
-  mkdir(who: Principal, tx: TransactionSlot, path: ParsedPath): Outcome
-  rm(who: Principal, tx: TransactionSlot, path: ParsedPath): Outcome
-  /** Text of the list, from the first permission's letter to after the last one's NUL. */
-  setPerms(who: Principal, tx: TransactionSlot, path: ParsedPath, text: Uint8Array, start: number, end: number): Outcome
-
-  // --- transactions
-  /** @returns the new transaction's id (u32, per connection, from 1) */
-  startTransaction(connection: number): number | XsErrno
-  /** @returns its slot; 0 when this connection has no such transaction */
-  findTransaction(connection: number, txId: number): TransactionSlot
-  /** Gone afterwards in every case. Fires the events of a commit. */
-  endTransaction(tx: TransactionSlot, isCommit: boolean): Outcome
-
-  // --- watches; the initial event is the caller's to send (the reply comes first)
-  watch(connection: number, path: ParsedPath, token: Uint8Array, start: number, end: number): Outcome
-  unwatch(connection: number, path: ParsedPath, token: Uint8Array, start: number, end: number): Outcome
-
-  // --- domains
-  /** A domain enters: record (incarnation) made, `@introduceDomain` fired when it is new. */
-  introduceDomain(domid: Domid, connection: number): void
-  isIntroduced(domid: Domid): boolean
-  connectionOf(domid: Domid): number | undefined
-  /**
-   * Dead or released: its nodes go (events included), its permissions stop to count, accounting is
-   * reset, then `@releaseDomain` fires. The caller closes the connection before. Cost: its own.
-   */
-  releaseDomain(domid: Domid): void
-  /** First sight of a shutdown: marks it; @returns false when it was marked already. */
-  markShutdown(domid: Domid): boolean
-  /** RESUME: the next shutdown is news again. */
-  clearShutdown(domid: Domid): void
-  /** Fires `@releaseDomain` once (one or more domains were seen shut down). */
-  fireReleaseDomain(): void
-  /**
-   * All domids that have a record, ascending, without dom0: introduced, or named by SET_PERMS before.
-   * The scan that Xen before 4.21 needs asks for each whether it lives; a dead one is released
-   * (nothing is fired when it was never introduced). `markShutdown` says false for such.
-   */
-  knownDomains(): Domid[]
-  setTarget(domid: Domid, target: Domid): Outcome
-}
 
 export interface StoreOptions {
   /** Asked when SET_PERMS names a domain without record: does Xen know it? */
   readonly domainExists: (domid: Domid) => boolean
   /** -K: nodes of a dead domain go to dom0 instead of being deleted. */
   readonly keepOrphans: boolean
+  /** How much can be kept at all; enough for tens of thousands of guests unless told. */
+  readonly capacity?: StoreCapacity
+}
+
+export class Store {
+  readonly #tables: StoreTables
+  readonly #transactions: Transactions
+  readonly #live: LiveNodes
+  readonly #inTransaction: TransactionNodes
+  readonly #commit: TransactionCommit
+  readonly #options: StoreOptions
+
+  /** Takes up what is in `memory`, or begins anew there. */
+  constructor(memory: StateMemory, quotas: Quotas, events: EventSink, options: StoreOptions) {
+    const capacity = options.capacity ?? DEFAULT_CAPACITY
+    this.#tables = new StoreTables(memory, quotas, events, capacity)
+    this.#transactions = new Transactions(memory, capacity, this.#tables)
+    this.#live = new LiveNodes(this.#tables)
+    this.#inTransaction = new TransactionNodes(this.#tables, this.#transactions)
+    this.#commit = new TransactionCommit(this.#tables, this.#transactions)
+    this.#options = options
+  }
+
+  // --- connections: the store keeps, per connection, its watches and its transactions
+
+  /** A connection begins; `connection` is a small number, free until `closeConnection`. */
+  openConnection(connection: number, who: Principal): void {
+    this.#tables.connections.open(connection, who)
+    if (!who.isPrivileged) this.#tables.domains.ensure(who.domid)
+  }
+
+  /** Drops watches and transactions (RESET_WATCHES, re-introduction, ring error). Cost: its own. */
+  resetConnection(connection: number): void {
+    this.#tables.watches.removeAll(connection)
+    this.#transactions.dropAll(connection)
+  }
+
+  /** resetConnection, and the number may be used again. */
+  closeConnection(connection: number): void {
+    const { connections, domains } = this.#tables
+    this.resetConnection(connection)
+    const domid = connections.domidOf(connection)
+    if (domains.connectionOf(domid) === connection) domains.dropConnection(domid)
+    connections.close(connection)
+  }
+
+  // --- data; `tx` 0 = outside of any transaction; payloads go to into[at … at + room)
+
+  /** @returns bytes written; 'E2BIG' when they do not fit into `room` */
+  read(
+    who: Principal,
+    tx: TransactionSlot,
+    path: ParsedPath,
+    into: Uint8Array,
+    at: number,
+    room: number,
+  ): number | XsErrno {
+    if (path.isSpecial) return 'EINVAL'
+    if (tx === 0) return this.#live.read(who, path, into, at, room)
+    return this.#inTransaction.read(who, tx, path, into, at, room)
+  }
+
+  /** Child names, each NUL-terminated, in creation order. */
+  directory(
+    who: Principal,
+    tx: TransactionSlot,
+    path: ParsedPath,
+    into: Uint8Array,
+    at: number,
+    room: number,
+  ): number | XsErrno {
+    if (path.isSpecial) return 'EINVAL'
+    if (tx === 0) return this.#live.directory(who, path, into, at, room)
+    return this.#inTransaction.directory(who, tx, path, into, at, room)
+  }
+
+  /** `gen|` and whole names from byte `offset` of the list on; see DIRECTORY_PART. */
+  directoryPart(
+    who: Principal,
+    tx: TransactionSlot,
+    path: ParsedPath,
+    offset: number,
+    into: Uint8Array,
+    at: number,
+    room: number,
+  ): number | XsErrno {
+    if (path.isSpecial) return 'EINVAL'
+    if (tx === 0) return this.#live.directoryPart(who, path, offset, into, at, room)
+    return this.#inTransaction.directoryPart(who, tx, path, offset, into, at, room)
+  }
+
+  /** Permissions as text, each NUL-terminated. */
+  getPerms(
+    who: Principal,
+    tx: TransactionSlot,
+    path: ParsedPath,
+    into: Uint8Array,
+    at: number,
+    room: number,
+  ): number | XsErrno {
+    if (tx === 0) return this.#live.getPerms(who, path, into, at, room)
+    return this.#inTransaction.getPerms(who, tx, path, into, at, room)
+  }
+
+  write(
+    who: Principal,
+    tx: TransactionSlot,
+    path: ParsedPath,
+    value: Uint8Array,
+    start: number,
+    end: number,
+  ): Outcome {
+    if (path.isSpecial) return 'EINVAL'
+    if (tx === 0) return this.#live.write(who, path, value, start, end)
+    return this.#inTransaction.write(who, tx, path, value, start, end)
+  }
+
+  mkdir(who: Principal, tx: TransactionSlot, path: ParsedPath): Outcome {
+    if (path.isSpecial) return 'EINVAL'
+    return tx === 0 ? this.#live.mkdir(who, path) : this.#inTransaction.mkdir(who, tx, path)
+  }
+
+  rm(who: Principal, tx: TransactionSlot, path: ParsedPath): Outcome {
+    if (path.isSpecial) return 'EINVAL'
+    return tx === 0 ? this.#live.rm(who, path) : this.#inTransaction.rm(who, tx, path)
+  }
+
+  /** Text of the list, from the first permission's letter to after the last one's NUL. */
+  setPerms(
+    who: Principal,
+    tx: TransactionSlot,
+    path: ParsedPath,
+    text: Uint8Array,
+    start: number,
+    end: number,
+  ): Outcome {
+    const { perms, quota } = this.#tables
+    const count = perms.parse(text, start, end)
+    if (count > 0 && !quota.allowsPermissions(who, count)) return 'ENOSPC'
+    if (count <= 0) return 'EINVAL'
+    for (let i = 0; i < count; i++) {
+      if (this.#isKnown(perms.draftDomid(i))) perms.bindDraft(i)
+      else if (i === 0) return 'ENOENT'
+    }
+    if (tx === 0) return this.#live.setPerms(who, path, count)
+    return this.#inTransaction.setPerms(who, tx, path, count)
+  }
+
+  // --- transactions
+
+  /** @returns the new transaction's id (u32, per connection, from 1) */
+  startTransaction(connection: number): number | XsErrno {
+    return this.#transactions.start(connection, this.#tables.connections.principalOf(connection))
+  }
+
+  /** @returns its slot; 0 when this connection has no such transaction */
+  findTransaction(connection: number, txId: number): TransactionSlot {
+    return this.#transactions.find(connection, txId)
+  }
+
+  /** Gone afterwards in every case. Fires the events of a commit. */
+  endTransaction(tx: TransactionSlot, isCommit: boolean): Outcome {
+    const outcome = isCommit ? this.#commit.commit(tx) : OK
+    this.#transactions.drop(tx)
+    return outcome
+  }
+
+  // --- watches; the initial event is the caller's to send (the reply comes first)
+
+  watch(
+    connection: number,
+    path: ParsedPath,
+    token: Uint8Array,
+    start: number,
+    end: number,
+  ): Outcome {
+    const who = this.#tables.connections.principalOf(connection)
+    return this.#tables.watches.add(connection, who, path, token, start, end)
+  }
+
+  unwatch(
+    connection: number,
+    path: ParsedPath,
+    token: Uint8Array,
+    start: number,
+    end: number,
+  ): Outcome {
+    return this.#tables.watches.remove(connection, path, token, start, end)
+  }
+
+  // --- domains
+
+  /** A domain enters: record (incarnation) made, `@introduceDomain` fired when it is new. */
+  introduceDomain(domid: Domid, connection: number): void {
+    const { domains, events } = this.#tables
+    if (domains.introduce(domid, connection)) events.fire(INTRODUCE_DOMAIN, 0)
+  }
+
+  isIntroduced(domid: Domid): boolean {
+    return this.#tables.domains.isIntroduced(domid)
+  }
+
+  connectionOf(domid: Domid): number | undefined {
+    return this.#tables.domains.connectionOf(domid)
+  }
+
+  /**
+   * Dead or released: its nodes go (events included), its permissions stop to count, accounting is
+   * reset, then `@releaseDomain` fires if it was introduced. The caller closes the connection
+   * before. Cost: its own. Not for dom0.
+   */
+  releaseDomain(domid: Domid): void {
+    const { domains } = this.#tables
+    if (domid === DOM0 || domains.incarnationOf(domid) === 0) return
+    const connection = domains.connectionOf(domid)
+    if (connection !== undefined) this.closeConnection(connection)
+    const wasIntroduced = domains.isIntroduced(domid)
+    this.#disown(domid)
+    domains.forget(domid)
+    if (wasIntroduced) this.fireReleaseDomain()
+  }
+
+  /** First sight of a shutdown: marks it; @returns false when it was marked already. */
+  markShutdown(domid: Domid): boolean {
+    return this.#tables.domains.markShutdown(domid)
+  }
+
+  /** RESUME: the next shutdown is news again. */
+  clearShutdown(domid: Domid): void {
+    this.#tables.domains.clearShutdown(domid)
+  }
+
+  /** Fires `@releaseDomain` once (one or more domains were seen shut down). */
+  fireReleaseDomain(): void {
+    this.#tables.events.fire(RELEASE_DOMAIN, 0)
+  }
+
+  /**
+   * All domids that have a record, ascending, without dom0: introduced, or named by SET_PERMS before.
+   * The scan that Xen before 4.21 needs asks for each whether it lives; a dead one is released
+   * (nothing is fired when it was never introduced). `markShutdown` says false for such.
+   */
+  knownDomains(): Domid[] {
+    return this.#tables.domains.known()
+  }
+
+  /** `domid` gets, beside its own, the rights of `target`, until either goes away. */
+  setTarget(domid: Domid, target: Domid): Outcome {
+    const { domains } = this.#tables
+    if (!domains.isIntroduced(domid) || !domains.isIntroduced(target)) return 'ENOENT'
+    if (domains.connectionOf(domid) === undefined) return 'EINVAL'
+    if (domains.connectionOf(target) === undefined) return 'EINVAL'
+    domains.setTarget(domid, target)
+    return OK
+  }
+
+  // --- figures, all of them counted, none computed
+
+  /** What a domain uses, for CONTROL quota and for metrics. */
+  usageOf(domid: Domid): DomainUsage {
+    const { domains } = this.#tables
+    return {
+      nodes: domains.nodesOf(domid),
+      watches: domains.watchesOf(domid),
+      transactions: domains.transactionsOf(domid),
+      memoryBytes: domains.memoryOf(domid),
+    }
+  }
+
+  /** What the store holds. */
+  figures(): StoreFigures {
+    const { nodes, watches, perms, arena } = this.#tables
+    return {
+      nodes: nodes.inUse,
+      watches: watches.count,
+      transactions: this.#transactions.count,
+      accessRecords: this.#transactions.records.count,
+      permLists: perms.lists,
+      blocks: arena.blocks,
+    }
+  }
+
+  /** Is there a domain for a permission to name? One that Xen knows gets a record. */
+  #isKnown(domid: number): boolean {
+    const { domains } = this.#tables
+    if (!isDomid(domid)) return false
+    if (domains.incarnationOf(domid) !== 0) return true
+    if (!this.#options.domainExists(domid)) return false
+    domains.ensure(domid)
+    return true
+  }
+
+  /** Deletes what a domain owns, from the top down to whoever's is below; or gives it to dom0. */
+  #disown(domid: Domid): void {
+    const { domains, nodes, tree, events } = this.#tables
+    for (let node: number = ROOT; node <= RELEASE_DOMAIN; node++) {
+      if (nodes.ownerOf(node) === domid) this.#giveToDom0(node)
+    }
+    for (let node = domains.firstNodeOf(domid); node !== 0; node = domains.firstNodeOf(domid)) {
+      if (this.#options.keepOrphans) {
+        this.#giveToDom0(node)
+      } else {
+        tree.deleteSubtree(tree.topmostOwned(node), events)
+        events.flush()
+      }
+    }
+  }
+
+  #giveToDom0(node: number): void {
+    const { nodes, perms, tree } = this.#tables
+    const list = perms.withOwner(nodes.permsOf(node), DOM0)
+    if (list === 0) throw new Error('no room for a permission list')
+    tree.setPerms(node, list)
+  }
+}
+
+/** What one domain uses of what the quotas limit. */
+export interface DomainUsage {
+  readonly nodes: number
+  readonly watches: number
+  readonly transactions: number
+  readonly memoryBytes: number
+}
+
+/** How much of each kind the store holds. */
+export interface StoreFigures {
+  /** Existing nodes and ghosts, the special ones and the hidden root included. */
+  readonly nodes: number
+  readonly watches: number
+  readonly transactions: number
+  readonly accessRecords: number
+  readonly permLists: number
+  /** Blocks of the arena: names, values, tokens, lists. */
+  readonly blocks: number
 }

@@ -1,0 +1,67 @@
+/**
+ * Puts child names into a reply: all of them (DIRECTORY) or whole names from a byte offset on
+ * (DIRECTORY_PART).
+ *
+ * ```
+ * list:     n a m e 1 NUL n a m e 2 NUL n a m e 3 NUL
+ *                        ↑ offset          ↑ the first one that no longer fits
+ * ```
+ */
+import type { NodeTable } from './node-table.ts'
+import type { ValueArena } from './value-arena.ts'
+
+export class ChildList {
+  readonly #nodes: NodeTable
+  readonly #arena: ValueArena
+  #into: Uint8Array = new Uint8Array(0)
+  #at = 0
+  #end = 0
+  #offset = 0
+  /** Where in the whole list the next name begins. */
+  #position = 0
+  /** Has a name been left out for want of room? */
+  isCut = false
+
+  constructor(nodes: NodeTable, arena: ValueArena) {
+    this.#nodes = nodes
+    this.#arena = arena
+  }
+
+  /** @param end the byte before which names and their NULs must end */
+  begin(offset: number, into: Uint8Array, at: number, end: number): void {
+    this.#into = into
+    this.#at = at
+    this.#end = end
+    this.#offset = offset
+    this.#position = 0
+    this.isCut = false
+  }
+
+  add(child: number): void {
+    if (this.isCut) return
+    const length = this.#nodes.nameLengthOf(child)
+    const position = this.#position
+    this.#position = position + length + 1
+    if (position < this.#offset) return
+    if (this.#at + length + 1 > this.#end) {
+      this.isCut = true
+      return
+    }
+    this.#arena.copyTo(this.#nodes.nameOf(child), length, this.#into, this.#at)
+    this.#at += length
+    this.#into[this.#at++] = 0
+  }
+
+  /** @returns where the bytes end */
+  end(): number {
+    return this.#at
+  }
+}
+
+/** Writes `gen|`. @returns where it ends */
+export function writeGeneration(generation: number, into: Uint8Array, at: number): number {
+  const text = generation.toString()
+  for (let i = 0; i < text.length; i++) into[at + i] = text.charCodeAt(i)
+  into[at + text.length] = 0
+  return at + text.length + 1
+}

@@ -1,0 +1,167 @@
+/**
+ * From a change to watch events: finds the watches, asks whether each watcher may know, and hands
+ * the event over.
+ *
+ * A change that removes nodes or concerns several is first written down, then made, then told: the
+ * queue keeps what must be known of a node from before (its permissions, its parent's) and keeps
+ * the rows alive meanwhile. It is empty whenever no store function runs, so it is not state.
+ *
+ * @see tools/xenstored/watch.c, watch_permitted; XSA-115
+ */
+import type { Connections } from './connections.ts'
+import type { NodeTable } from './node-table.ts'
+import { PERM_READ, type Perms } from './perms.ts'
+import type { Removals, Tree } from './tree.ts'
+import type { ValueArena } from './value-arena.ts'
+import type { Watches } from './watches.ts'
+
+/**
+ * Where the store puts watch events, in the order in which they are to arrive, before the function
+ * that caused them returns.
+ *
+ * @param path absolute path of the change, or the part that the watcher is to see: already cut when
+ *   the watch was registered with a relative path. All four ranges are valid during the call only.
+ * @param isSpecial paths beginning with '@', whose events are never coalesced
+ */
+export interface EventSink {
+  watchEvent(
+    connection: number,
+    path: Uint8Array,
+    pathStart: number,
+    pathEnd: number,
+    token: Uint8Array,
+    tokenStart: number,
+    tokenEnd: number,
+    isSpecial: boolean,
+  ): void
+}
+
+const STRIDE = 4
+const NODE = 0
+const OLD_PERMS = 1
+const PARENT_PERMS = 2
+const IS_EXACT = 3
+
+/** Longest path of a node: a payload and the longest home prefix. */
+const PATH_BYTES = 8192
+
+export class EventQueue implements Removals {
+  readonly #nodes: NodeTable
+  readonly #tree: Tree
+  readonly #arena: ValueArena
+  readonly #perms: Perms
+  readonly #watches: Watches
+  readonly #connections: Connections
+  readonly #sink: EventSink
+  readonly #path = new Uint8Array(PATH_BYTES)
+  #rows = new Int32Array(256 * STRIDE)
+  #count = 0
+
+  constructor(
+    tables: {
+      readonly nodes: NodeTable
+      readonly tree: Tree
+      readonly arena: ValueArena
+      readonly perms: Perms
+      readonly watches: Watches
+      readonly connections: Connections
+    },
+    sink: EventSink,
+  ) {
+    this.#nodes = tables.nodes
+    this.#tree = tables.tree
+    this.#arena = tables.arena
+    this.#perms = tables.perms
+    this.#watches = tables.watches
+    this.#connections = tables.connections
+    this.#sink = sink
+  }
+
+  /** A node that exists has changed: tells everyone at once. @param oldPerms if they changed; or 0 */
+  fire(node: number, oldPerms: number): void {
+    this.#tell(node, oldPerms, 0, false)
+  }
+
+  /** Notes an event of a node or ghost, with the permissions that it and its parent have now. */
+  push(node: number, isExact: boolean): void {
+    if ((this.#count + 1) * STRIDE > this.#rows.length) this.#grow()
+    const parent = this.#nodes.parentOf(node)
+    const oldPerms = this.#nodes.permsOf(node)
+    const parentPerms = parent === 0 ? 0 : this.#nodes.permsOf(parent)
+    if (oldPerms !== 0) this.#perms.use(oldPerms)
+    if (parentPerms !== 0) this.#perms.use(parentPerms)
+    this.#nodes.addPins(node, 1)
+    const at = this.#count * STRIDE
+    this.#rows[at + NODE] = node
+    this.#rows[at + OLD_PERMS] = oldPerms
+    this.#rows[at + PARENT_PERMS] = parentPerms
+    this.#rows[at + IS_EXACT] = isExact ? 1 : 0
+    this.#count++
+  }
+
+  willRemove(node: number, isRoot: boolean): void {
+    this.push(node, !isRoot)
+  }
+
+  /** Tells everything that was noted, in that order. */
+  flush(): void {
+    for (let i = 0; i < this.#count; i++) {
+      const at = i * STRIDE
+      const node = this.#rows[at + NODE] as number
+      const oldPerms = this.#rows[at + OLD_PERMS] as number
+      const parentPerms = this.#rows[at + PARENT_PERMS] as number
+      this.#tell(node, oldPerms, parentPerms, this.#rows[at + IS_EXACT] === 1)
+      this.#perms.release(oldPerms)
+      this.#perms.release(parentPerms)
+      this.#nodes.addPins(node, -1)
+      this.#tree.dropGhosts(node)
+    }
+    this.#count = 0
+  }
+
+  #tell(node: number, oldPerms: number, parentPerms: number, isExact: boolean): void {
+    const count = this.#watches.collect(node, isExact)
+    if (count === 0) return
+    const end = this.#path.length
+    const start = this.#tree.pathInto(node, this.#path, end)
+    const isSpecial = this.#path[start] === 0x40
+    for (let i = 0; i < count; i++) {
+      const watch = this.#watches.matches[i] as number
+      const connection = this.#watches.connectionOf(watch)
+      if (!this.#isPermitted(connection, node, oldPerms, parentPerms)) continue
+      const token = this.#arena.startOf(this.#watches.tokenOf(watch))
+      this.#sink.watchEvent(
+        connection,
+        this.#path,
+        start + this.#watches.hiddenPrefixOf(watch),
+        end,
+        this.#arena.bytes,
+        token,
+        token + this.#watches.tokenLengthOf(watch),
+        isSpecial,
+      )
+    }
+  }
+
+  /** The node or its parent is readable now, or was before they were changed or removed. */
+  #isPermitted(connection: number, node: number, oldPerms: number, parentPerms: number): boolean {
+    if (this.#connections.isPrivileged(connection)) return true
+    const domid = this.#connections.domidOf(connection)
+    const nodes = this.#nodes
+    if (nodes.exists(node) && this.#isReadable(nodes.permsOf(node), domid)) return true
+    if (this.#isReadable(oldPerms, domid)) return true
+    const parent = nodes.parentOf(node)
+    if (parent === 0) return false
+    return this.#isReadable(nodes.exists(parent) ? nodes.permsOf(parent) : parentPerms, domid)
+  }
+
+  #isReadable(perms: number, domid: number): boolean {
+    return perms !== 0 && (this.#perms.rightsOf(perms, domid) & PERM_READ) !== 0
+  }
+
+  #grow(): void {
+    const wider = new Int32Array(this.#rows.length * 2)
+    wider.set(this.#rows)
+    this.#rows = wider
+  }
+}
