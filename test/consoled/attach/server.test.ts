@@ -1,0 +1,277 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createConnection, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { AttachServer, AttachSocketTaken } from '../../../consoled/attach/server.ts'
+import { GuestConsole } from '../../../consoled/console.ts'
+import { ConsoleRings } from '../../../consoled/console-ring.ts'
+import { type Loopback, openLoopback } from '../../../native/loopback.ts'
+import { StateMemory } from '../../../native/os/state-memory.ts'
+import { aFewTurns, ConsoleGuest, until } from '../console-guest.ts'
+import { ManualClock } from '../manual-clock.ts'
+
+const log = pino({ level: 'silent' })
+
+let dir: string
+let path: string
+let loopback: Loopback
+let memory: StateMemory
+let rings: ConsoleRings
+let clock: ManualClock
+let server: AttachServer
+let consoles: Map<number, GuestConsole>
+let sockets: Socket[]
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'consoled-'))
+  path = join(dir, 'run', 'attach.sock')
+  loopback = openLoopback()
+  memory = StateMemory.anonymous()
+  rings = new ConsoleRings(
+    loopback.rings('console', { memory, maxConnections: 64, maxQueuedBytes: 1 << 20, virqs: [] }),
+    () => undefined,
+  )
+  rings.start()
+  clock = new ManualClock()
+  consoles = new Map()
+  sockets = []
+  server = new AttachServer({ find: (domid) => consoles.get(domid), clock, log })
+  await server.listen(path)
+})
+afterEach(() => {
+  for (const socket of sockets) socket.destroy()
+  server.close()
+  rings.close()
+  memory.close()
+  rmSync(dir, { recursive: true })
+})
+
+/** A console for domain `domid`; connected to `guest` if there is one. */
+function aConsole(guest: ConsoleGuest | undefined, domid: number): GuestConsole {
+  const console = new GuestConsole(domid as ConsoleGuest['domid'], 'uuid', true, {
+    rings,
+    openLog: undefined,
+    historyBytes: () => 16_384,
+    tty: 'asked',
+    overflow: 'discard',
+    publishTty: () => undefined,
+    log,
+  })
+  consoles.set(domid, console)
+  if (guest !== undefined) connect(console, guest)
+  return console
+}
+
+function connect(console: GuestConsole, guest: ConsoleGuest): void {
+  console.update({
+    ring: { gfn: guest.gfn, port: guest.port },
+    isOurs: true,
+    limit: undefined,
+    tty: undefined,
+    name: 'web1',
+  })
+}
+
+/** A client that keeps everything it receives. */
+class Client {
+  readonly socket: Socket
+  received = ''
+  isClosed = false
+
+  constructor(line: string) {
+    this.socket = createConnection(path)
+    sockets.push(this.socket)
+    this.socket.on('data', (bytes: Buffer) => {
+      this.received += bytes.toString('latin1')
+    })
+    this.socket.on('close', () => {
+      this.isClosed = true
+    })
+    this.socket.write(line)
+  }
+
+  async receives(text: string): Promise<void> {
+    await until(() => this.received.endsWith(text))
+    expect(this.received).toBe(text)
+  }
+}
+
+describe('attaching', () => {
+  it('is for root only', () => {
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+  })
+
+  it('shows what the console said last, then what it says now', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    guest.print('booting\n')
+    await until(() => guest.unreadOutput === 0)
+    const client = new Client('attach 7\n')
+    await client.receives('ok\nbooting\n')
+    guest.print('login:')
+    await client.receives('ok\nbooting\nlogin:')
+  })
+
+  it('types into the guest, also what was sent along with the request', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    const client = new Client('attach 7\nroot\r')
+    await client.receives('ok\n')
+    client.socket.write('pass\r')
+    let typed = ''
+    await until(() => {
+      typed += guest.read()
+      return typed === 'root\rpass\r'
+    })
+  })
+
+  it('read-only types nothing', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    const client = new Client('attach 7 ro\nreboot\r')
+    await client.receives('ok\n')
+    client.socket.write('reboot\r')
+    await aFewTurns()
+    expect(guest.read()).toBe('')
+    guest.print('still there')
+    await client.receives('ok\nstill there')
+  })
+
+  it('shows all viewers the same', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    const clients = [
+      new Client('attach 7\n'),
+      new Client('attach 7\n'),
+      new Client('attach 7 ro\n'),
+    ]
+    for (const client of clients) await client.receives('ok\n')
+    guest.print('to all')
+    for (const client of clients) await client.receives('ok\nto all')
+  })
+
+  it('ends when the console vanishes, after its last words', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole(guest, 7)
+    const client = new Client('attach 7\n')
+    await client.receives('ok\n')
+    guest.write('bye')
+    console.end()
+    await until(() => client.isClosed)
+    expect(client.received).toBe('ok\nbye')
+  })
+
+  it('waits for a console that is about to be there', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole(undefined, 7)
+    const client = new Client('attach 7\n')
+    await aFewTurns()
+    clock.advance(4000)
+    connect(console, guest)
+    await client.receives('ok\n')
+    clock.advance(4000)
+    guest.print('boot')
+    await client.receives('ok\nboot')
+  })
+
+  it('gives up after five seconds without a console', async () => {
+    aConsole(undefined, 7)
+    const client = new Client('attach 7\n')
+    await aFewTurns()
+    clock.advance(5000)
+    await until(() => client.isClosed)
+    expect(client.received).toBe('error domain 7 has no console\n')
+  })
+
+  it.each([
+    ['attach 8\n', 'error there is no domain 8\n'],
+    ['attach 0\n', 'error domain 0 has no console here\n'],
+    ['attach seven\n', 'error a request is "attach <domid>[ ro]"\n'],
+    ['GET / HTTP/1.1\r\n', 'error a request is "attach <domid>[ ro]"\n'],
+    ['x'.repeat(300), 'error the first line is no request\n'],
+  ])('%j is refused in a sentence', async (line, answer) => {
+    const client = new Client(line)
+    await until(() => client.isClosed)
+    expect(client.received).toBe(answer)
+  })
+
+  it('lets go of a viewer that left', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    const client = new Client('attach 7\n')
+    await client.receives('ok\n')
+    client.socket.destroy()
+    await until(() => client.isClosed)
+    const other = new Client('attach 7\n')
+    await other.receives('ok\n')
+    guest.print('for the other')
+    await other.receives('ok\nfor the other')
+  })
+})
+
+describe('a viewer that does not read', () => {
+  it('holds up neither the guest nor another viewer, and is told what it missed', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    const slow = new Client('attach 7\n')
+    await slow.receives('ok\n')
+    slow.socket.pause()
+    const quick = new Client('attach 7\n')
+    await quick.receives('ok\n')
+    const printed = 3_000_000
+    for (let at = 0; at < printed; at += 2000) {
+      guest.print('x'.repeat(2000))
+      await until(() => guest.unreadOutput === 0)
+    }
+    await until(() => quick.received.length === 3 + printed)
+    guest.print('the end')
+    await until(() => quick.received.endsWith('the end'))
+    slow.socket.resume()
+    await until(() => slow.received.endsWith('the end'))
+    const missed = /\[consoled: (\d+) bytes left out, this reader was too slow\]/.exec(
+      slow.received,
+    )
+    const notice = (missed?.[0].length ?? 0) + 4
+    expect(slow.received.length - 3 - notice + Number(missed?.[1])).toBe(printed + 7)
+  })
+})
+
+describe('a guest that does not read', () => {
+  it('holds up who types, and loses nothing', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    const client = new Client('attach 7\n')
+    await client.receives('ok\n')
+    const typed = Buffer.alloc(2_000_000, '0123456789abcdef\n').toString('latin1')
+    client.socket.write(typed)
+    await aFewTurns()
+    expect(client.socket.writableLength).toBeGreaterThan(0)
+    const read: string[] = []
+    let length = 0
+    await until(() => {
+      const part = guest.read()
+      read.push(part)
+      length += part.length
+      return length >= typed.length
+    })
+    expect(read.join('') === typed).toBe(true)
+  })
+})
+
+describe('the attach socket', () => {
+  it('is refused to a second consoled', async () => {
+    const second = new AttachServer({ find: () => undefined, clock, log })
+    await expect(second.listen(path)).rejects.toThrow(AttachSocketTaken)
+  })
+
+  it('is taken over from one that was killed', async () => {
+    const left = join(dir, 'left.sock')
+    writeFileSync(left, '')
+    const next = new AttachServer({ find: () => undefined, clock, log })
+    await next.listen(left)
+    expect(statSync(left).isSocket()).toBe(true)
+    next.close()
+  })
+})
