@@ -12,7 +12,7 @@ import { pipeline } from 'node:stream/promises'
 import { type Image, type Payload, packPayload } from './image.ts'
 
 /** One run of a script in a dom0. Paths are absolute. */
-export type Boot = {
+type Boot = {
   readonly image: Image
   /** Archives laid over the base, in order. */
   readonly layers: readonly string[]
@@ -27,7 +27,7 @@ export type Boot = {
 }
 
 /** How a boot ended: with the script's exit status, or without one, which is the rig's own failure. */
-export type BootResult =
+type BootResult =
   | { readonly kind: 'exited'; readonly status: number; readonly seconds: number }
   | {
       readonly kind: 'broken'

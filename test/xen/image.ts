@@ -18,7 +18,7 @@ import { basename, join, resolve } from 'node:path'
 import { ensureHostPackages, fetchGuestPackages } from './packages.ts'
 
 const here = import.meta.dirname
-export const projectRoot: string = resolve(here, '../..')
+const projectRoot: string = resolve(here, '../..')
 const cacheRoot = process.env.XCL_RIG_CACHE ?? join(projectRoot, '.cache/xen-rig')
 
 /** Parts of dom0's root besides the base; each is an archive of its own. */
