@@ -1,0 +1,217 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { type ConsoleMachine, Daemon } from '../../consoled/daemon.ts'
+import type { Options } from '../../consoled/options.ts'
+import { XenstoreClient } from '../../lixs/client/client.ts'
+import { systemTimers } from '../../lixs/connection/timers.ts'
+import { RING_OPTIONS, Daemon as StoreDaemon } from '../../lixs/daemon.ts'
+import { quotasWith } from '../../lixs/quota-settings.ts'
+import { type DomainInfo, type Domid, type Gref, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
+import { type Loopback, openLoopback } from '../../native/loopback.ts'
+import { StateMemory } from '../../native/os/state-memory.ts'
+import { ConsoleGuest } from './console-guest.ts'
+import { ManualClock } from './manual-clock.ts'
+
+const silent = pino({ level: 'silent' })
+
+/** The domains that the machine says there are. */
+export class TestDomains {
+  readonly #infos = new Map<number, DomainInfo>()
+  /** First domid of each list that was asked for. */
+  readonly lists: number[] = []
+  /** What Xen has said so far. */
+  hypervisorLog = ''
+
+  set(domid: number, more: Partial<DomainInfo> = {}): void {
+    this.#infos.set(domid, {
+      domid: domid as Domid,
+      uuid: `00000000-0000-0000-0000-${String(domid).padStart(12, '0')}`,
+      isDying: false,
+      isShutdown: false,
+      shutdownReason: undefined,
+      isPaused: false,
+      isBlocked: false,
+      isRunning: true,
+      isHvm: false,
+      memoryKiB: 1024,
+      outstandingKiB: 0,
+      maxMemoryKiB: 1024,
+      vcpus: 1,
+      cpuTimeNs: 0,
+      cpupool: 0,
+      ...more,
+    })
+  }
+
+  remove(domid: number): void {
+    this.#infos.delete(domid)
+  }
+
+  info(domid: Domid): DomainInfo | undefined {
+    return this.#infos.get(domid)
+  }
+
+  list(first: Domid = 0 as Domid): DomainInfo[] {
+    this.lists.push(first)
+    return [...this.#infos.values()]
+      .filter(({ domid }) => domid >= first)
+      .toSorted((a, b) => a.domid - b.domid)
+  }
+
+  readConsoleRing(index: number): { bytes: Uint8Array; nextIndex: number } {
+    const bytes = Buffer.from(this.hypervisorLog.slice(index), 'latin1')
+    return { bytes, nextIndex: index + bytes.length }
+  }
+}
+
+/** A host of which only Xen is missing: lixs and consoled, real, over loopback rings. */
+export class TestHost {
+  readonly dir = mkdtempSync(join(tmpdir(), 'consoled-'))
+  readonly logDir = join(this.dir, 'logs')
+  readonly attachPath = join(this.dir, 'attach.sock')
+  readonly storePath = join(this.dir, 'store.sock')
+  readonly loopback: Loopback = openLoopback()
+  readonly domains = new TestDomains()
+  readonly clock = new ManualClock()
+  readonly options: Options
+  readonly #memory = StateMemory.anonymous()
+  #storeDaemon: StoreDaemon | undefined
+  #storeMemory: StateMemory | undefined
+  #consoled: Daemon | undefined
+  #toolstack: XenstoreClient | undefined
+
+  constructor(options: Partial<Options>) {
+    this.options = {
+      isForeground: true,
+      pidFile: undefined,
+      logFile: undefined,
+      logLevel: 'info',
+      logDir: this.logDir,
+      logsGuests: true,
+      logsHypervisor: false,
+      stampsGuests: false,
+      stampsHypervisor: false,
+      replacesEscape: false,
+      overflow: 'discard',
+      attachPath: this.attachPath,
+      tty: 'asked',
+      maxOpenLogs: 16,
+      ...options,
+    }
+  }
+
+  /** The store, as a toolstack sees it. */
+  get store(): XenstoreClient {
+    if (this.#toolstack === undefined) throw new Error('the store is not started')
+    return this.#toolstack
+  }
+
+  get consoled(): Daemon {
+    if (this.#consoled === undefined) throw new Error('consoled is not started')
+    return this.#consoled
+  }
+
+  async startStore(): Promise<void> {
+    const memory = StateMemory.anonymous()
+    const rings = this.loopback.rings('xenstore', { ...RING_OPTIONS, memory })
+    this.#storeMemory = memory
+    this.#storeDaemon = new StoreDaemon(
+      {
+        memory,
+        rings,
+        domains: this.domains,
+        quotas: quotasWith(new Map(), undefined),
+        timers: systemTimers,
+        log: silent,
+        processLog: { switchTo: () => undefined },
+      },
+      {
+        socketPath: this.storePath,
+        eventTimeoutMs: 0,
+        keepOrphans: false,
+        privilegedDomid: undefined,
+        isDom0Served: false,
+      },
+    )
+    this.#toolstack = await XenstoreClient.connect(this.storePath)
+  }
+
+  stopStore(): void {
+    this.#toolstack?.close()
+    this.#storeDaemon?.stop()
+    this.#storeMemory?.close()
+    this.#storeDaemon = undefined
+    this.#storeMemory = undefined
+  }
+
+  async startConsoled(): Promise<void> {
+    const machine: ConsoleMachine = {
+      domains: this.domains,
+      rings: (kind, options) => this.loopback.rings(kind, options),
+    }
+    this.#consoled = new Daemon({
+      hypervisor: machine,
+      storePath: this.storePath,
+      options: this.options,
+      clock: this.clock,
+      log: silent,
+    })
+    await this.#consoled.start()
+  }
+
+  stop(): void {
+    this.#consoled?.close()
+    this.stopStore()
+    this.#memory.close()
+    rmSync(this.dir, { recursive: true })
+  }
+
+  /** Makes a domain and introduces it, without a console as yet. */
+  async introduce(domid: number, name: string): Promise<ConsoleGuest> {
+    this.domains.set(domid)
+    const xenstore = this.loopback.guest(domid as Domid, 1 as Gref)
+    const guest = new ConsoleGuest(this.loopback, domid)
+    await this.store.write(`/local/domain/${domid}/name`, name)
+    await this.store.introduce(domid, 1, xenstore.port)
+    return guest
+  }
+
+  /** Writes the console's keys in one transaction, as libxl does. */
+  async giveConsole(
+    guest: ConsoleGuest,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const keys = {
+      'ring-ref': String(guest.gfn),
+      port: String(guest.port),
+      limit: '1048576',
+      type: 'xenconsoled',
+      ...more,
+    }
+    await this.store.transaction((tx) => {
+      for (const [key, value] of Object.entries(keys)) tx.write(this.key(guest, key), value)
+    })
+  }
+
+  key(guest: ConsoleGuest, key: string): string {
+    return `/local/domain/${guest.domid}/console/${key}`
+  }
+
+  /** Xen takes the domain away and says that some domain died. */
+  kill(guest: ConsoleGuest): void {
+    this.domains.remove(guest.domid)
+    this.loopback.removeDomain(guest.domid)
+    this.loopback.fireVirq(VIRQ_DOM_EXC)
+  }
+
+  /** What the log of a guest holds; empty when there is none. */
+  logged(name: string): string {
+    try {
+      return readFileSync(join(this.logDir, name), 'latin1')
+    } catch {
+      return ''
+    }
+  }
+}

@@ -1,0 +1,271 @@
+import { existsSync, renameSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Options } from '../../consoled/options.ts'
+import { VIRQ_CON_RING, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
+import { TestHost } from './a-host.ts'
+import { aFewTurns, ConsoleGuest, until } from './console-guest.ts'
+
+let host: TestHost
+afterEach(() => host.stop())
+
+async function aHost(options: Partial<Options> = {}): Promise<TestHost> {
+  host = new TestHost(options)
+  await host.startStore()
+  return host
+}
+
+/** Prints, and waits until it is in the guest's log. */
+async function said(guest: ConsoleGuest, name: string, text: string): Promise<void> {
+  guest.print(text)
+  await until(() => host.logged(name).endsWith(text))
+}
+
+async function ttyOf(guest: ConsoleGuest): Promise<string | undefined> {
+  return await host.store.read(host.key(guest, 'tty'))
+}
+
+async function ttyAppears(guest: ConsoleGuest): Promise<string> {
+  for (;;) {
+    const tty = await ttyOf(guest)
+    if (tty !== undefined && tty !== '') return tty
+  }
+}
+
+describe('a console', () => {
+  it('is found when consoled starts after its guest', async () => {
+    await aHost()
+    const guest = await host.introduce(5, 'early')
+    await host.giveConsole(guest)
+    guest.write('already said ')
+    await host.startConsoled()
+    await said(guest, 'guest-early.log', 'and more')
+    expect(host.logged('guest-early.log')).toBe('already said and more')
+  })
+
+  it('is found when its guest comes later, and its keys later still', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'late')
+    await aFewTurns()
+    expect(guest.isConnected).toBe(false)
+    await host.giveConsole(guest)
+    await said(guest, 'guest-late.log', 'boot')
+  })
+
+  it('gets no terminal that nobody asked for', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-web.log', 'boot')
+    expect(await ttyOf(guest)).toBeUndefined()
+  })
+
+  it('gets a terminal where libxl made the node', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest, { tty: '' })
+    expect(await ttyAppears(guest)).toMatch(/^\/dev\/pts\/\d+$/)
+  })
+
+  it('gets a terminal when the node is made later', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-web.log', 'boot')
+    await host.store.write(host.key(guest, 'tty'), '')
+    expect(await ttyAppears(guest)).toMatch(/^\/dev\/pts\/\d+$/)
+  })
+
+  it('goes when its domain dies, with nothing left mapped or open', async () => {
+    await aHost()
+    const before = host.loopback.leftovers()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest, { tty: '' })
+    const tty = await ttyAppears(guest)
+    guest.write('last words')
+    host.kill(guest)
+    await until(() => !existsSync(tty))
+    expect(host.logged('guest-web.log')).toBe('last words')
+    await until(() => host.loopback.leftovers().mappings === before.mappings)
+    expect(host.loopback.leftovers()).toEqual(before)
+  })
+
+  it('goes when its keys vanish with the domain, before any scan', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest, { tty: '' })
+    const tty = await ttyAppears(guest)
+    const { length } = host.domains.lists
+    host.domains.remove(5)
+    await host.store.rm('/local/domain/5')
+    await until(() => !existsSync(tty))
+    expect(host.domains.lists.length).toBe(length)
+  })
+
+  it('stays when its domain has shut down but is not gone', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-web.log', 'down.')
+    host.domains.set(5, { isShutdown: true, shutdownReason: 'poweroff' })
+    const { length } = host.domains.lists
+    host.clock.advance(2000)
+    host.loopback.fireVirq(VIRQ_DOM_EXC)
+    // One list by the store, one by consoled.
+    await until(() => host.domains.lists.length > length + 1)
+    await said(guest, 'guest-web.log', 'really')
+  })
+
+  it('of a domid that is used again is another one', async () => {
+    await aHost()
+    await host.startConsoled()
+    const first = await host.introduce(5, 'first')
+    await host.giveConsole(first, { tty: '' })
+    const tty = await ttyAppears(first)
+    host.kill(first)
+    await until(() => !existsSync(tty))
+    host.clock.advance(2000)
+    const second = await host.introduce(5, 'second')
+    host.domains.set(5, { uuid: '00000000-0000-0000-0000-00000000beef' })
+    await host.giveConsole(second)
+    await said(second, 'guest-second.log', 'I am the second')
+    expect(host.logged('guest-first.log')).toBe('')
+  })
+
+  it('of a domid that was used again unnoticed is another one after the next scan', async () => {
+    await aHost()
+    await host.startConsoled()
+    const first = await host.introduce(5, 'first')
+    await host.giveConsole(first)
+    await said(first, 'guest-first.log', 'one')
+    host.domains.set(5, { uuid: '00000000-0000-0000-0000-00000000beef' })
+    const second = new ConsoleGuest(host.loopback, 5)
+    await host.store.write('/local/domain/5/name', 'second')
+    const other = await host.introduce(6, 'other')
+    host.clock.advance(2000)
+    await host.giveConsole(second)
+    await said(second, 'guest-second.log', 'two')
+    await host.giveConsole(other)
+    await said(other, 'guest-other.log', 'three')
+  })
+})
+
+describe('what an event costs', () => {
+  it('an introduction lists only the domains behind the newest, and a scan follows within a second', async () => {
+    await aHost()
+    for (const domid of [3, 4, 5]) await host.introduce(domid, `old${domid}`)
+    await host.startConsoled()
+    host.clock.advance(2000)
+    host.domains.lists.length = 0
+    const guest = await host.introduce(6, 'new')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-new.log', 'boot')
+    expect(host.domains.lists).toEqual([6])
+    host.clock.advance(1000)
+    expect(host.domains.lists).toEqual([6, 1])
+  })
+
+  it('a domain that is numbered below the newest is found at once', async () => {
+    await aHost()
+    await host.introduce(9, 'nine')
+    await host.startConsoled()
+    host.clock.advance(2000)
+    const guest = await host.introduce(2, 'two')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-two.log', 'boot')
+  })
+
+  it('a hundred introductions and deaths cost few scans', async () => {
+    await aHost()
+    await host.startConsoled()
+    host.domains.lists.length = 0
+    const guests: ConsoleGuest[] = []
+    for (let domid = 1; domid <= 100; domid++) {
+      guests.push(await host.introduce(domid, `g${domid}`))
+    }
+    for (const guest of guests) await host.store.release(guest.domid)
+    await aFewTurns()
+    const scans = host.domains.lists.filter((first) => first === 1).length
+    expect(scans).toBeLessThanOrEqual(3)
+  })
+})
+
+describe('the store', () => {
+  it('may be restarted: consoles are served on, new ones are found afterwards', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-web.log', 'before ')
+    host.stopStore()
+    await said(guest, 'guest-web.log', 'meanwhile ')
+    await host.startStore()
+    const next = await host.introduce(6, 'next')
+    await host.giveConsole(next)
+    host.clock.advance(10_000)
+    await said(next, 'guest-next.log', 'boot')
+    await said(guest, 'guest-web.log', 'after')
+    expect(host.logged('guest-web.log')).toBe('before meanwhile after')
+  })
+})
+
+describe('attaching by domid', () => {
+  it('finds a domain that no event has told of yet', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = new ConsoleGuest(host.loopback, 5)
+    await host.store.write('/local/domain/5/name', 'web')
+    await host.giveConsole(guest)
+    host.domains.set(5)
+    const socket = createConnection(host.attachPath)
+    let received = ''
+    socket.on('data', (bytes: Buffer) => {
+      received += bytes.toString('latin1')
+    })
+    socket.write('attach 5\n')
+    await until(() => received === 'ok\n')
+    guest.print('hello')
+    await until(() => received === 'ok\nhello')
+    socket.destroy()
+  })
+})
+
+describe('SIGHUP', () => {
+  it('begins new logs, under the names that guests have now', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-web.log', 'one')
+    renameSync(join(host.logDir, 'guest-web.log'), join(host.logDir, 'old.log'))
+    await said(guest, 'old.log', ' two')
+    host.consoled.reopenLogs()
+    await said(guest, 'guest-web.log', 'three')
+    await host.store.write('/local/domain/5/name', 'renamed')
+    host.consoled.reopenLogs()
+    await until(() => existsSync(join(host.logDir, 'guest-renamed.log')))
+    await said(guest, 'guest-renamed.log', 'four')
+    expect(host.logged('old.log')).toBe('one two')
+    expect(host.logged('guest-web.log')).toBe('three')
+  })
+})
+
+describe("Xen's own log", () => {
+  it('is copied at the start and whenever Xen says something', async () => {
+    await aHost({ logsHypervisor: true })
+    host.domains.hypervisorLog = '(XEN) booted\n'
+    await host.startConsoled()
+    expect(host.logged('hypervisor.log')).toBe('(XEN) booted\n')
+    host.domains.hypervisorLog += '(XEN) d5 crashed\n'
+    host.loopback.fireVirq(VIRQ_CON_RING)
+    await until(() => host.logged('hypervisor.log') === '(XEN) booted\n(XEN) d5 crashed\n')
+  })
+})
