@@ -89,7 +89,9 @@ export function packOurs(image: Image): string | null {
     }
   }
   const archive = join(cacheRoot, 'ours.cpio')
-  packFolder(root, archive)
+  // Put in place whole: another run may be reading the one before.
+  packFolder(root, `${root}.cpio`)
+  renameSync(`${root}.cpio`, archive)
   rmSync(root, { recursive: true })
   return archive
 }
