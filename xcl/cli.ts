@@ -90,7 +90,7 @@ async function runCommand(
       session.stdout(printed)
       return 0
     }
-    const message = error.message.replace(/^error: /, '').replace(/\n[^]*/, '')
+    const [message = ''] = error.message.replace(/^error: /, '').split('\n')
     throw new UsageError(`${spec.name}: ${message}`, `xcl ${spec.name} --help`)
   }
   const options = new TypedOptions(command.opts())

@@ -33,6 +33,8 @@ export async function requestShutdown(
     settle = resolve
     fail = reject
   })
+  // The time may be over while the watch is still being set.
+  acknowledged.catch(() => undefined)
   const callOff = toolstack.after(ACK_TIMEOUT_MS, () => {
     const name = toolstack.names.nameOf(domid) ?? `domain ${domid}`
     fail(

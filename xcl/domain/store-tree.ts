@@ -13,7 +13,7 @@ import type { DomainConfig } from '../config/domain-config.ts'
 import { backendPath, writeConsole } from '../device/console.ts'
 
 /** Parents of all domains' nodes; they have to be there before stale children can be removed. */
-export const STORE_ROOTS = ['/local/domain', '/vm', '/libxl'] as const
+const STORE_ROOTS = ['/local/domain/0/backend/console', '/vm', '/libxl'] as const
 
 export interface StoreTree {
   readonly domid: Domid

@@ -1,0 +1,362 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { closeSync, openSync, readdirSync, writeFileSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { Pty } from '../../../native/os/pty.ts'
+import { FRAME_MAX } from '../../../xcl/daemon/protocol.ts'
+import { CommandServer } from '../../../xcl/daemon/server.ts'
+import type { Session } from '../../../xcl/daemon/session.ts'
+import { aFolder } from '../../support/a-socket-peer.ts'
+
+const SOURCES = fileURLToPath(new URL('../../../xcl/client', import.meta.url))
+
+const build = aFolder()
+const program = join(build.path, 'xcl')
+let folder: { readonly path: string; remove(): void }
+let socketPath: string
+const closing: (() => void)[] = []
+
+beforeAll(() => {
+  const sources = readdirSync(SOURCES).filter((name) => name.endsWith('.c'))
+  const flags = ['-std=c17', '-O1', '-static', '-Wall', '-Wextra', '-Werror']
+  execFileSync('cc', [...flags, '-o', program, ...sources.map((name) => join(SOURCES, name))])
+})
+afterAll(() => build.remove())
+beforeEach(() => {
+  folder = aFolder()
+  socketPath = join(folder.path, 'xcld.sock')
+})
+afterEach(() => {
+  for (const close of closing.splice(0)) close()
+  folder.remove()
+})
+
+interface Ended {
+  readonly status: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+interface Running {
+  readonly child: ChildProcess
+  readonly stdout: Readable
+  readonly ended: Promise<Ended>
+}
+
+function run(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  stdin: 'pipe' | number = 'pipe',
+): Running {
+  const child = spawn(program, args, {
+    stdio: [stdin, 'pipe', 'pipe'],
+    env: { XCLD_SOCKET: socketPath, XCLD: '/nonexistent/xcld', ...env },
+  })
+  if (child.stdout === null || child.stderr === null) throw new Error('no pipes')
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (bytes) => {
+    stdout += bytes
+  })
+  child.stderr.on('data', (bytes) => {
+    stderr += bytes
+  })
+  const ended = new Promise<Ended>((resolve) => {
+    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr }))
+  })
+  return { child, stdout: child.stdout, ended }
+}
+
+/** xcld's side of the protocol, with a command of the test's. */
+async function serve(command: (session: Session) => Promise<number>): Promise<void> {
+  const server = await CommandServer.listen(socketPath, command)
+  closing.push(() => server.close())
+}
+
+/** A server that says what no xcld would. */
+async function serveRaw(path: string, answer: (socket: Socket) => void): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    answer(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  closing.push(() => server.close())
+  return server
+}
+
+describe('a command', () => {
+  test('is handed over with what it needs, and its output and exit code come back', async () => {
+    await serve(async ({ request }) => request.argv.length)
+    expect(await run(['a', '', 'c d']).ended).toMatchObject({ status: 3, stdout: '', stderr: '' })
+  })
+
+  test('writes to both outputs, of any length', async () => {
+    const long = 'x'.repeat(3 * FRAME_MAX + 1)
+    await serve(async (session) => {
+      session.stdout(long)
+      session.stderr('told\n')
+      return 0
+    })
+    expect(await run([]).ended).toMatchObject({ status: 0, stdout: long, stderr: 'told\n' })
+  })
+
+  test('tells where it was typed and which variables matter', async () => {
+    await serve(async (session) => {
+      const { cwd, env, isTerminal, argv } = session.request
+      session.stdout(JSON.stringify({ cwd, argv, isTerminal, no: env.get('NO_COLOR') }))
+      return 0
+    })
+    const { stdout } = await run(['list'], { NO_COLOR: '1' }).ended
+    expect(JSON.parse(stdout)).toEqual({
+      cwd: process.cwd(),
+      argv: ['list'],
+      isTerminal: [false, false, false],
+      no: '1',
+    })
+  })
+
+  test('reads its input only when that is asked for', async () => {
+    await serve(async (session) => {
+      session.stdout(await session.readStdin())
+      return 0
+    })
+    const { child, ended } = run(['create', '-'])
+    child.stdin?.end('name = "demo"\n'.repeat(10_000))
+    expect((await ended).stdout).toBe('name = "demo"\n'.repeat(10_000))
+  })
+
+  test('is told of the first interrupt and goes on until it has an exit code', async () => {
+    const { interrupted, begun } = await servingUntilInterrupt()
+    const { child, ended } = run([])
+    await begun
+    child.kill('SIGINT')
+    await interrupted
+    expect(await ended).toMatchObject({ status: 130, stdout: 'undone\n' })
+  })
+
+  test('ends at the second interrupt, whatever xcld does', async () => {
+    let begin: () => void = () => undefined
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    let sawInterrupt: () => void = () => undefined
+    const interrupted = new Promise<void>((resolve) => {
+      sawInterrupt = resolve
+    })
+    await serve((session) => {
+      session.signal.addEventListener('abort', () => sawInterrupt())
+      begin()
+      return new Promise(() => undefined)
+    })
+    const { child, ended } = run([])
+    await begun
+    child.kill('SIGINT')
+    await interrupted
+    child.kill('SIGINT')
+    expect((await ended).status).toBe(130)
+  })
+
+  test('whose client is killed is interrupted', async () => {
+    const { interrupted, begun } = await servingUntilInterrupt()
+    const { child } = run([])
+    await begun
+    child.kill('SIGKILL')
+    await interrupted
+  })
+})
+
+describe('without a proper xcld', () => {
+  test('the death of xcld is one sentence and exit code 1', async () => {
+    await serveRaw(socketPath, (socket) => socket.once('data', () => socket.destroy()))
+    expect(await run([]).ended).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^xcl: xcld has gone away[^\n]*\n$/),
+    })
+  })
+
+  test.each([
+    ['too long', [1, FRAME_MAX + 1]],
+    ['of an unknown kind', [99, 0]],
+    ['an exit without a code', [3, 0]],
+    ['an attachment without a place', [5, 0]],
+  ])('a frame %s is one sentence and exit code 1', async (_, header) => {
+    await serveRaw(socketPath, (socket) => {
+      const frame = Buffer.alloc(8)
+      frame.writeUInt32LE(header[0] ?? 0, 0)
+      frame.writeUInt32LE(header[1] ?? 0, 4)
+      socket.write(frame)
+    })
+    const { status, stderr } = await run([]).ended
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^xcl: xcld sent a frame[^\n]*\n$/)
+  })
+
+  test('that can be started, the reason is told', async () => {
+    expect(await run([]).ended).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^xcl: xcld is not running and cannot be started/),
+    })
+  })
+
+  test('its own sentence and exit code are passed on when it does not start', async () => {
+    const script = join(folder.path, 'xcld')
+    writeFileSync(script, '#!/bin/sh\necho "xcld: no Xen here" >&2\nexit 5\n', { mode: 0o755 })
+    expect(await run([], { XCLD: script }).ended).toEqual({
+      status: 5,
+      signal: null,
+      stdout: '',
+      stderr: 'xcld: no Xen here\n',
+    })
+  })
+
+  test('it is started with the path of the socket, and the command goes on', async () => {
+    const marker = join(folder.path, 'started')
+    const script = join(folder.path, 'xcld')
+    writeFileSync(script, `#!/bin/sh\necho "$@" > ${marker}.new && mv ${marker}.new ${marker}\n`, {
+      mode: 0o755,
+    })
+    const { ended } = run(['x'], { XCLD: script })
+    await untilFile(marker)
+    await serve(async () => 7)
+    expect((await ended).status).toBe(7)
+  })
+})
+
+describe('a console', () => {
+  test('is copied both ways until it ends', async () => {
+    const console = join(folder.path, 'consoled.sock')
+    let request = ''
+    await serveRaw(console, (socket) => {
+      socket.on('data', (bytes) => {
+        request += bytes
+        if (request === 'attach 7\n') socket.write('ok\nboot\n')
+        else if (request.endsWith('ping\n')) socket.end('pong\n')
+      })
+    })
+    await serve((session) => attachTo(session, console))
+    const { child, ended } = run(['console', 'demo'])
+    child.stdin?.write('ping\n')
+    expect(await ended).toMatchObject({ status: 0, stdout: 'boot\npong\n' })
+    expect(request).toBe('attach 7\nping\n')
+  })
+
+  test('that consoled refuses fails with its sentence', async () => {
+    const console = join(folder.path, 'consoled.sock')
+    await serveRaw(console, (socket) => {
+      socket.once('data', () => socket.end('error there is no domain 7\n'))
+    })
+    await serve((session) => attachTo(session, console))
+    expect(await run([]).ended).toMatchObject({
+      status: 4,
+      stderr: 'there is no domain 7\n',
+    })
+  })
+
+  test('is left by the escape character, and the terminal gets its mode back', async () => {
+    const console = join(folder.path, 'consoled.sock')
+    const typed: string[] = []
+    await serveRaw(console, (socket) => {
+      socket.once('data', () => {
+        socket.write('ok\nready\n')
+        socket.on('data', (bytes) => typed.push(bytes.toString()))
+      })
+    })
+    await serve((session) => attachTo(session, console))
+    const pty = aTerminal()
+    const terminal = openSync(pty.slavePath, 'r+')
+    execFileSync('stty', ['-F', pty.slavePath, 'sane'])
+    const mode = (): string =>
+      execFileSync('stty', ['-F', pty.slavePath, '-g'], { encoding: 'utf8' })
+    const before = mode()
+
+    const { stdout, ended } = run([], {}, terminal)
+    await new Promise((resolve) => stdout.once('data', resolve))
+    expect(mode()).not.toBe(before)
+    type(pty, 'ls\x1d\n')
+    await untilTrue(() => typed.join('') === 'ls\x1d\n')
+    type(pty, '\x1d')
+
+    expect(await ended).toMatchObject({ status: 0, stdout: 'ready\n\r\n' })
+    expect(mode()).toBe(before)
+    closeSync(terminal)
+  })
+
+  test('at a terminal device is opened by the client', async () => {
+    const pty = aTerminal()
+    await serve((session) => attachTo(session, pty.slavePath, 'tty'))
+    const { child, stdout, ended } = run([])
+    type(pty, 'hello\n')
+    await new Promise((resolve) => stdout.once('data', resolve))
+    child.kill('SIGINT')
+    expect(await ended).toMatchObject({ status: 130, stdout: 'hello\n' })
+  })
+})
+
+function aTerminal(): Pty {
+  const pty = Pty.open({
+    ptyInput: () => undefined,
+    ptyWritable: () => undefined,
+    ptyFailed: () => undefined,
+  })
+  closing.push(() => pty.close())
+  return pty
+}
+
+function type(pty: Pty, text: string): void {
+  const bytes = Buffer.from(text)
+  pty.write(bytes, 0, bytes.length)
+}
+
+/** A command that waits until it is interrupted. */
+async function servingUntilInterrupt(): Promise<{
+  readonly begun: Promise<void>
+  readonly interrupted: Promise<void>
+}> {
+  let begin: () => void = () => undefined
+  let end: () => void = () => undefined
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve
+  })
+  const interrupted = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  await serve(async (session) => {
+    await new Promise<void>((resolve) => {
+      session.signal.addEventListener('abort', () => resolve())
+      begin()
+    })
+    session.stdout('undone\n')
+    end()
+    return 130
+  })
+  return { begun, interrupted }
+}
+
+async function attachTo(
+  session: Session,
+  path: string,
+  kind: 'consoled' | 'tty' = 'consoled',
+): Promise<number> {
+  try {
+    await session.attach({ kind, path, domid: 7, isReadOnly: false, escapeCode: 0x1d })
+  } catch (error) {
+    session.stderr(`${error instanceof Error ? error.message : error}\n`)
+    return 4
+  }
+  await session.detached
+  return session.signal.aborted ? 130 : 0
+}
+
+async function untilTrue(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+}
+
+async function untilFile(path: string): Promise<void> {
+  const name = path.slice(folder.path.length + 1)
+  await untilTrue(() => readdirSync(folder.path).includes(name))
+}
