@@ -20,7 +20,7 @@ import {
 import { XenError } from '../../native/xen-error.ts'
 
 const CONNECTIONS = 256
-const BATCH_BYTES = 1 << 20
+const BATCH_BYTES = 1 << 18
 
 /** A message as it left for a connection. */
 export interface Sent {
@@ -53,6 +53,7 @@ export class TestRings implements RingSet {
   /** Pages that cannot be mapped, by kind, and the errno of trying. */
   readonly unmappable = new Map<RingPage['kind'], string>()
   listensAt: string | undefined
+  readonly #batch = batchOf(BATCH_BYTES)
   #handle: ((batch: Batch) => void) | undefined
 
   constructor() {
@@ -121,8 +122,8 @@ export class TestRings implements RingSet {
 
   /** Hands over one batch. */
   deliver(...records: readonly Incoming[]): void {
-    const bytes = new Uint8Array(BATCH_BYTES)
-    const words = new Int32Array(bytes.buffer)
+    // One buffer for all batches, as in native code: who keeps bytes of it without a copy is found.
+    const { words, bytes } = this.#batch
     let at = 0
     for (const { connection, type, reqId = 0, txId = 0, payload = new Uint8Array(0) } of records) {
       words[at + RECORD_CONNECTION] = connection
@@ -177,4 +178,9 @@ class TestOutput implements OutputBatch {
     if (this.#begun === undefined) throw new Error('cancelled without a begin')
     this.#begun = undefined
   }
+}
+
+function batchOf(byteLength: number): { words: Int32Array; bytes: Uint8Array } {
+  const buffer = new ArrayBuffer(byteLength)
+  return { words: new Int32Array(buffer), bytes: new Uint8Array(buffer) }
 }

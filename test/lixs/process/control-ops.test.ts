@@ -1,0 +1,51 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { aConversation, type Conversation, type Peer } from '../../support/a-conversation.ts'
+
+let talk: Conversation
+let tool: Peer
+beforeEach(() => {
+  talk = aConversation()
+  tool = talk.tool()
+})
+afterEach(() => talk.end())
+
+test('help lists the commands', () => {
+  expect(tool.answer('CONTROL', 'help|')).toContain('quota           [set <name> <val>]')
+})
+
+test.each([
+  '',
+  'help',
+  'nonsense|',
+  'help|me|',
+  'quota|set|nodes|',
+  'quota|set|nodes|0|',
+])('%j is invalid', (payload) => {
+  expect(tool.answer('CONTROL', payload)).toBe('ERROR EINVAL|')
+})
+
+test('quotas are shown, and take effect when set', () => {
+  expect(tool.answer('CONTROL', 'quota|')).toMatch(/^CONTROL nodes +: +1000 /)
+  expect(tool.answer('CONTROL', 'quota|set|transactions|2|')).toBe('CONTROL OK|')
+  const guest = talk.guest(7)
+  guest.start()
+  guest.start()
+  expect(guest.answer('TRANSACTION_START', '|')).toBe('ERROR ENOSPC|')
+})
+
+test('a limit of requests in work reaches the rings that are there', () => {
+  const guest = talk.guest(7)
+  tool.ask('CONTROL', 'quota|set|outstanding|3|')
+  expect(talk.rings.connections[guest.id * 32 + 5]).toBe(3)
+  expect(talk.rings.connections[tool.id * 32 + 5]).toBe(1024)
+  expect(talk.rings.calls).toContain(`resume ${guest.id}`)
+})
+
+test('text is printed into the log, the log goes where it is told', () => {
+  expect(tool.answer('CONTROL', 'print|hello|')).toBe('CONTROL OK|')
+  expect(talk.logged.at(-1)).toContain('hello')
+  expect(tool.answer('CONTROL', 'logfile|/x/log|')).toBe('CONTROL OK|')
+  expect(talk.logged.at(-1)).toBe('switched to /x/log')
+  expect(tool.answer('CONTROL', 'logfile|relative|')).toBe('ERROR EINVAL|')
+  expect(tool.answer('CONTROL', 'log|off|')).toBe('CONTROL OK|')
+})

@@ -1,0 +1,115 @@
+import { fc, test as property } from '@fast-check/vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { aConversation, type Conversation } from '../../support/a-conversation.ts'
+
+let talk: Conversation
+beforeEach(() => {
+  talk = aConversation()
+})
+afterEach(() => talk.end())
+
+const PRIVILEGED = [
+  'CONTROL',
+  'INTRODUCE',
+  'RELEASE',
+  'IS_DOMAIN_INTRODUCED',
+  'RESUME',
+  'SET_TARGET',
+]
+const TRANSACTIONAL = [
+  ...['DIRECTORY', 'READ', 'GET_PERMS', 'WRITE', 'MKDIR', 'RM', 'SET_PERMS', 'DIRECTORY_PART'],
+  ...['TRANSACTION_START', 'TRANSACTION_END', 'GET_DOMAIN_PATH', 'RESET_WATCHES'],
+]
+
+describe('order of checks', () => {
+  test.each([
+    15, 16, 20, 23, 24, 25, 26, 27, 1000, 65535, 0x7fffffff,
+  ])('operation %i is not served, whoever asks and in whatever transaction', (type) => {
+    expect(talk.tool().answer(type, '/|', 99)).toBe('ERROR ENOSYS|')
+    expect(talk.guest(7).answer(type, '', 99)).toBe('ERROR ENOSYS|')
+  })
+
+  test.each(PRIVILEGED)('%s is refused to a guest before its transaction is looked up', (op) => {
+    expect(talk.guest(7).answer(op, '', 99)).toBe('ERROR EACCES|')
+  })
+
+  test.each(
+    TRANSACTIONAL,
+  )('%s in an unknown transaction is ENOENT before its payload counts', (op) => {
+    expect(talk.guest(7).answer(op, '', 99)).toBe('ERROR ENOENT|')
+  })
+
+  test.each(PRIVILEGED)('%s in an unknown transaction is ENOENT for a tool', (op) => {
+    expect(talk.tool().answer(op, '', 99)).toBe('ERROR ENOENT|')
+  })
+
+  test('WATCH and UNWATCH do not look their transaction up', () => {
+    const tool = talk.tool()
+    expect(tool.ask('WATCH', '/a|t|', 99)).toEqual(['WATCH OK|', 'EVENT /a|t|'])
+    expect(tool.answer('UNWATCH', '/a|t|', 99)).toBe('UNWATCH OK|')
+  })
+
+  test("a transaction is its connection's own", () => {
+    const tx = talk.tool().start()
+    expect(talk.tool().answer('READ', '/tool|', tx)).toBe('ERROR ENOENT|')
+  })
+})
+
+test('request and transaction id come back with the reply', () => {
+  const tool = talk.tool()
+  const tx = tool.start()
+  talk.rings.deliver(tool.request('READ', '/tool|', tx), tool.request('READ', '/none|', tx))
+  expect(tool.messages()).toMatchObject([
+    { type: 2, reqId: 77, txId: tx },
+    { type: 16, reqId: 77, txId: tx },
+  ])
+})
+
+test('a batch holds requests of many, each is answered to its sender', () => {
+  const [first, second] = [talk.tool(), talk.tool()]
+  talk.rings.deliver(
+    first.request('WRITE', '/a|1'),
+    second.request('READ', '/a|'),
+    first.request('READ', '/a|'),
+  )
+  expect(first.heard()).toEqual(['WRITE OK|', 'READ 1'])
+  expect(second.heard()).toEqual(['READ 1'])
+})
+
+property.prop([
+  fc.array(
+    fc.record({
+      type: fc.oneof(fc.nat({ max: 27 }), fc.nat({ max: 0x7fffffff })),
+      txId: fc.oneof(fc.constant(0), fc.nat({ max: 3 }), fc.integer()),
+      payload: fc.oneof(
+        fc.uint8Array({ maxLength: 60 }),
+        fc
+          .array(
+            fc.constantFrom(
+              ...['/', '/local', '/local/domain/', '@releaseDomain', 'data', 'data/x', '0', '7'],
+              ...['n7', 'r0x', 'T', 'F', '', 'quota', 'help', 'memory', '4294967296', '//', '-1'],
+            ),
+            { maxLength: 5 },
+          )
+          .map((strings) => Buffer.from(strings.map((text) => `${text}\0`).join(''))),
+      ),
+    }),
+    { maxLength: 60 },
+  ),
+])('whatever is sent, each request is answered once and the daemon goes on', (soup) => {
+  const daemon = aConversation()
+  const [tool, guest] = [daemon.tool(), daemon.guest(7)]
+  for (const peer of [guest, tool]) {
+    for (const { type, txId, payload } of soup) {
+      daemon.rings.deliver({ connection: peer.id, type, txId, reqId: 5, payload })
+      // RELEASE by the tool may take the guest away; it is not asked any more then.
+      const replies = peer.messages().filter((message) => message.type !== 15)
+      expect(replies).toHaveLength(1)
+      expect([type, 16]).toContain(replies[0]?.type)
+      expect(replies[0]?.payload.length).toBeLessThanOrEqual(4096)
+    }
+  }
+  expect(daemon.logged.filter((line) => line.includes('defect'))).toEqual([])
+  expect(daemon.tool().answer('READ', '/tool|')).toBe('READ')
+  daemon.end()
+})

@@ -1,0 +1,219 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { BATCH_BROKEN, BATCH_CLOSED } from '../../../native/ring-set.ts'
+import {
+  aConversation,
+  aDomain,
+  type Conversation,
+  type Peer,
+} from '../../support/a-conversation.ts'
+
+let talk: Conversation
+let tool: Peer
+beforeEach(() => {
+  talk = aConversation()
+  tool = talk.tool()
+})
+afterEach(() => talk.end())
+
+describe('INTRODUCE', () => {
+  test('maps grant 1 of the domain, and fires before its reply', () => {
+    talk.domains.set(7, aDomain(7))
+    tool.ask('WATCH', '@introduceDomain|t|')
+    expect(tool.ask('INTRODUCE', '7|1000|5|')).toEqual([
+      'EVENT @introduceDomain|t|',
+      'INTRODUCE OK|',
+    ])
+    expect(talk.rings.calls).toEqual(['attach 7 gref 1 port 5'])
+    expect(tool.answer('IS_DOMAIN_INTRODUCED', '7|')).toBe('IS_DOMAIN_INTRODUCED T|')
+  })
+
+  test('falls back to the frame when the grant cannot be mapped', () => {
+    talk.domains.set(7, aDomain(7))
+    talk.rings.unmappable.set('gref', 'EINVAL')
+    expect(tool.answer('INTRODUCE', '7|1000|5|ignored|')).toBe('INTRODUCE OK|')
+    expect(talk.rings.calls).toEqual(['attach 7 gref 1 port 5', 'attach 7 gfn 1000 port 5'])
+  })
+
+  test.each([
+    ['ENOENT', 'ENOENT'],
+    ['ESRCH', 'EINVAL'],
+  ])('that cannot map at all with %s is %s, and nothing is kept', (code, errno) => {
+    talk.rings.unmappable.set('gref', code).set('gfn', code)
+    expect(tool.answer('INTRODUCE', '7|1000|5|')).toBe(`ERROR ${errno}|`)
+    expect(tool.answer('IS_DOMAIN_INTRODUCED', '7|')).toBe('IS_DOMAIN_INTRODUCED F|')
+  })
+
+  test('again: another port, nothing of before, no event', () => {
+    const guest = talk.guest(7)
+    const tx = guest.start()
+    guest.ask('WATCH', 'data|t|')
+    tool.ask('WATCH', '@introduceDomain|t|')
+    expect(tool.ask('INTRODUCE', '7|1000|6|')).toEqual(['INTRODUCE OK|'])
+    expect(talk.rings.calls).toContain(`reattach ${guest.id} port 6`)
+    expect(guest.answer('READ', 'data|', tx)).toBe('ERROR ENOENT|')
+    expect(guest.ask('WATCH', 'data|t|')).toEqual(['WATCH OK|', 'EVENT data|t|'])
+  })
+
+  test.each([
+    '',
+    '7|',
+    '7|1000|',
+    '7|1000|5',
+    'x|1000|5|',
+    '32752|1000|5|',
+    '7|1|0|',
+    '0|1|5|',
+  ])('%j is invalid', (payload) => {
+    expect(tool.answer('INTRODUCE', payload)).toBe('ERROR EINVAL|')
+  })
+
+  test('without a hypervisor there is no domain to introduce', () => {
+    const alone = aConversation({ hasHypervisor: false })
+    expect(alone.tool().answer('INTRODUCE', '7|1000|5|')).toBe('ERROR ENOSYS|')
+    alone.end()
+  })
+})
+
+describe('RELEASE', () => {
+  test("takes the guest's nodes and ring, and fires before its reply", () => {
+    const guest = talk.guest(7)
+    tool.ask('MKDIR', '/local/domain/7|')
+    tool.ask('SET_PERMS', '/local/domain/7|n7|')
+    tool.ask('WATCH', '/local/domain/7|gone|')
+    tool.ask('WATCH', '@releaseDomain|t|')
+    expect(tool.ask('RELEASE', '7|')).toEqual([
+      'EVENT /local/domain/7|gone|',
+      'EVENT @releaseDomain|t|',
+      'RELEASE OK|',
+    ])
+    expect(talk.rings.calls).toContain(`detach ${guest.id}`)
+    expect(tool.answer('READ', '/local/domain/7|')).toBe('ERROR ENOENT|')
+    expect(tool.answer('RELEASE', '7|')).toBe('ERROR ENOENT|')
+  })
+
+  test.each(['', '7', 'x|', '0|', '32752|', '7|8|'])('%j is invalid', (payload) => {
+    expect(tool.answer('RELEASE', payload)).toBe('ERROR EINVAL|')
+  })
+
+  test('what a released guest still has in the batch is nobody else’s, even when its number is taken again', () => {
+    const guest = talk.guest(7)
+    talk.domains.set(8, aDomain(8))
+    talk.rings.deliver(
+      tool.request('RELEASE', '7|'),
+      tool.request('INTRODUCE', '8|1000|5|'),
+      guest.request('WRITE', 'data|by 7'),
+      guest.request('READ', 'data|'),
+    )
+    expect(tool.heard()).toEqual(['RELEASE OK|', 'INTRODUCE OK|'])
+    expect(guest.messages()).toEqual([])
+    // From the next batch on the number is domain 8's.
+    expect(guest.answer('GET_DOMAIN_PATH', '8|')).toBe('GET_DOMAIN_PATH /local/domain/8|')
+  })
+})
+
+describe('domains that end by themselves', () => {
+  beforeEach(() => {
+    tool.ask('WATCH', '@releaseDomain|t|')
+  })
+
+  test('a domain that died is removed', () => {
+    const guest = talk.guest(7)
+    talk.domains.delete(7)
+    talk.virq()
+    expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|'])
+    expect(talk.rings.calls).toContain(`detach ${guest.id}`)
+    expect(tool.answer('IS_DOMAIN_INTRODUCED', '7|')).toBe('IS_DOMAIN_INTRODUCED F|')
+  })
+
+  test('several that shut down are one event; the same again is none, until RESUME', () => {
+    for (const domid of [7, 8]) {
+      talk.guest(domid)
+      talk.domains.set(domid, aDomain(domid, { isShutdown: true, shutdownReason: 'poweroff' }))
+    }
+    talk.virq()
+    expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|'])
+    talk.timers.pass(100)
+    talk.virq()
+    expect(tool.heard()).toEqual([])
+    expect(tool.answer('RESUME', '7|')).toBe('RESUME OK|')
+    talk.timers.pass(100)
+    talk.virq()
+    expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|'])
+  })
+
+  test('one that shut down and is destroyed later is two events', () => {
+    talk.guest(7)
+    talk.domains.set(7, aDomain(7, { isShutdown: true, shutdownReason: 'crash' }))
+    talk.virq()
+    talk.domains.set(7, aDomain(7, { isShutdown: true, shutdownReason: 'crash', isDying: true }))
+    talk.timers.pass(100)
+    talk.virq()
+    expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|', 'EVENT @releaseDomain|t|'])
+  })
+
+  test('news within 50 ms of a scan is looked at once, when they are over', () => {
+    talk.guest(7)
+    talk.guest(8)
+    talk.virq()
+    talk.domains.delete(7)
+    talk.virq()
+    talk.domains.delete(8)
+    talk.virq()
+    expect(tool.heard()).toEqual([])
+    talk.timers.pass(50)
+    expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|', 'EVENT @releaseDomain|t|'])
+    talk.timers.pass(50)
+    expect(talk.timers.pending).toBe(0)
+  })
+
+  test('RESUME of what is not introduced is ENOENT', () => {
+    expect(tool.answer('RESUME', '7|')).toBe('ERROR ENOENT|')
+    expect(tool.answer('RESUME', '0|')).toBe('ERROR EINVAL|')
+  })
+})
+
+test('a guest that broke its ring is forgotten, but its death is still told', () => {
+  tool.ask('WATCH', '@releaseDomain|t|')
+  const guest = talk.guest(7)
+  const tx = guest.start()
+  talk.rings.deliver({ connection: guest.id, type: BATCH_BROKEN, reqId: 2 })
+  expect(guest.answer('READ', 'data|', tx)).toBe('ERROR ENOENT|')
+  talk.domains.delete(7)
+  talk.virq()
+  expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|'])
+})
+
+test('a closed socket leaves no watch and no transaction to its number’s next owner', () => {
+  const gone = talk.tool()
+  gone.ask('WATCH', '/a|t|')
+  const tx = gone.start()
+  talk.rings.deliver({ connection: gone.id, type: BATCH_CLOSED })
+  const next = talk.tool()
+  expect(next.id).toBe(gone.id)
+  expect(next.answer('READ', '/tool|', tx)).toBe('ERROR ENOENT|')
+  tool.ask('WRITE', '/a|x')
+  expect(next.heard()).toEqual([])
+})
+
+test('the path of a domain needs no domain', () => {
+  expect(tool.answer('GET_DOMAIN_PATH', '007|')).toBe('GET_DOMAIN_PATH /local/domain/7|')
+  expect(tool.answer('GET_DOMAIN_PATH', 'x|')).toBe('ERROR EINVAL|')
+  expect(tool.answer('GET_DOMAIN_PATH', '65536|')).toBe('ERROR EINVAL|')
+  expect(tool.answer('GET_DOMAIN_PATH', '7')).toBe('ERROR EINVAL|')
+})
+
+test.each(['0', '32752'])('domain %s always counts as introduced', (domid) => {
+  expect(tool.answer('IS_DOMAIN_INTRODUCED', `${domid}|`)).toBe('IS_DOMAIN_INTRODUCED T|')
+})
+
+test('a domain may do what its target may', () => {
+  const model = talk.guest(8)
+  talk.guest(7)
+  tool.ask('MKDIR', '/local/domain/7|')
+  tool.ask('SET_PERMS', '/local/domain/7|n7|')
+  expect(model.answer('WRITE', '/local/domain/7/x|1')).toBe('ERROR EACCES|')
+  expect(tool.answer('SET_TARGET', '8|7|')).toBe('SET_TARGET OK|')
+  expect(model.answer('WRITE', '/local/domain/7/x|1')).toBe('WRITE OK|')
+  expect(tool.answer('SET_TARGET', '8|')).toBe('ERROR EINVAL|')
+  expect(tool.answer('SET_TARGET', '8|99|')).toBe('ERROR ENOENT|')
+})
