@@ -23,21 +23,21 @@ import { type Clock, ScanPace } from './scan-pace.ts'
 const INTRODUCTION_SCAN_MS = 1000
 
 /** A watch that was registered. */
-export interface StoreWatch {
+interface StoreWatch {
   unwatch(): Promise<void>
 }
 
 /** What is needed of a connection to the store; `XenstoreClient` has it. */
-export interface ConsoleStore extends KeyReader {
+interface ConsoleStore extends KeyReader {
   write(path: string, value: string): Promise<void>
   /** The handler's first call comes at once, without any change. */
   watch(path: string, handler: (path: string) => void): Promise<StoreWatch>
 }
 
 /** What is asked of the hypervisor. */
-export type DomainList = Pick<DomainControl, 'info' | 'list'>
+type DomainList = Pick<DomainControl, 'info' | 'list'>
 
-export interface ConsolesParts {
+interface ConsolesParts {
   readonly domains: DomainList
   /** @param isNew the domain began after consoled did */
   readonly open: (domid: Domid, uuid: string, isNew: boolean) => GuestConsole

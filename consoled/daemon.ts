@@ -42,7 +42,7 @@ export interface ConsoleMachine extends Pick<Hypervisor, 'rings'> {
   readonly domains: Pick<DomainControl, 'info' | 'list' | 'readConsoleRing'>
 }
 
-export interface DaemonParts {
+interface DaemonParts {
   readonly hypervisor: ConsoleMachine
   /** Socket of the store daemon. */
   readonly storePath: string

@@ -9,7 +9,7 @@ const DOT = 0x2e
 const MAX_NAME_BYTES = 245
 
 /** How bytes are changed on their way into a log. */
-export interface LogFormat {
+interface LogFormat {
   readonly withTimestamps: boolean
   /** --replace-escape: ESC becomes a full stop, so that `cat` of a log cannot drive a terminal. */
   readonly replacesEscape: boolean

@@ -2,7 +2,7 @@ const LF = 0x0a
 const CR = 0x0d
 
 /** `[YYYY-MM-DD HH:MM:SS] ` in local time, as xenconsoled's --timestamp writes it. */
-export function timeStamp(now: Date): string {
+function timeStamp(now: Date): string {
   const two = (value: number) => String(value).padStart(2, '0')
   const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`
   return `[${day} ${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}] `

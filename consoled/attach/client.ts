@@ -17,7 +17,7 @@ export const ATTACH_SOCKET = '/run/xen/consoled.sock'
 export const ATTACH_LINE_MAX = 256
 
 /** What consoled answered, once its line is complete. */
-export type AttachAnswer =
+type AttachAnswer =
   | { readonly kind: 'ok' /** Bytes of the line; the console's follow. */; readonly length: number }
   | { readonly kind: 'error'; readonly message: string }
 

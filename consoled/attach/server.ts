@@ -12,7 +12,7 @@ import { Viewer } from './viewer.ts'
 const CONNECT_TIMEOUT_MS = 5000
 const SOCKET_MODE = 0o600
 
-export interface AttachServerParts {
+interface AttachServerParts {
   readonly find: (domid: Domid) => GuestConsole | undefined
   readonly clock: Clock
   readonly log: Logger

@@ -17,7 +17,7 @@ import { ManualClock } from './manual-clock.ts'
 const silent = pino({ level: 'silent' })
 
 /** The domains that the machine says there are. */
-export class TestDomains {
+class TestDomains {
   readonly #infos = new Map<number, DomainInfo>()
   /** First domid of each list that was asked for. */
   readonly lists: number[] = []

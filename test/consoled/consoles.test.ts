@@ -121,6 +121,7 @@ describe('a console', () => {
     host.loopback.fireVirq(VIRQ_DOM_EXC)
     // One list by the store, one by consoled.
     await until(() => host.domains.lists.length > length + 1)
+    await aFewTurns()
     await said(guest, 'guest-web.log', 'really')
   })
 
