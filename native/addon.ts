@@ -7,7 +7,16 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import type { Domid, EvtchnPort } from './hypervisor.ts'
+import type {
+  BuiltImage,
+  DomainInfo,
+  DomainPorts,
+  DomainSpec,
+  Domid,
+  EvtchnPort,
+  HostInfo,
+  ImageSpec,
+} from './hypervisor.ts'
 import type { MemoryRange } from './os/state-memory.ts'
 import type { ConnectionId } from './ring-set.ts'
 import { XenError } from './xen-error.ts'
@@ -82,10 +91,32 @@ export interface NativeLoopback {
   bindings(): number
 }
 
+/** DomainInfo with the reason of a shutdown as Xen numbers it. */
+export type NativeDomainInfo = Omit<DomainInfo, 'shutdownReason'> & {
+  readonly shutdownCode: number
+}
+
+/** Domains through libxenctrl and libxenguest (native/xen.ts). */
+export interface NativeXen {
+  info(domid: Domid): NativeDomainInfo | undefined
+  list(first: number): NativeDomainInfo[]
+  host(): HostInfo
+  pause(domid: Domid): void
+  unpause(domid: Domid): void
+  destroy(domid: Domid): Promise<void>
+  readConsoleRing(index: number): { readonly bytes: Uint8Array; readonly nextIndex: number }
+  create(spec: DomainSpec): Promise<Domid>
+  prepare(domid: Domid, spec: DomainSpec): Promise<DomainPorts>
+  build(domid: Domid, spec: DomainSpec, ports: DomainPorts, image: ImageSpec): Promise<BuiltImage>
+  close(): void
+}
+
 interface Addon {
   setErrorClass(errorClass: typeof XenError): void
   readonly MemoryRange: new (bytes: number) => MemoryRange
   readonly RingSet: new (config: RingSetConfig) => NativeRings
+  /** Missing in a build without the Xen part. */
+  readonly Xen: (new () => NativeXen) | undefined
   readonly Loopback: new () => NativeLoopback
   readonly PtyMaster: new (fd: number) => PtyMaster
   openPty(): PtyPair

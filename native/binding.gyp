@@ -28,9 +28,9 @@
       ],
       'include_dirs': ['../node_modules/node-addon-api'],
       'defines': ['NAPI_VERSION=9', 'NODE_ADDON_API_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
-      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17'],
       'cflags_cc': [
-        '-std=c++20',
+        '-std=gnu++20',
         '-fexceptions',
         '-fstack-protector-strong',
         '-fvisibility=hidden',
@@ -48,7 +48,13 @@
         }],
         ['with_xen==1', {
           'defines': ['XCL_WITH_XEN=1'],
-          'sources': ['src/machine_xen.cc'],
+          'sources': [
+            'src/domain_builder.cc',
+            'src/domctl.cc',
+            'src/machine_xen.cc',
+            'src/xen_handle.cc',
+            'src/xen_object.cc',
+          ],
           'libraries': ['-lxenctrl', '-lxenguest', '-lxenevtchn', '-lxengnttab', '-lxenforeignmemory', '-lxentoollog'],
         }],
       ],

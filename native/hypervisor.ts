@@ -82,7 +82,7 @@ export interface HostInfo {
 export interface DomainControl {
   info(domid: Domid): DomainInfo | undefined
   /** All domains from `first` on, in ascending order; one hypercall per 1,024. */
-  list(first?: Domid): DomainInfo[]
+  list(first?: number): DomainInfo[]
   host(): HostInfo
   pause(domid: Domid): void
   unpause(domid: Domid): void

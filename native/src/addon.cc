@@ -7,6 +7,9 @@
 #include "os.h"
 #include "pty.h"
 #include "ring_set_object.h"
+#ifdef XCL_WITH_XEN
+#include "xen_object.h"
+#endif
 
 namespace {
 
@@ -22,6 +25,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("RingSet", xcl::RingSetObject::define(env));
   exports.Set("Loopback", xcl::LoopbackObject::define(env));
   exports.Set("PtyMaster", xcl::PtyMaster::define(env));
+#ifdef XCL_WITH_XEN
+  exports.Set("Xen", xcl::XenObject::define(env));
+#endif
   exports.Set("openPty", Napi::Function::New(env, xcl::openPty, "openPty"));
   xcl::defineOs(env, exports);
   return exports;

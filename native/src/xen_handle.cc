@@ -1,0 +1,52 @@
+#include "xen_handle.h"
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+
+#include "errors.h"
+
+namespace xcl {
+
+namespace {
+
+thread_local std::string lastError;
+
+}  // namespace
+
+XenLog::XenLog() : logger_{onMessage, nullptr, nullptr} {}
+
+void XenLog::clear() {
+  lastError.clear();
+  errno = 0;
+}
+
+std::string XenLog::heard() { return lastError.empty() ? "" : " (" + lastError + ")"; }
+
+void XenLog::onMessage(xentoollog_logger*, xentoollog_level level, int, const char*, const char* format,
+                       va_list arguments) {
+  if (level < XTL_ERROR) return;
+  const int error = errno;
+  char text[512];
+  vsnprintf(text, sizeof(text), format, arguments);
+  lastError = text;
+  while (!lastError.empty() && lastError.back() == '\n') lastError.pop_back();
+  errno = error;
+}
+
+XenHandle::XenHandle() {
+  XenLog::clear();
+  handle_.reset(xc_interface_open(log_.logger(), log_.logger(), 0));
+  if (!handle_) {
+    throw Failure("interface_open", errno, "cannot open /dev/xen/privcmd; is this a Xen host, and are you root?");
+  }
+}
+
+void XenHandle::check(int status, const char* op, const std::string& tried, std::optional<uint32_t> domid,
+                      int otherwise) {
+  if (status >= 0) return;
+  const int error = errno != 0 ? errno : otherwise;
+  throw Failure(op, error, tried + XenLog::heard(), domid);
+}
+
+}  // namespace xcl
