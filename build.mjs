@@ -42,30 +42,32 @@ const steps = {
     run('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'])
   },
 
-  /** The addon; with the Xen part where libxen-dev is installed. */
+  /** The addon; with the Xen part where libxen-dev is installed. Only what changed is compiled. */
   addon() {
     const withXen = existsSync('/usr/include/xenctrl.h')
-    const key = fingerprint(['native/src', 'native/binding.gyp'], `${process.version} ${withXen}`)
-    const stamp = at('native/build/.fingerprint')
-    if (read(stamp) === key && existsSync(at('native/build/Release/xcl_native.node'))) return
+    const setting = `${process.version} ${withXen}`
+    const recipe = fingerprint(['native/binding.gyp'], setting)
+    const key = fingerprint(['native/src', 'native/binding.gyp'], setting)
+    const built = at('native/build/Release/xcl_native.node')
+    const stamp = at('native/build/fingerprint.json')
+    const before = existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')) : {}
+    if (before.key === key && existsSync(built)) return
     say(
       withXen
         ? 'building the addon with the Xen part (libxen-dev found)'
         : 'building the addon without the Xen part (install libxen-dev for --hypervisor xen)',
     )
+    const gyp = at('node_modules/node-gyp/bin/node-gyp.js')
     const nodedir = resolve(process.execPath, '../..')
-    const args = [
-      at('node_modules/node-gyp/bin/node-gyp.js'),
-      'rebuild',
-      '--directory',
-      at('native'),
-      '--silent',
-      '-j',
-      '2',
-    ]
-    if (existsSync(join(nodedir, 'include/node/node_api.h'))) args.push(`--nodedir=${nodedir}`)
-    run(process.execPath, args, { ...process.env, XCL_WITH_XEN: withXen ? '1' : '0' })
-    writeFileSync(stamp, key)
+    const flags = ['--directory', at('native'), '--loglevel=error']
+    if (existsSync(join(nodedir, 'include/node/node_api.h'))) flags.push(`--nodedir=${nodedir}`)
+    const env = { ...process.env, XCL_WITH_XEN: withXen ? '1' : '0' }
+    if (before.recipe !== recipe) {
+      run(process.execPath, [gyp, 'clean', ...flags], env)
+      run(process.execPath, [gyp, 'configure', ...flags], env)
+    }
+    run(process.execPath, [gyp, 'build', '-j', '2', ...flags], { ...env, MAKEFLAGS: '--silent' })
+    writeFileSync(stamp, JSON.stringify({ key, recipe }))
   },
 
   /** xl.cfg's grammar to a parser that esbuild can bundle. */
@@ -153,6 +155,26 @@ const steps = {
   },
 }
 
+/** One build at a time in this folder; waits for another, but not for one that died. */
+function lock() {
+  const file = at('.cache/build.lock')
+  mkdirSync(dirname(file), { recursive: true })
+  for (let waited = 0; ; waited++) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx' })
+      const unlock = () => rmSync(file, { force: true })
+      process.on('exit', unlock)
+      return unlock
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error
+    }
+    const holder = Number(read(file))
+    if (holder > 0 && !existsSync(`/proc/${holder}`)) rmSync(file, { force: true })
+    else if (waited === 0) say(`waiting for another build (pid ${holder})`)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+  }
+}
+
 function say(text) {
   process.stderr.write(`build: ${text}\n`)
 }
@@ -199,8 +221,10 @@ function fingerprint(places, text) {
 
 const flag = process.argv.indexOf('--only')
 const wanted = flag === -1 ? Object.keys(steps) : (process.argv[flag + 1] ?? '').split(',')
+const unlock = lock()
 for (const name of wanted) {
   if (!Object.hasOwn(steps, name))
     fail(`no step "${name}"; there are ${Object.keys(steps).join(', ')}`)
   await steps[name]()
 }
+unlock()
