@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { ensureHostPackages, fetchGuestPackages } from './packages.ts'
+import { fetchGuestPackages } from './packages.ts'
 
 const here = import.meta.dirname
 const projectRoot: string = resolve(here, '../..')
@@ -37,7 +37,6 @@ export type Payload = {
 
 /** Builds what no boot changes, or finds it built: the key is the versions of all that goes in. */
 export function buildImage(log: (line: string) => void): Image {
-  ensureHostPackages()
   const debs = join(cacheRoot, 'debs')
   const packages = fetchGuestPackages(debs)
   const recipe = ['build-image.sh', 'linux-guest-init'].map((file) =>

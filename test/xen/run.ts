@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, join, resolve } from 'node:path'
@@ -11,6 +12,7 @@ import {
   makeOutFolder,
   packOurs,
 } from './image.ts'
+import { ensureHostPackages } from './packages.ts'
 import { type Suite, suites } from './suites.ts'
 import { parseTap, type TapResult } from './tap.ts'
 
@@ -80,6 +82,11 @@ function parseOptions() {
 type Built = { readonly image: Image; readonly guests: string; readonly ours: string | null }
 
 function build(): Built {
+  // First of all: with libxen-dev there, the addon is built with its Xen part.
+  ensureHostPackages()
+  execFileSync(process.execPath, [join(import.meta.dirname, '../../build.mjs')], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   const image = buildImage(log)
   return { image, guests: buildGuests(), ours: packOurs(image) }
 }
