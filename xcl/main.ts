@@ -4,6 +4,7 @@
  * Exit codes: 0 done, or another instance runs already; 1 failed; 2 wrong usage; 5 no privileges;
  * 70 a defect.
  */
+import { join } from 'node:path'
 import { configText, helpText, parseCommandLine, UsageError } from '../native/os/command-line.ts'
 import {
   isInBackground,
@@ -18,7 +19,7 @@ import { openXen } from '../native/xen.ts'
 import { Xcld } from './daemon/xcld.ts'
 import { OPTIONS, type OptionName } from './option-table.ts'
 import { type Options, optionsFrom } from './options.ts'
-import { EXIT, explain } from './output/errors.ts'
+import { EXIT, explain, Refused } from './output/errors.ts'
 
 const NAME = 'xcld'
 const PURPOSE = 'The toolstack daemon behind xcl, which starts it when it is needed.'
@@ -49,6 +50,7 @@ async function serve(options: Options): Promise<number> {
   try {
     // First of all: a second instance must not touch what the first one serves.
     const pidFile = PidFile.lock(options.pidFile)
+    const stateLock = lockState(options.stateDir)
     const { log, reopen } = openLog({ name: NAME, level: logLevel, file: logFile })
     const hypervisor = openXen()
     const xcld = new Xcld(
@@ -82,6 +84,7 @@ async function serve(options: Options): Promise<number> {
     notify('STOPPING=1')
     xcld.stop()
     hypervisor.close()
+    stateLock.release()
     pidFile.release()
     return 0
   } catch (error) {
@@ -93,6 +96,21 @@ async function serve(options: Options): Promise<number> {
     // Who started us only wanted one to run.
     await reportEnded(code, isRunning ? '' : text)
     return code
+  }
+}
+
+/** Two daemons with the same domains would undo each other's creations. */
+function lockState(stateDir: string): PidFile {
+  try {
+    const lock = PidFile.lock(join(stateDir, 'lock'))
+    lock.write(process.pid)
+    return lock
+  } catch (error) {
+    if (!(error instanceof AlreadyRunning)) throw error
+    throw new Refused(
+      `another xcld${error.pid === undefined ? '' : ` (pid ${error.pid})`} follows the domains in ${stateDir}`,
+      'stop it, or give this one a --state-dir of its own',
+    )
   }
 }
 

@@ -57,18 +57,17 @@ export const create: CommandSpec = {
 async function createOne(invocation: Invocation, config: DomainConfig): Promise<void> {
   const { toolstack, session, options } = invocation
   const escapeCode = escapeFrom(options.value('escape'))
-  const requested = session.receivedAtMs
   const created = await createDomain(toolstack, config, {
     signal: session.signal,
+    requestedAtMs: session.receivedAtMs,
     isLeftPaused: options.has('paused'),
     ...(options.has('console') && {
       beforeUnpause: (domid) =>
         attachNewConsole(toolstack, session, domid, { escapeCode, isReadOnly: false }),
     }),
   })
-  const { name, domid, uuid, stepMs } = created
+  const { name, domid, uuid, totalMs, stepMs } = created
   if (options.has('timing')) {
-    const totalMs = toolstack.clock() - requested
     session.stdout(`${JSON.stringify({ name, domid, totalMs, steps: stepMs })}\n`)
   } else if (options.has('json')) {
     session.stdout(`${JSON.stringify({ name, domid, uuid })}\n`)

@@ -101,8 +101,12 @@ const UNSAID = new Set(['a blank', 'a comment', 'text'])
 
 function describe(error: ParserError): string {
   const wanted = new Set((error.expected ?? []).map(nameOf).filter((name) => !UNSAID.has(name)))
-  const found = error.found === null ? 'the end of the file' : JSON.stringify(error.found)
-  return `expected ${[...wanted].sort().join(' or ')}, found ${found}`
+  return `expected ${[...wanted].sort().join(' or ')}, found ${nameOfFound(error.found)}`
+}
+
+function nameOfFound(found: string | null): string {
+  if (found === null) return 'the end of the file'
+  return found === '\n' || found === '\r' ? 'the end of the line' : JSON.stringify(found)
 }
 
 function nameOf(expectation: Expectation & { readonly text?: string }): string {
@@ -118,7 +122,7 @@ function hintFor(text: string, error: ParserError): string | undefined {
   if (/^\s*$/.test(before) && error.found !== null && /[A-Z]/.test(error.found)) {
     return 'names of options are written in lower case'
   }
-  return /=\s*$/.test(before) && error.found !== null
+  return /=\s*$/.test(before) && /\S/.test(error.found ?? '')
     ? 'xl.cfg is not Python: no expressions, and words stand in quotes'
     : undefined
 }

@@ -23,6 +23,8 @@ export interface CreateOptions {
   readonly isLeftPaused?: boolean
   /** Runs when the domain is complete and not yet unpaused: a console is attached there. */
   readonly beforeUnpause?: (domid: Domid) => Promise<void>
+  /** When it was asked for, by the toolstack's clock; else it was now. */
+  readonly requestedAtMs?: number
   /** Ends in a row that came too soon, when this is a restart. */
   readonly quickDeaths?: number
 }
@@ -31,7 +33,7 @@ export interface Created {
   readonly domid: Domid
   readonly uuid: string
   readonly name: string
-  /** ms from the call to the end of the last step. */
+  /** ms from the request to the end of the last step. */
   readonly totalMs: number
   readonly stepMs: StepTimes
 }
@@ -177,7 +179,7 @@ export async function createDomain(
   options: CreateOptions = {},
 ): Promise<Created> {
   const { names, log, clock } = toolstack
-  const begin = clock()
+  const begin = options.requestedAtMs ?? clock()
   const uuid = config.uuid ?? randomUUID()
   const store = await toolstack.store.client()
   await names.refreshed()
@@ -271,16 +273,23 @@ function checkFile(what: string, path: string): void {
   }
 }
 
-/** A loader that does not like the image is the configuration's fault, not Xen's. */
-const IMAGE_CODES = new Set(['EINVAL', 'ENOEXEC', 'ENOENT', 'ENOSYS', 'EOPNOTSUPP'])
+/** Steps of the builder that fail because of the files they are given. */
+const IMAGE_OPS: ReadonlySet<string> = new Set([
+  'dom_kernel_file',
+  'dom_module_file',
+  'dom_parse_image',
+])
 
+/** A loader that does not like the image is the configuration's fault, not Xen's. */
 function explained(error: unknown, config: DomainConfig): unknown {
-  if (!(error instanceof XenError)) return error
-  if (!error.op.startsWith('xc_dom_') || !IMAGE_CODES.has(error.code)) return error
+  if (!(error instanceof XenError) || !IMAGE_OPS.has(error.op) || error.code === 'ENOMEM') {
+    return error
+  }
+  const other = config.type === 'pv' ? 'pvh' : 'pv'
   return new ConfigError(
-    `${config.name}: kernel ${config.kernel} cannot be loaded as a ${config.type} guest: ${error.message}`,
+    `${config.name} cannot be created from ${config.kernel} as ${config.type}: ${error.message}`,
     undefined,
-    config.type === 'pv' ? 'is it a PV kernel? try type = "pvh"' : undefined,
+    `is it another kind of kernel? try type = "${other}"`,
   )
 }
 
