@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <string_view>
 
 #include "errors.h"
 
@@ -11,6 +12,16 @@ namespace xcl {
 namespace {
 
 thread_local std::string lastError;
+
+// "panic: FILE.c:LINE: FUNCTION: what happened" to what happened.
+std::string withoutPlace(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  constexpr std::string_view kPanic = "panic: ";
+  if (!text.starts_with(kPanic)) return text;
+  const size_t line = text.find(": ", kPanic.size());
+  const size_t function = line == std::string::npos ? line : text.find(": ", line + 2);
+  return function == std::string::npos ? text : text.substr(function + 2);
+}
 
 }  // namespace
 
@@ -29,8 +40,7 @@ void XenLog::onMessage(xentoollog_logger*, xentoollog_level level, int, const ch
   const int error = errno;
   char text[512];
   vsnprintf(text, sizeof(text), format, arguments);
-  lastError = text;
-  while (!lastError.empty() && lastError.back() == '\n') lastError.pop_back();
+  lastError = withoutPlace(text);
   errno = error;
 }
 
