@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest'
+import type { Domid } from '../../../native/hypervisor.ts'
+import { aStore } from './a-store.ts'
+
+test('ids are per connection, from 1 on, and none is given twice at a time', () => {
+  const store = aStore()
+  const one = store.socket()
+  const other = store.socket()
+  expect([one.start(), one.start(), other.start()]).toEqual([1, 2, 1])
+  expect(store.store.findTransaction(other.connection, 2)).toBe(0)
+  expect(one.abort(1)).toBe('OK')
+  expect(one.start()).toBe(3)
+  expect(store.store.findTransaction(one.connection, 1)).toBe(0)
+})
+
+test('a guest has at most as many open as its quota says', () => {
+  const store = aStore()
+  const guest = store.guest(5)
+  for (let i = 0; i < 10; i++) guest.start()
+  expect(store.store.startTransaction(guest.connection)).toBe('ENOSPC')
+  guest.abort(4)
+  expect(guest.start()).toBe(11)
+  expect(store.store.usageOf(5 as Domid).transactions).toBe(10)
+})
+
+test('a connection that is reset loses its transactions and may go on', () => {
+  const store = aStore()
+  const guest = store.guestAtHome(5)
+  const before = store.store.figures()
+  const tx = guest.start()
+  guest.write('a/b', '1', tx)
+  guest.watch('x/y', 't')
+  store.store.resetConnection(guest.connection)
+  expect(store.store.figures()).toEqual(before)
+  expect(store.store.findTransaction(guest.connection, tx)).toBe(0)
+  const next = guest.start()
+  guest.write('a', '1', next)
+  expect(guest.commit(next)).toBe('OK')
+})
