@@ -17,14 +17,13 @@ const LAST_TX_ID = 4
 
 const OPEN = 1
 const PRIVILEGED = 2
-const CAPACITY = 2 ** 20
 
 export class Connections {
   readonly #rows: RowTable
   readonly #who = { domid: DOM0, isPrivileged: false }
 
-  constructor(memory: StateMemory) {
-    this.#rows = new RowTable(memory, 'store.connections', STRIDE, CAPACITY)
+  constructor(memory: StateMemory, capacity: number) {
+    this.#rows = new RowTable(memory, 'store.connections', STRIDE, capacity)
   }
 
   open(connection: number, who: Principal): void {

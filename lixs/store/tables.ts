@@ -16,6 +16,8 @@ import { Watches } from './watches.ts'
 
 /** How much may ever be kept; the defaults are for some ten thousand guests, many times over. */
 export interface StoreCapacity {
+  /** Largest connection number + 1. */
+  readonly connections: number
   readonly nodes: number
   readonly watches: number
   readonly permLists: number
@@ -25,6 +27,7 @@ export interface StoreCapacity {
 }
 
 export const DEFAULT_CAPACITY: StoreCapacity = {
+  connections: 2 ** 20,
   nodes: 4 * 2 ** 20,
   watches: 2 ** 21,
   permLists: 2 ** 20,
@@ -47,7 +50,7 @@ export class StoreTables {
   constructor(memory: StateMemory, quotas: Quotas, sink: EventSink, capacity: StoreCapacity) {
     this.domains = new DomainRecords(memory)
     this.quota = new QuotaCheck(quotas, this.domains)
-    this.connections = new Connections(memory)
+    this.connections = new Connections(memory, capacity.connections)
     this.arena = new ValueArena(memory, 'store.arena', capacity.arenaBytes)
     this.perms = new Perms(memory, capacity.permLists, this.arena, this.domains)
     this.nodes = new NodeTable(memory, capacity.nodes, this.domains)

@@ -18,12 +18,13 @@ export interface TestStoreOptions {
 }
 
 const CAPACITY = {
-  nodes: 2 ** 17,
-  watches: 2 ** 14,
-  permLists: 2 ** 14,
-  transactions: 2 ** 12,
-  transactionNodes: 2 ** 16,
-  arenaBytes: 2 ** 26,
+  connections: 2 ** 10,
+  nodes: 2 ** 13,
+  watches: 2 ** 12,
+  permLists: 2 ** 12,
+  transactions: 2 ** 10,
+  transactionNodes: 2 ** 12,
+  arenaBytes: 2 ** 23,
 }
 
 /** Makes a store in its own memory, both gone when the test ends. */

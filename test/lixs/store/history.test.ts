@@ -62,7 +62,7 @@ interface Open {
   readonly done: [Operation, string][]
 }
 
-test.prop([fc.array(step, { maxLength: 80 })], { numRuns: 300 })(
+test.prop([fc.array(step, { maxLength: 60 })], { numRuns: 150 })(
   'what is committed is as if it had been done at that moment, as a whole',
   (history) => {
     const memories = [StateMemory.anonymous(2 ** 30), StateMemory.anonymous(2 ** 30)]
@@ -70,6 +70,8 @@ test.prop([fc.array(step, { maxLength: 80 })], { numRuns: 300 })(
     const clients = connect(real)
     const shadows = connect(serial)
     const open: (Open | undefined)[] = []
+    const answers: string[] = []
+    const expected: string[] = []
     for (const { client: index, action, isInside, operation: todo } of history) {
       const client = clients[index] as Client
       const shadow = shadows[index] as Client
@@ -80,21 +82,23 @@ test.prop([fc.array(step, { maxLength: 80 })], { numRuns: 300 })(
         if (isInside && current !== undefined) {
           current.done.push([todo, perform(client, todo, current.tx)])
         } else {
-          expect(perform(client, todo, 0)).toBe(perform(shadow, todo, 0))
+          answers.push(perform(client, todo, 0))
+          expected.push(perform(shadow, todo, 0))
         }
       } else if (current !== undefined) {
         open[index] = undefined
         if (action === 'abort') client.abort(current.tx)
         else if (client.commit(current.tx) === 'OK') {
           for (const [done, answer] of current.done) {
-            expect(`${done.op} ${done.path}: ${perform(shadow, done, 0)}`).toBe(
-              `${done.op} ${done.path}: ${answer}`,
-            )
+            answers.push(`${done.op} ${done.path}: ${answer}`)
+            expected.push(`${done.op} ${done.path}: ${perform(shadow, done, 0)}`)
           }
         }
+        answers.push(...dump(clients[0] as Client))
+        expected.push(...dump(shadows[0] as Client))
       }
-      expect(dump(clients[0] as Client)).toEqual(dump(shadows[0] as Client))
     }
+    expect(answers).toEqual(expected)
     for (const memory of memories) memory.close()
   },
 )
@@ -112,7 +116,7 @@ const life = fc.oneof(
   },
 )
 
-test.prop([fc.array(life, { maxLength: 100 })], { numRuns: 300 })(
+test.prop([fc.array(life, { maxLength: 100 })], { numRuns: 150 })(
   'usage is never below zero, and zero with everything else once all is dropped',
   (history) => {
     const memory = StateMemory.anonymous(2 ** 30)
@@ -148,7 +152,7 @@ test.prop([fc.array(life, { maxLength: 100 })], { numRuns: 300 })(
       }
       for (const domid of [0, 5, 6]) {
         const usage = store.store.usageOf(domid as Domid)
-        for (const used of Object.values(usage)) expect(used).toBeGreaterThanOrEqual(0)
+        if (Math.min(...Object.values(usage)) < 0) expect(usage).toBe('zero or more')
       }
     }
     for (const client of clients) client.close()
