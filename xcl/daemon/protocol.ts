@@ -20,13 +20,13 @@ export const CLIENT_DETACHED = 5
 /** Kinds of frames to the client. */
 export const TO_STDOUT = 1
 export const TO_STDERR = 2
-export const TO_EXIT = 3
+const TO_EXIT = 3
 export const TO_READ_STDIN = 4
-export const TO_ATTACH = 5
+const TO_ATTACH = 5
 
 /** Longest payload; a request may be longer. */
 export const FRAME_MAX = 65536
-export const REQUEST_MAX = 1024 * 1024
+const REQUEST_MAX = 1024 * 1024
 
 const HEADER = 8
 const VERSION = '1'
