@@ -33,6 +33,7 @@ import { Exchange } from './process/exchange.ts'
 import { ParsedPath } from './store/path.ts'
 import type { Quotas } from './store/quota.ts'
 import { type Principal, Store } from './store/store.ts'
+import type { StoreCapacity } from './store/tables.ts'
 
 /** What the rings of this daemon have to be made with. */
 export const RING_OPTIONS = {
@@ -52,6 +53,8 @@ export interface DaemonParts {
   /** Undefined without a hypervisor: then no domain can be introduced. */
   readonly domains: Pick<DomainControl, 'list' | 'info'> | undefined
   readonly quotas: Quotas
+  /** How much the store can keep at all; undefined: enough for tens of thousands of guests. */
+  readonly capacity?: StoreCapacity
   readonly timers: Timers
   readonly log: Logger
   readonly processLog: Pick<ProcessLog, 'switchTo'>
@@ -86,6 +89,7 @@ export class Daemon {
       domainExists: (domid: Domid) =>
         parts.domains === undefined || parts.domains.info(domid) !== undefined,
       keepOrphans: settings.keepOrphans,
+      ...(parts.capacity === undefined ? {} : { capacity: parts.capacity }),
     })
     const connections = new Connections(rings, store, quotas, settings.privilegedDomid)
     events.serve(connections)

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { Daemon, type DaemonSettings } from '../../lixs/daemon.ts'
 import { DEFAULT_QUOTAS, type Quotas } from '../../lixs/store/quota.ts'
+import type { StoreCapacity } from '../../lixs/store/tables.ts'
 import { opName } from '../../lixs/wire/ops.ts'
 import type { DomainInfo, Domid } from '../../native/hypervisor.ts'
 import { VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
@@ -10,6 +11,20 @@ import { type Incoming, type Sent, TestRings } from './test-rings.ts'
 import { TestTimers } from './test-timers.ts'
 
 const OPS = new Map(Array.from({ length: 27 }, (_, type) => [opName(type), type]))
+
+/**
+ * Room for what one test does. A test's heap is big, and V8 collects it anew whenever so much memory
+ * is reserved: with a daemon's own capacity each test would take a second.
+ */
+export const SMALL_CAPACITY: StoreCapacity = {
+  connections: 1024,
+  nodes: 16_384,
+  watches: 4096,
+  permLists: 4096,
+  transactions: 1024,
+  transactionNodes: 16_384,
+  arenaBytes: 2 ** 23,
+}
 
 /** Text with `|` for NUL, to bytes. */
 export function bytesOf(text: string): Buffer {
@@ -137,6 +152,7 @@ export function aConversation(options: ConversationOptions = {}): Conversation {
       rings,
       domains: options.hasHypervisor === false ? undefined : control,
       quotas,
+      capacity: SMALL_CAPACITY,
       timers,
       log,
       processLog: { switchTo: (file) => logged.push(`switched to ${file}`) },

@@ -11,7 +11,7 @@ import type { DomainInfo, Domid } from '../../native/hypervisor.ts'
 import { GNTTAB_RESERVED_XENSTORE, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
 import { type GuestEnd, type Loopback, openLoopback } from '../../native/loopback.ts'
 import { StateMemory } from '../../native/os/state-memory.ts'
-import { aDomain } from './a-conversation.ts'
+import { aDomain, SMALL_CAPACITY } from './a-conversation.ts'
 import { aFolder } from './a-socket-peer.ts'
 
 const RING_BYTES = 1024
@@ -47,12 +47,18 @@ export function aDaemon(
   const daemon = new Daemon(
     {
       memory,
-      rings: loopback.rings('xenstore', { memory, ...RING_OPTIONS }),
+      rings: loopback.rings('xenstore', {
+        memory,
+        maxConnections: 1000,
+        maxQueuedBytes: 2 ** 24,
+        virqs: RING_OPTIONS.virqs,
+      }),
       domains: {
         info: (domid: Domid) => domains.get(domid),
         list: () => [...domains.values()].sort((a, b) => a.domid - b.domid),
       },
       quotas: { ...DEFAULT_QUOTAS, ...options.quotas },
+      capacity: SMALL_CAPACITY,
       timers: systemTimers,
       log: pino({ level: 'silent' }),
       processLog: { switchTo: () => undefined },
