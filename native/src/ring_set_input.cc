@@ -1,5 +1,6 @@
 // The way in: from rings and sockets into the batch.
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #include "ring_set.h"
@@ -10,6 +11,12 @@ namespace {
 
 // So many messages of one connection in one batch at most; more of them wait for the next.
 constexpr int kPasses = 32;
+
+// Types below zero are what native code itself reports: no guest may forge one. Nothing above 2^31 is
+// served either way.
+void keepTypePositive(int32_t* wire) {
+  if (wire[0] < 0) wire[0] = INT32_MAX;
+}
 
 uint32_t wordsFor(uint32_t wireBytes) {
   // The wire image begins at the record's third word.
@@ -125,6 +132,7 @@ RingSet::Take RingSet::takeRequest(uint32_t id) {
       reader.peek(0, wire, total);
       // The guest may have changed the header meanwhile; what was checked is what counts.
       std::memcpy(wire, &header, sizeof(header));
+      keepTypePositive(wire);
       reader.consume(total);
       touch(id);
       return countTaken(id);
@@ -165,6 +173,7 @@ RingSet::Take RingSet::takeChained(uint32_t id) {
   int32_t* wire = beginRecord(id, total);
   if (wire == nullptr) return Take::kNoRoom;
   pool_.takeFront(input, wire, total);
+  keepTypePositive(wire);
   return countTaken(id);
 }
 
@@ -194,6 +203,7 @@ RingSet::Take RingSet::takeSocket(uint32_t id) {
         int32_t* wire = beginRecord(id, kWireHeaderBytes + header.len);
         if (wire != nullptr) {
           std::memcpy(wire, scratch_.data(), scratchBytes_);
+          keepTypePositive(wire);
           return countTaken(id);
         }
       }
