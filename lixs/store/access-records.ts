@@ -62,7 +62,7 @@ export class AccessRecords {
 
   /** @returns 0 when the transaction has none of this node */
   find(tx: number, node: number): number {
-    const hash = hashPair(0, tx, node)
+    const hash = hashPair(this.#index.seed, tx, node)
     for (let id = this.#index.first(hash); id !== 0; id = this.#index.next(id)) {
       if (this.#rows.get(id, NODE) === node && this.#rows.get(id, TRANSACTION) === tx) return id
     }
@@ -75,7 +75,7 @@ export class AccessRecords {
     if (id === 0) return 0
     this.#rows.set(id, TRANSACTION, tx)
     this.#rows.set(id, NODE, node)
-    this.#index.insert(id, hashPair(0, tx, node))
+    this.#index.insert(id, hashPair(this.#index.seed, tx, node))
     return id
   }
 

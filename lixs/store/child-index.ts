@@ -1,9 +1,6 @@
 /**
  * From (parent, name) to the child's id, ghosts included. Looking never inserts.
- *
- * The seed is drawn once per store, so that a guest cannot pick names that share a bucket.
  */
-import { randomInt } from 'node:crypto'
 import type { StateMemory } from '../../native/os/state-memory.ts'
 import { HashIndex, hashBytes } from './hash-index.ts'
 import type { NodeTable } from './node-table.ts'
@@ -13,15 +10,11 @@ export class ChildIndex {
   readonly #index: HashIndex
   readonly #nodes: NodeTable
   readonly #arena: ValueArena
-  readonly #seed: number
 
   constructor(memory: StateMemory, capacity: number, nodes: NodeTable, arena: ValueArena) {
     this.#index = new HashIndex(memory, 'store.children', capacity)
     this.#nodes = nodes
     this.#arena = arena
-    const seed = memory.int32('store.children.seed', 1)
-    if (seed[0] === 0) seed[0] = randomInt(1, 2 ** 31)
-    this.#seed = seed[0] as number
   }
 
   /** @returns node or ghost; 0 when there is neither */
@@ -50,6 +43,7 @@ export class ChildIndex {
   }
 
   #hash(parent: number, bytes: Uint8Array, start: number, end: number): number {
-    return hashBytes(this.#seed ^ Math.imul(parent, 0x9e3779b1), bytes, start, end)
+    const seed = this.#index.seed ^ Math.imul(parent, 0x9e3779b1)
+    return hashBytes(seed, bytes, start, end)
   }
 }

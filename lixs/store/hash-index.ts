@@ -12,12 +12,14 @@
  *
  * @see W. Litwin, "Linear hashing: a new tool for file and table addressing", 1980
  */
+import { randomInt } from 'node:crypto'
 import type { StateMemory } from '../../native/os/state-memory.ts'
 
 const SIZE = 0
 const BUCKETS = 1
 /** 2^level - 1. */
 const MASK = 2
+const SEED = 3
 const HEADER = 16
 const FIRST_BUCKETS = 16
 
@@ -34,7 +36,13 @@ export class HashIndex {
     if (this.#buckets[BUCKETS] === 0) {
       this.#buckets[BUCKETS] = FIRST_BUCKETS
       this.#buckets[MASK] = FIRST_BUCKETS - 1
+      this.#buckets[SEED] = randomInt(2 ** 31)
     }
+  }
+
+  /** Drawn once: hashes begin with it, so that no guest can choose keys that share a bucket. */
+  get seed(): number {
+    return this.#buckets[SEED] as number
   }
 
   get size(): number {

@@ -90,7 +90,7 @@ export class Perms {
   intern(count: number): number {
     const draft = this.#draft
     const words = count * WORDS_PER_ENTRY
-    let hash = count
+    let hash = this.#index.seed ^ count
     for (let i = 0; i < words; i += 2) {
       hash = hashPair(hash, draft[i] as number, draft[i + 1] as number)
     }

@@ -71,14 +71,14 @@ export class Transactions {
     rows.set(slot, NEXT, first)
     if (first !== 0) rows.set(first, PREVIOUS, slot)
     connections.setFirstTransaction(connection, slot)
-    this.#index.insert(slot, hashPair(0, connection, txId | 0))
+    this.#index.insert(slot, hashPair(this.#index.seed, connection, txId | 0))
     domains.addTransactions(who.domid, 1)
     return txId
   }
 
   /** @returns the slot; 0 when this connection has no such transaction */
   find(connection: number, txId: number): number {
-    const hash = hashPair(0, connection, txId | 0)
+    const hash = hashPair(this.#index.seed, connection, txId | 0)
     for (let slot = this.#index.first(hash); slot !== 0; slot = this.#index.next(slot)) {
       if (
         this.#rows.get(slot, TX_ID) >>> 0 === txId >>> 0 &&

@@ -213,7 +213,7 @@ export class Watches {
   }
 
   #hash(connection: number, node: number, token: Uint8Array, start: number, end: number): number {
-    return hashBytes(hashPair(0, connection, node), token, start, end)
+    return hashBytes(hashPair(this.#index.seed, connection, node), token, start, end)
   }
 
   #link(id: number, node: number, connection: number): void {
