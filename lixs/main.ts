@@ -108,7 +108,7 @@ async function start(options: Options): Promise<void> {
   }
   notify(`READY=1\nMAINPID=${process.pid}`)
   const { hypervisor, socketPath } = options
-  log.info({ pid: process.pid, socketPath, hypervisor, files }, 'serving')
+  log.info({ socketPath, hypervisor, files }, 'serving')
 }
 
 /** Two daemons would take turns in replacing each other's socket: the first one keeps it. */

@@ -31,6 +31,8 @@ export interface RunningDaemon {
   connect(): Promise<XenstoreClient>
   /** A domain with a ring, not yet introduced. */
   guest(domid: number): RingGuest
+  /** The kernel of the domain that the daemon runs in. */
+  self(): RingGuest
   /** A domain is gone: Xen forgets it and says that something happened. */
   die(domid: number): void
   stop(): void
@@ -43,6 +45,7 @@ export function aDaemon(
   const socketPath = join(folder.path, 'socket')
   const memory = StateMemory.anonymous()
   const loopback = openLoopback()
+  const self = new RingGuest(loopback.self())
   const domains = new Map<number, DomainInfo>([[0, aDomain(0)]])
   const daemon = new Daemon(
     {
@@ -85,6 +88,7 @@ export function aDaemon(
       domains.set(domid, aDomain(domid))
       return new RingGuest(loopback.guest(domid as Domid, GNTTAB_RESERVED_XENSTORE))
     },
+    self: () => self,
     die(domid) {
       domains.delete(domid)
       loopback.removeDomain(domid as Domid)
