@@ -51,6 +51,8 @@ interface Followed {
   watch: StoreWatch | undefined
   /** Number of the last scan in which the domain was there. */
   seenInScan: number
+  /** Settles when its keys have been read for the first time. */
+  reading: Promise<void> | undefined
   isReading: boolean
   /** Its keys changed and are still to be read. */
   isDirty: boolean
@@ -80,6 +82,7 @@ export class Consoles {
 
   /**
    * Follows the domains through this connection, from now on and in place of any earlier one.
+   * Settles when the consoles that are there are served.
    *
    * @throws XenstoreError, XenstoreConnectionLost when the two watches cannot be set
    */
@@ -90,8 +93,9 @@ export class Consoles {
       watchChanges(store, '@introduceDomain', () => this.#introduced()),
       watchChanges(store, '@releaseDomain', () => this.#pace.request()),
     ])
-    for (const followed of this.#followed.values()) this.#follow(followed)
+    for (const followed of this.#followed.values()) followed.reading = this.#follow(followed)
     this.#scan()
+    await Promise.all([...this.#followed.values()].map(({ reading }) => reading))
   }
 
   /** The connection has ended; consoles are served on, nothing new is learnt until `useStore`. */
@@ -109,7 +113,7 @@ export class Consoles {
   /** The console of a domain, also of one that no event has told of yet. */
   find(domid: Domid): GuestConsole | undefined {
     const known = this.#followed.get(domid)
-    const info = domid < FIRST_GUEST ? undefined : this.#parts.domains.info(domid)
+    const info = domid < FIRST_GUEST ? undefined : this.#info(domid)
     if (known !== undefined && known.console.uuid === info?.uuid) return known.console
     if (known !== undefined) this.#close(known)
     if (info === undefined || info.isDying) return undefined
@@ -183,18 +187,29 @@ export class Consoles {
     }
   }
 
+  /** Undefined also when the hypervisor did not answer. */
+  #info(domid: Domid): DomainInfo | undefined {
+    try {
+      return this.#parts.domains.info(domid)
+    } catch (error) {
+      this.#parts.log.error({ domid, err: error }, 'cannot ask for the domain')
+      return undefined
+    }
+  }
+
   #open(info: DomainInfo, isNew: boolean): Followed {
     const followed: Followed = {
       console: this.#parts.open(info.domid, info.uuid, isNew),
       watch: undefined,
       seenInScan: this.#scans,
+      reading: undefined,
       isReading: false,
       isDirty: false,
       isClosed: false,
     }
     this.#followed.set(info.domid, followed)
     this.#newest = info.domid
-    this.#follow(followed)
+    followed.reading = this.#follow(followed)
     return followed
   }
 
@@ -207,9 +222,9 @@ export class Consoles {
   }
 
   /** Watches a console's keys and reads them, all in one round trip. */
-  #follow(followed: Followed): void {
+  #follow(followed: Followed): Promise<void> {
     const store = this.#store
-    if (store === undefined) return
+    if (store === undefined) return Promise.resolve()
     const { domid } = followed.console
     watchChanges(store, consolePath(domid), () => this.#keysChanged(followed)).then(
       (watch) => {
@@ -219,7 +234,7 @@ export class Consoles {
       },
       (error: unknown) => this.#refused(domid, error, store),
     )
-    this.#read(followed, store)
+    return this.#read(followed, store)
   }
 
   /** One change often comes with others (libxl writes eight keys): they are read together. */
@@ -259,7 +274,7 @@ export class Consoles {
   }
 
   #isGone(followed: Followed): boolean {
-    const info = this.#parts.domains.info(followed.console.domid)
+    const info = this.#info(followed.console.domid)
     return info === undefined || info.isDying || info.uuid !== followed.console.uuid
   }
 

@@ -21,6 +21,7 @@ const EXIT_FAILED = 1
 const EXIT_USAGE = 2
 /** Privileges. */
 const EXIT_REFUSED = 5
+const EXIT_DEFECT = 70
 
 const PURPOSE =
   'Serves the consoles of Xen guests: to log files, to terminals, to everybody who attaches.'
@@ -83,6 +84,10 @@ async function serve(program: string, options: Options): Promise<number> {
     process.on('SIGHUP', () => {
       reopen()
       daemon.reopenLogs()
+    })
+    process.on('uncaughtException', (error) => {
+      log.fatal({ err: error }, 'a defect; ending')
+      process.exit(EXIT_DEFECT)
     })
     const stopped = stopSignal()
     notify('READY=1')
