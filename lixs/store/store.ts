@@ -33,7 +33,7 @@ export type { Principal } from './principal.ts'
 /** An open transaction: index of its record; 0 = none. */
 export type TransactionSlot = number
 
-export interface StoreOptions {
+interface StoreOptions {
   /** Asked when SET_PERMS names a domain without record: does Xen know it? */
   readonly domainExists: (domid: Domid) => boolean
   /** -K: nodes of a dead domain go to dom0 instead of being deleted. */
@@ -355,7 +355,7 @@ export class Store {
 }
 
 /** What one domain uses of what the quotas limit. */
-export interface DomainUsage {
+interface DomainUsage {
   readonly nodes: number
   readonly watches: number
   readonly transactions: number
@@ -363,7 +363,7 @@ export interface DomainUsage {
 }
 
 /** How much of each kind the store holds. */
-export interface StoreFigures {
+interface StoreFigures {
   /** Existing nodes and ghosts, the special ones and the hidden root included. */
   readonly nodes: number
   readonly watches: number

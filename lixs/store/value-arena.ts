@@ -197,7 +197,7 @@ export class ValueArena {
 }
 
 /** Copies `length` bytes; a loop while that is faster than making a view. */
-export function copyBytes(
+function copyBytes(
   from: Uint8Array,
   fromAt: number,
   into: Uint8Array,

@@ -54,9 +54,13 @@ class TestHypervisor implements Pick<Hypervisor, 'domains' | 'builder'> {
       this.calls.push('list')
       return [...this.#daemon.domains.values()]
     },
-    host: () => {
-      throw new Error('not asked for by xcl')
-    },
+    host: () => ({
+      version: '4.17.0',
+      totalMemoryKiB: 2 ** 22,
+      freeMemoryKiB: 2 ** 21,
+      cpus: 1,
+      caps: '',
+    }),
     pause: (domid) => {
       this.#sync('pause', domid)
       this.change(domid, { isPaused: true })

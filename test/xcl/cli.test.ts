@@ -172,6 +172,11 @@ describe('create', () => {
     aFile('demo.cfg', CONFIG)
     await typed('create', 'demo.cfg')
     expect((await typed('create', 'demo.cfg')).status).toBe(4)
+    expect(await typed('create', 'demo.cfg', 'name="b"', 'memory=4000')).toEqual({
+      status: 6,
+      stdout: '',
+      stderr: 'xcl: b is to have 4000 MiB of memory, and Xen has 2048 MiB left\n',
+    })
     host.hypervisor.failing.set('build', 'ENOMEM')
     expect((await typed('create', 'demo.cfg', 'name="b"')).status).toBe(6)
   })

@@ -213,6 +213,15 @@ type_to_tty() { # NAME LINE
   printf '%s\r' "$2" > "$tty"
 }
 
+# Says a line to a guest in whichever way its toolstack offers; the guest may end by it.
+say_to() { # NAME LINE
+  if timeout 10 xenstore-exists "/local/domain/$(domid_of "$1")/console/tty"; then
+    type_to_tty "$1" "$2"
+  else
+    type_at_console "$TOOL console $1" "$2" > /tmp/said.out || [ $? != 124 ]
+  fi
+}
+
 # --- what is left behind --------------------------------------------------------------------------
 
 # Each fails rather than give nothing: two nothings would be equal.

@@ -12,7 +12,7 @@ import type { BuiltImage, DomainPorts, DomainSpec, Domid } from '../../native/hy
 import { XenError } from '../../native/xen-error.ts'
 import type { DomainConfig } from '../config/domain-config.ts'
 import type { Reservation } from '../daemon/names.ts'
-import { ConfigError, Interrupted } from '../output/errors.ts'
+import { ConfigError, Interrupted, NoRoom } from '../output/errors.ts'
 import type { Toolstack } from '../toolstack.ts'
 import { runSteps, type Step, type StepTimes } from './steps.ts'
 import { removeStoreTree, vmPath, writeStoreTree } from './store-tree.ts'
@@ -77,6 +77,7 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     name: 'domain',
     do: async (creation) => {
       const { toolstack, reservation, spec, uuid, config } = creation
+      checkMemory(toolstack, config)
       const domid = await toolstack.hypervisor.builder.create(spec)
       creation.domid = domid
       toolstack.names.expect(reservation, domid)
@@ -271,6 +272,14 @@ function checkFile(what: string, path: string): void {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
     throw new ConfigError(`${what} ${path} cannot be read: ${code}`, undefined)
   }
+}
+
+/** Xen would find out page by page, which takes seconds. */
+function checkMemory(toolstack: Toolstack, { name, memoryKiB }: DomainConfig): void {
+  const { freeMemoryKiB } = toolstack.hypervisor.domains.host()
+  if (memoryKiB <= freeMemoryKiB) return
+  const [wanted, free] = [memoryKiB, freeMemoryKiB].map((KiB) => Math.floor(KiB / 1024))
+  throw new NoRoom(`${name} is to have ${wanted} MiB of memory, and Xen has ${free} MiB left`)
 }
 
 /** Steps of the builder that fail because of the files they are given. */

@@ -68,6 +68,7 @@ async function destroy(toolstack: Toolstack, domid: Domid): Promise<void> {
   const info = toolstack.hypervisor.domains.info(domid)
   if (info === undefined) throw new NoSuchDomain(String(domid))
   const begin = toolstack.clock()
+  const name = toolstack.names.nameOf(domid)
   const managed = toolstack.lifeCycle.begin(domid)
   try {
     await removeAll(toolstack, store, info)
@@ -78,7 +79,7 @@ async function destroy(toolstack: Toolstack, domid: Domid): Promise<void> {
   if (managed === undefined) removeLibxlFiles(domid, info.uuid)
   toolstack.lifeCycle.finish(domid)
   const totalMs = toolstack.clock() - begin
-  toolstack.log.info({ domid, domain: managed?.config.name, totalMs }, 'domain destroyed')
+  toolstack.log.info({ domid, domain: name, totalMs }, 'domain destroyed')
 }
 
 async function removeAll(

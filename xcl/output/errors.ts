@@ -92,6 +92,11 @@ export class Refused extends Error {
   }
 }
 
+/** The host has not got what a domain needs. */
+export class NoRoom extends Error {
+  override readonly name = 'NoRoom'
+}
+
 /** Several domains were asked for and some went well; each failure was told when it happened. */
 export class BatchFailed extends Error {
   override readonly name = 'BatchFailed'
@@ -118,6 +123,7 @@ export function explain(error: unknown): Explanation {
   if (error instanceof TimedOut) return explanation('timeout', EXIT.timeout, error)
   if (error instanceof Interrupted) return explanation('interrupted', EXIT.interrupted, error)
   if (error instanceof Refused) return explanation('refused', EXIT.failed, error)
+  if (error instanceof NoRoom) return explanation('no-room', EXIT.noRoom, error)
   if (error instanceof BatchFailed) return explanation('batch', EXIT.batch, error)
   if (error instanceof XenError) return explainXen(error)
   if (error instanceof XenstoreUnreachable) return explainUnreachable(error)

@@ -9,7 +9,7 @@ import type { Domid } from '../../../native/hypervisor.ts'
 import { StateMemory } from '../../../native/os/state-memory.ts'
 
 /** How a test's domains are: which exist for Xen, and whether orphans are kept. */
-export interface TestStoreOptions {
+interface TestStoreOptions {
   readonly quotas?: Partial<Quotas>
   readonly keepOrphans?: boolean
   /** Domains that Xen knows though nobody has introduced them; all of them unless told. */

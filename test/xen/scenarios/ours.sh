@@ -17,7 +17,7 @@ for type in pv pvh; do
   cycle_leaves_nothing $type
   guest_ends_itself $type "off-$type" poweroff
   guest_ends_itself $type "crash-$type" crash
-  guest_reboots $type "again-$type" type_to_tty "again-$type" reboot
+  guest_reboots $type "again-$type" say_to "again-$type" reboot
   remember writing
   guest_dies_writing $type "writing-$type"
   nothing_left writing "a $type guest destroyed while it wrote"
