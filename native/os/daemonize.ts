@@ -20,7 +20,7 @@ type Report =
   | { readonly kind: 'ended'; readonly code: number; readonly sentence: string }
 
 /** How the start of the background process ended. */
-export interface BackgroundStart {
+interface BackgroundStart {
   /** Exit code to leave with. */
   readonly code: number
   /** What to tell the person; empty when there is nothing to say. */

@@ -15,7 +15,7 @@ export interface ProcessLog {
   switchTo(file: string): void
 }
 
-export interface LogOptions {
+interface LogOptions {
   /** Program's name, in every line. */
   readonly name: string
   readonly level: LogLevel

@@ -40,15 +40,15 @@ export class RingHarness {
   batches = 0
   /** Called for every record, while the batch is handled. */
   answer: (record: Noted) => void = () => {}
-  readonly #memory: StateMemory
+  readonly memory: StateMemory
   readonly #kind: 'xenstore' | 'console'
 
   constructor(options: HarnessOptions = {}) {
     this.#kind = options.kind ?? 'xenstore'
     this.loopback = openLoopback()
-    this.#memory = StateMemory.anonymous(2 ** 30)
+    this.memory = StateMemory.anonymous(2 ** 30)
     this.rings = this.loopback.rings(this.#kind, {
-      memory: this.#memory,
+      memory: this.memory,
       maxConnections: options.maxConnections ?? 64,
       maxQueuedBytes: options.maxQueuedBytes ?? 2 ** 22,
       virqs: options.virqs ?? [],
@@ -87,7 +87,7 @@ export class RingHarness {
 
   close(): void {
     this.rings.close()
-    this.#memory.close()
+    this.memory.close()
   }
 
   #note(batch: Batch): void {

@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Domid, Gref } from '../../native/hypervisor.ts'
+import { VIRQ_CON_RING, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
+import {
+  BATCH_DATA,
+  BATCH_DRAINED,
+  BATCH_VIRQ,
+  CONNECTION_PAUSED,
+  CONNECTION_QUEUED_BYTES,
+  CONNECTION_WORDS,
+  type ConnectionId,
+} from '../../native/ring-set.ts'
+import { RingHarness } from './ring-harness.ts'
+
+const CONNECTION_BYTE = 3088
+
+let harness: RingHarness
+
+beforeEach(() => {
+  harness = new RingHarness({ kind: 'console' })
+})
+
+afterEach(() => harness.close())
+
+function printed(id: ConnectionId): string {
+  return Buffer.concat(harness.of(id).map((record) => record.payload)).toString('latin1')
+}
+
+function type(id: ConnectionId, text: string): void {
+  harness.send(id, BATCH_DATA, Buffer.from(text))
+  harness.rings.flush()
+}
+
+function setPaused(id: ConnectionId, value: number): void {
+  harness.rings.connections[id * CONNECTION_WORDS + CONNECTION_PAUSED] = value
+}
+
+describe('a console ring', () => {
+  test('attaching clears the connection byte and nothing else', () => {
+    const end = harness.loopback.guest(3 as Domid, 0 as Gref)
+    const page = new Uint8Array(end.page).fill(1)
+    harness.rings.attach(end.domid, { kind: 'gref', gref: 0 as Gref }, end.port, 0)
+    expect(page[CONNECTION_BYTE]).toBe(0)
+    expect(page.filter((byte) => byte !== 1).length).toBe(1)
+  })
+
+  test('what the guest prints comes as data, and the guest is told of the room', async () => {
+    const { ring, id } = harness.guest(1)
+    await harness.settle()
+    ring.end.takeNotifications()
+    ring.send(Buffer.from('hello\r\n'))
+    await harness.until(() => harness.of(id).length === 1)
+    expect(harness.of(id)[0]).toMatchObject({ type: BATCH_DATA, reqId: 0, txId: 0 })
+    expect(printed(id)).toBe('hello\r\n')
+    await harness.settle()
+    expect(ring.end.takeNotifications()).toBe(1)
+  })
+
+  test('a full ring comes in one piece, and much text in order over the wrap', async () => {
+    const { ring, id } = harness.guest(1)
+    const text = Array.from({ length: 3000 }, (_, i) => `line ${i}\n`).join('')
+    const bytes = Buffer.from(text)
+    for (let at = 0; at < bytes.length; ) {
+      at += ring.put(bytes.subarray(at))
+      ring.end.kick()
+      await harness.settle(1)
+    }
+    await harness.until(() => printed(id).length === text.length)
+    expect(printed(id)).toBe(text)
+    expect(harness.of(id)[0]?.payload.length).toBe(2048)
+  })
+
+  test('impossible indices are ignored, not fatal', async () => {
+    const { ring, id } = harness.guest(1)
+    ring.setProducer(2049)
+    ring.end.kick()
+    await harness.settle()
+    expect(harness.of(id).length).toBe(0)
+    ring.setProducer(0)
+    ring.send(Buffer.from('better'))
+    await harness.until(() => printed(id) === 'better')
+  })
+
+  test('a paused console is not consumed until it is resumed', async () => {
+    const { ring, id } = harness.guest(1)
+    setPaused(id, 1)
+    ring.send(Buffer.from('wait'))
+    await harness.settle()
+    expect(ring.unconsumed).toBe(4)
+    setPaused(id, 0)
+    harness.rings.resume(id)
+    await harness.until(() => printed(id) === 'wait')
+  })
+
+  test('typing more than fits goes in as the guest reads, then DRAINED', async () => {
+    const { ring, id } = harness.guest(1)
+    const text = 'typed '.repeat(500)
+    type(id, text)
+    type(id, 'end')
+    expect(ring.waiting).toBe(1024)
+    const queued = harness.rings.connections[id * CONNECTION_WORDS + CONNECTION_QUEUED_BYTES]
+    expect(queued).toBe(text.length + 3)
+    let got = ''
+    while (got.length < text.length + 3) {
+      got += ring.takeBytes(700).toString()
+      ring.end.kick()
+      await harness.settle(2)
+    }
+    expect(got).toBe(`${text}end`)
+    await harness.until(() => harness.of(id).some((record) => record.type === BATCH_DRAINED))
+  })
+
+  test('a socket has no place here', () => {
+    expect(() => harness.rings.listen('/tmp/none')).toThrow(
+      expect.objectContaining({ code: 'EOPNOTSUPP' }),
+    )
+  })
+})
+
+describe('virqs', () => {
+  test('come in a batch, each by its number', async () => {
+    const own = new RingHarness({ virqs: [VIRQ_DOM_EXC, VIRQ_CON_RING] })
+    own.loopback.fireVirq(VIRQ_CON_RING)
+    await own.until(() => own.noted.length === 1)
+    own.loopback.fireVirq(VIRQ_DOM_EXC)
+    own.loopback.fireVirq(VIRQ_DOM_EXC)
+    await own.until(() => own.noted.length >= 2)
+    await own.settle()
+    expect(own.noted.map(({ connection, type: kind, reqId }) => [connection, kind, reqId])).toEqual(
+      [
+        [-1, BATCH_VIRQ, VIRQ_CON_RING],
+        [-1, BATCH_VIRQ, VIRQ_DOM_EXC],
+        [-1, BATCH_VIRQ, VIRQ_DOM_EXC],
+      ],
+    )
+    own.close()
+  })
+
+  test('one holder at a time', () => {
+    const own = new RingHarness({ virqs: [VIRQ_DOM_EXC] })
+    expect(() =>
+      own.loopback.rings('console', {
+        memory: own.memory,
+        maxConnections: 1,
+        maxQueuedBytes: 4096,
+        virqs: [VIRQ_DOM_EXC],
+      }),
+    ).toThrow(expect.objectContaining({ op: 'evtchn_bind_virq', code: 'EEXIST' }))
+    own.close()
+  })
+})

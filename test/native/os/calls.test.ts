@@ -1,0 +1,75 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { closeFd, lockFile, raiseFileLimit, sendNotify } from '../../../native/addon.ts'
+
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'xcl-os-'))
+})
+
+afterEach(() => rmSync(folder, { recursive: true }))
+
+describe('locking a file', () => {
+  test('one at a time, also within a process, until the descriptor is closed', () => {
+    const path = join(folder, 'pid')
+    const fd = lockFile(path)
+    expect(() => lockFile(path)).toThrow(expect.objectContaining({ code: 'EAGAIN', op: 'fcntl' }))
+    closeFd(fd)
+    closeFd(lockFile(path))
+  })
+
+  test('reading the file does not lose the lock', () => {
+    const path = join(folder, 'pid')
+    const fd = lockFile(path)
+    readFileSync(path)
+    expect(() => lockFile(path)).toThrow(expect.objectContaining({ code: 'EAGAIN' }))
+    closeFd(fd)
+  })
+
+  test('another process sees the lock', () => {
+    const path = join(folder, 'pid')
+    const fd = lockFile(path)
+    const addon =
+      process.env.XCL_ADDON ?? join(process.cwd(), 'native/build/Release/xcl_native.node')
+    const script = `const a = require(${JSON.stringify(addon)}); a.setErrorClass(class { constructor(op, code) { this.code = code } });
+      try { a.lockFile(${JSON.stringify(path)}); console.log('locked') } catch (e) { console.log(e.code) }`
+    const run = () => execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' }).trim()
+    expect(run()).toBe('EAGAIN')
+    closeFd(fd)
+    expect(run()).toBe('locked')
+  })
+
+  test('a folder that is not there', () => {
+    expect(() => lockFile(join(folder, 'no', 'pid'))).toThrow(
+      expect.objectContaining({ op: 'open', code: 'ENOENT' }),
+    )
+  })
+})
+
+describe('other calls', () => {
+  test('the limit of open files is what is in force afterwards', () => {
+    const before = raiseFileLimit(0)
+    expect(before).toBeGreaterThan(0)
+    expect(raiseFileLimit(before)).toBe(before)
+  })
+
+  test('nobody listens: notifying fails by name', () => {
+    expect(() => sendNotify(join(folder, 'none'), 'READY=1')).toThrow(
+      expect.objectContaining({ code: 'ENOENT' }),
+    )
+    expect(() => sendNotify('@xcl-nobody-listens-here', 'READY=1')).toThrow(
+      expect.objectContaining({ code: 'ECONNREFUSED' }),
+    )
+    expect(() => sendNotify('/'.padEnd(200, 'x'), 'READY=1')).toThrow(
+      expect.objectContaining({ code: 'EINVAL' }),
+    )
+  })
+
+  test('closing what is not open fails by name', () => {
+    expect(() => closeFd(999_999)).toThrow(expect.objectContaining({ code: 'EBADF' }))
+  })
+})
