@@ -47,7 +47,7 @@ export const RING_OPTIONS = {
 const NOBODY: Principal = { domid: DOM0, isPrivileged: false }
 
 /** What a daemon is made of; two of them fit into one process. */
-export interface DaemonParts {
+interface DaemonParts {
   readonly memory: StateMemory
   readonly rings: RingSet
   /** Undefined without a hypervisor: then no domain can be introduced. */
@@ -103,6 +103,7 @@ export class Daemon {
     )
     const control = new Control({
       quotas,
+      store,
       log,
       processLog: parts.processLog,
       quotasChanged: () => connections.outstandingChanged(),

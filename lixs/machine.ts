@@ -9,7 +9,7 @@ import type { Options } from './options.ts'
 import { StartFailure } from './start-failure.ts'
 
 /** What the daemon runs on. */
-export interface Machine {
+interface Machine {
   readonly rings: RingSet
   /** Undefined when there is no hypervisor. */
   readonly domains: DomainControl | undefined

@@ -20,8 +20,8 @@ import { systemTimers } from './connection/timers.ts'
 import { Daemon } from './daemon.ts'
 import { openMachine } from './machine.ts'
 import { configText, helpText, parseCommandLine, UsageError } from './option-parser.ts'
-import { BACKGROUND_LOG_FILE, type Options, optionsFrom } from './options.ts'
-import { quotasWith } from './quota-settings.ts'
+import { BACKGROUND_LOG_FILE, effectiveValues, type Options, optionsFrom } from './options.ts'
+import { namedQuotas, quotasWith } from './quota-settings.ts'
 import { explain, StartFailure } from './start-failure.ts'
 
 const NAME = 'lixs'
@@ -36,12 +36,16 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   let options: Options
   try {
     const settings = parseCommandLine(argv, env)
-    const isAsked = (name: 'help' | 'version'): boolean =>
+    const isAsked = (name: 'help' | 'version' | 'print-config'): boolean =>
       (settings.get(name)?.values.length ?? 0) > 0
     if (isAsked('help')) return say(helpText(NAME, PURPOSE))
     if (isAsked('version')) return say(`${NAME} ${process.env.XCL_VERSION ?? 'development'}\n`)
     options = optionsFrom(settings, env)
-    if ((settings.get('print-config')?.values.length ?? 0) > 0) return say(configText(settings))
+    if (isAsked('print-config')) {
+      const quotas = quotasWith(options.quotas, options.softMemory)
+      const effective = effectiveValues(options, namedQuotas(quotas), quotas.memorySoft)
+      return say(configText(settings, effective))
+    }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
     return complain(EXIT_USAGE, `${error.message}; see ${NAME} --help`)

@@ -58,12 +58,17 @@ export function helpText(program: string, purpose: string): string {
   return `Usage: ${program} [OPTION]…\n\n${purpose}\n\n${lines.join('\n')}\n`
 }
 
-/** Text of `--print-config`: one `name = value  # source` a line. */
-export function configText(settings: Settings): string {
+/**
+ * Text of `--print-config`: one `name = value  # source` a line.
+ *
+ * @param effective what is in force for options that were not given and have no fixed default
+ */
+export function configText(settings: Settings, effective: ReadonlyMap<OptionName, string>): string {
   const shown = SPECS.filter(({ isIgnored, name }) => !isIgnored && !isAction(name))
   const lines = shown.map(({ name, value }) => {
     const { values, source } = settings.get(name) ?? { values: [], source: 'default' }
-    const text = value.kind === 'flag' ? String(values.length > 0) : values.join(' ')
+    const given = values.length > 0 ? values.join(' ') : (effective.get(name) ?? '')
+    const text = value.kind === 'flag' ? String(values.length > 0) : given
     return `${name} = ${text}  # ${source}\n`
   })
   return lines.join('')

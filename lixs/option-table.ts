@@ -33,7 +33,7 @@ const count = { kind: 'number', metavar: 'N', max: 0x7fffffff } as const
 const domid = { kind: 'number', metavar: 'DOMID', max: 0x7fef } as const
 
 /** Quotas that `-Q` takes, by upstream's names; `permissions` is the older name of one. */
-export const QUOTA_NAMES = [
+const QUOTA_NAMES = [
   'nodes',
   'watches',
   'transactions',

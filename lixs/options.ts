@@ -82,6 +82,22 @@ export function optionsFrom(settings: Settings, env: NodeJS.ProcessEnv): Options
   }
 }
 
+/** What is in force for options that were not given and have no fixed default. */
+export function effectiveValues(
+  { socketPath, isForeground, logFile }: Options,
+  quotas: ReadonlyMap<string, number>,
+  softMemory: number,
+): ReadonlyMap<OptionName, string> {
+  const values = new Map<OptionName, string>([
+    ['socket-path', socketPath],
+    ['log-file', logFile ?? (isForeground ? 'stderr' : BACKGROUND_LOG_FILE)],
+    ['quota', [...quotas].map(([name, value]) => `${name}=${value}`).join(' ')],
+    ['quota-soft', `memory=${softMemory}`],
+  ])
+  for (const [option, quota] of QUOTA_OPTIONS) values.set(option, String(quotas.get(quota)))
+  return values
+}
+
 function quotasFrom(settings: Settings): QuotaSettings {
   const quotas = new Map<string, number>()
   for (const [option, quota] of QUOTA_OPTIONS) {

@@ -12,3 +12,8 @@ export function quotasWith(settings: QuotaSettings, softMemory: number | undefin
   if (softMemory !== undefined) quotas.memorySoft = softMemory
   return quotas
 }
+
+/** The hard limits by the names that the command line and CONTROL use. */
+export function namedQuotas(quotas: Quotas): ReadonlyMap<string, number> {
+  return new Map(HARD_QUOTAS.map(({ name, key }) => [name, quotas[key]]))
+}

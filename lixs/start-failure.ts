@@ -18,12 +18,17 @@ export class StartFailure extends Error {
 export function explain(error: unknown): { readonly code: number; readonly message: string } {
   if (error instanceof StartFailure) return error
   if (error instanceof XenError || isSystemError(error)) {
-    const isRefused = error.code === 'EACCES' || error.code === 'EPERM'
-    return isRefused
-      ? { code: EXIT_REFUSED, message: `${error.message}; only root may do this` }
-      : { code: EXIT_FAILED, message: error.message }
+    const { code } = error
+    const message = error instanceof XenError ? error.message : describe(error)
+    return code === 'EACCES' || code === 'EPERM'
+      ? { code: EXIT_REFUSED, message: `${message}; only root may do this` }
+      : { code: EXIT_FAILED, message }
   }
   return { code: EXIT_FAILED, message: error instanceof Error ? error.message : String(error) }
+}
+
+function describe({ syscall, path, code }: NodeJS.ErrnoException): string {
+  return `cannot ${syscall} ${path ?? ''} (${code})`
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {

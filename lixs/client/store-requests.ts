@@ -13,7 +13,7 @@ import { XenstoreError } from './errors.ts'
 import type { Pipeline } from './pipeline.ts'
 
 /** Sees every promise that is handed out, and gives the one to hand out instead. */
-export type Oversee = <T>(promise: Promise<T>) => Promise<T>
+type Oversee = <T>(promise: Promise<T>) => Promise<T>
 
 /**
  * What can be asked of the tree, inside a transaction or outside of any.

@@ -4,11 +4,13 @@
  *
  * @see tools/xenstored/control.c
  */
+import { DOM0, domidFrom } from '../../native/hypervisor.ts'
 import type { Logger, ProcessLog } from '../../native/os/log.ts'
 import type { Quotas } from '../store/quota.ts'
+import type { Store } from '../store/store.ts'
 import type { XsErrno } from '../xs-errno.ts'
 
-export type ControlAnswer =
+type ControlAnswer =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'error'; readonly errno: XsErrno }
 
@@ -45,10 +47,11 @@ interface Command {
 }
 
 /** What the commands reach. */
-export interface ControlTargets {
+interface ControlTargets {
   readonly quotas: Quotas
   readonly log: Logger
   readonly processLog: Pick<ProcessLog, 'switchTo'>
+  readonly store: Pick<Store, 'isIntroduced' | 'usageOf'>
   /** Called after a quota has been changed. */
   readonly quotasChanged: () => void
 }
@@ -63,8 +66,8 @@ export class Control {
     { name: 'print', parameters: '<string>', run: (words) => this.#print(words) },
     {
       name: 'quota',
-      parameters: '[set <name> <val>]',
-      run: (words) => this.#quota(HARD_QUOTAS, words),
+      parameters: '[set <name> <val>|<domid>]',
+      run: (words) => (words.length === 1 ? this.#usage(words) : this.#quota(HARD_QUOTAS, words)),
     },
     {
       name: 'quota-soft',
@@ -115,6 +118,24 @@ export class Control {
     if (words.length !== 1) return INVALID
     this.#targets.log.info({ text }, 'xenstore-control print')
     return OK_ANSWER
+  }
+
+  #usage([word = '']: readonly string[]): ControlAnswer {
+    const domid = domidFrom(word)
+    if (domid === undefined) return INVALID
+    const { store } = this.#targets
+    if (domid !== DOM0 && !store.isIntroduced(domid)) return { kind: 'error', errno: 'ENOENT' }
+    const { nodes, watches, transactions, memoryBytes } = store.usageOf(domid)
+    const rows = [
+      ['nodes', nodes],
+      ['watches', watches],
+      ['transactions', transactions],
+      ['memory', memoryBytes],
+    ] as const
+    const lines = rows.map(
+      ([name, used]) => `${name.padEnd(NAME_COLUMNS)}: ${String(used).padStart(8)}`,
+    )
+    return { kind: 'text', text: `Domain ${domid}:\n${lines.join('\n')}\n` }
   }
 
   #quota(known: readonly QuotaName[], words: readonly string[]): ControlAnswer {

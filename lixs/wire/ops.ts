@@ -6,8 +6,6 @@
 
 /** Longest payload of a message, in both directions (xs_wire.h). */
 export const XENSTORE_PAYLOAD_MAX = 4096
-/** Longest path that begins with '/' or '@', without its NUL (xs_wire.h). */
-export const XENSTORE_ABS_PATH_MAX = 3072
 
 export const XS_CONTROL = 0
 export const XS_DIRECTORY = 1

@@ -27,7 +27,7 @@ export const SMALL_CAPACITY: StoreCapacity = {
 }
 
 /** Text with `|` for NUL, to bytes. */
-export function bytesOf(text: string): Buffer {
+function bytesOf(text: string): Buffer {
   return Buffer.from(text.replaceAll('|', '\0'), 'latin1')
 }
 
@@ -38,7 +38,7 @@ function line({ type, payload }: Sent): string {
 }
 
 /** Number of an operation: by name, or the number itself. */
-export function typeOf(op: string | number): number {
+function typeOf(op: string | number): number {
   const type = typeof op === 'number' ? op : OPS.get(op)
   if (type === undefined) throw new Error(`no operation ${op}`)
   return type
@@ -128,7 +128,7 @@ export interface Conversation {
   end(): void
 }
 
-export interface ConversationOptions extends Partial<DaemonSettings> {
+interface ConversationOptions extends Partial<DaemonSettings> {
   readonly quotas?: Partial<Quotas>
   readonly hasHypervisor?: boolean
 }

@@ -10,7 +10,7 @@ beforeEach(() => {
 afterEach(() => talk.end())
 
 test('help lists the commands', () => {
-  expect(tool.answer('CONTROL', 'help|')).toContain('quota           [set <name> <val>]')
+  expect(tool.answer('CONTROL', 'help|')).toContain('quota           [set <name> <val>|<domid>]')
 })
 
 test.each([
@@ -31,6 +31,15 @@ test('quotas are shown, and take effect when set', () => {
   guest.start()
   guest.start()
   expect(guest.answer('TRANSACTION_START', '|')).toBe('ERROR ENOSPC|')
+})
+
+test('what a domain uses is told', () => {
+  const guest = talk.guest(7)
+  guest.ask('WATCH', 'a|t|')
+  expect(tool.answer('CONTROL', 'quota|7|')).toMatch(
+    /^CONTROL Domain 7:\nnodes +: +0\nwatches +: +1\n/,
+  )
+  expect(tool.answer('CONTROL', 'quota|9|')).toBe('ERROR ENOENT|')
 })
 
 test('a limit of requests in work reaches the rings that are there', () => {
