@@ -1,8 +1,7 @@
 /**
  * What the store's operations cost without any protocol around them, with few and with many guests.
  *
- * Run by `node --import tsx bench/lixs/store/store.bench.ts [guests]`. The law: the columns of one guest
- * and of many must not differ by more than caches explain.
+ * The law: the columns of one guest and of many must not differ by more than caches explain.
  */
 import { Bench } from 'tinybench'
 import { ParsedPath, parsePath } from '../../../lixs/store/path.ts'
@@ -148,13 +147,27 @@ function bytesPerNode(): number {
   return bytes
 }
 
-const many = Number(process.argv[2] ?? 10_000)
-const bytes = bytesPerNode()
-const few = await measure(1)
-const lots = await measure(many)
-console.log(`median ns per operation${' '.repeat(9)}1 guest${`${many} guests`.padStart(16)}`)
-for (const [name, ns] of few) {
-  const beside = lots.get(name) ?? Number.NaN
-  console.log(`${name.padEnd(28)}${ns.toFixed(0).padStart(11)}${beside.toFixed(0).padStart(16)}`)
+/** One operation of the store, beside few guests and beside many. */
+export interface StoreResult {
+  readonly name: string
+  /** Median nanoseconds with one guest there. */
+  readonly fewNs: number
+  /** The same with `guests` of them. */
+  readonly manyNs: number
 }
-console.log(`resident bytes per node, 1,000,000 nodes: ${bytes.toFixed(0)}`)
+
+export interface StoreBench {
+  readonly bytesPerNode: number
+  readonly results: readonly StoreResult[]
+}
+
+/** @param guests how many are there for the second column */
+export async function benchStore(guests: number): Promise<StoreBench> {
+  const bytes = bytesPerNode()
+  const few = await measure(1)
+  const lots = await measure(guests)
+  const results = [...few].map(([name, fewNs]) => {
+    return { name, fewNs, manyNs: lots.get(name) ?? Number.NaN }
+  })
+  return { bytesPerNode: bytes, results }
+}

@@ -1,0 +1,100 @@
+/**
+ * `npm run bench`: the store's operations with one guest and with ten thousand, then lixs on its
+ * socket beside the C floor. Prints both tables beside the recorded baseline.
+ *
+ *   npm run bench -- [--save] [--only store|sockets] [--json FILE]
+ *
+ * What is compared with the baseline are ratios, which the machine's speed cancels out of: many
+ * guests against few, and lixs against the floor. A ratio is called worse when it is more than
+ * NOISE above the baseline's.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { benchStore, type StoreBench } from './lixs/store/store.bench.ts'
+import { benchSockets, type SocketResult } from './sockets.ts'
+
+const BASELINE = join(import.meta.dirname, 'baseline.json')
+const GUESTS = 10_000
+/** What ratios of two runs of the same code differ by here, seen over several runs. */
+const NOISE = 1.25
+
+interface Report {
+  readonly machine: string
+  /** Load before the run: what others were doing. */
+  readonly loadBefore: number
+  readonly store?: StoreBench
+  readonly sockets?: readonly SocketResult[]
+}
+
+type Baseline = Readonly<Record<string, number>>
+
+function ratiosOf(report: Report): Record<string, number> {
+  const ratios: Record<string, number> = {}
+  for (const row of report.store?.results ?? []) {
+    ratios[`store: ${row.name}`] = row.manyNs / row.fewNs
+  }
+  for (const row of report.sockets ?? []) ratios[`socket: ${row.name}`] = row.ratio.median
+  return ratios
+}
+
+/** `1.31`, and what became of it since the baseline. */
+function verdict(name: string, ratios: Baseline, baseline: Baseline): string {
+  const now = ratios[name] ?? Number.NaN
+  const before = baseline[name]
+  if (before === undefined) return `${now.toFixed(2).padStart(6)}   (new)`
+  const change = now > before * NOISE ? 'WORSE' : now * NOISE < before ? 'better' : 'same'
+  return `${now.toFixed(2).padStart(6)}   was ${before.toFixed(2)}, ${change}`
+}
+
+function print(report: Report, baseline: Baseline): void {
+  const ratios = ratiosOf(report)
+  console.log(`${report.machine}, load before: ${report.loadBefore.toFixed(1)}`)
+  if (report.store !== undefined) {
+    console.log(`\nstore, median ns${' '.repeat(17)}1 guest  ${GUESTS} guests    ratio`)
+    for (const row of report.store.results) {
+      const figures = `${row.fewNs.toFixed(0).padStart(12)}${row.manyNs.toFixed(0).padStart(14)}`
+      const said = verdict(`store: ${row.name}`, ratios, baseline)
+      console.log(`  ${row.name.padEnd(26)}${figures}   ${said}`)
+    }
+    console.log(`  resident bytes a node, at 1,000,000: ${report.store.bytesPerNode.toFixed(0)}`)
+  }
+  if (report.sockets !== undefined) {
+    console.log(`\nsocket${' '.repeat(28)}floor          lixs   lixs slower by (median, min–max)`)
+    for (const { name, floor, lixs, ratio } of report.sockets) {
+      const figures = `${floor.median.toFixed(1).padStart(14)}${lixs.median.toFixed(1).padStart(14)}`
+      const range = `${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)}`
+      const said = verdict(`socket: ${name}`, ratios, baseline)
+      console.log(`  ${name.padEnd(24)}${figures}   ${said} (${range})`)
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      save: { type: 'boolean' },
+      only: { type: 'string' },
+      json: { type: 'string' },
+    },
+  })
+  const loadBefore = loadavg()[0] ?? 0
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}`
+  const say = (text: string) => process.stderr.write(`${text}\n`)
+  let report: Report = { machine, loadBefore }
+  if (values.only !== 'sockets') {
+    say(`store: 1,000,000 nodes, then 1 and ${GUESTS} guests`)
+    report = { ...report, store: await benchStore(GUESTS) }
+  }
+  if (values.only !== 'store') report = { ...report, sockets: await benchSockets(say) }
+  const baseline: Baseline = existsSync(BASELINE) ? JSON.parse(readFileSync(BASELINE, 'utf8')) : {}
+  print(report, baseline)
+  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(report, null, 2))
+  if (values.save === true) {
+    const merged = { ...baseline, ...ratiosOf(report) }
+    writeFileSync(BASELINE, `${JSON.stringify(merged, null, 2)}\n`)
+  }
+}
+
+await main()
