@@ -84,9 +84,7 @@ function settle(
   env: NodeJS.ProcessEnv,
 ): Setting {
   if (given !== undefined) return { values: given, source: 'flag' }
-  const fromEnv = spec.env === undefined ? undefined : env[spec.env]
-  if (fromEnv)
-    return { values: [checkedValue(spec, `$${spec.env}`, fromEnv)], source: 'environment' }
+  if (spec.env?.some((name) => env[name])) return { values: [], source: 'environment' }
   return { values: spec.default === undefined ? [] : [spec.default], source: 'default' }
 }
 
@@ -144,7 +142,6 @@ function described(spec: OptionSpec): string {
       ? [spec.value.choices.join(', ')]
       : []),
     ...(spec.default === undefined ? [] : [`default ${spec.default}`]),
-    ...(spec.env === undefined ? [] : [`$${spec.env}`]),
     ...(spec.isIgnored ? ['ignored'] : []),
   ]
   return notes.length === 0 ? spec.help : `${spec.help} (${notes.join('; ')})`

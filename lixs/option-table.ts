@@ -20,8 +20,8 @@ export interface OptionSpec {
   readonly value: OptionValue
   /** As it would be typed; undefined when there is none. */
   readonly default?: string
-  /** Environment variable that is asked when the flag is not given. */
-  readonly env?: string
+  /** Environment variables that decide when the flag is not given; `optionsFrom` knows how. */
+  readonly env?: readonly string[]
   readonly help: string
   /** Accepted for upstream's sake, without effect. */
   readonly isIgnored?: boolean
@@ -57,8 +57,8 @@ export const OPTIONS = [
   {
     name: 'socket-path',
     value: { kind: 'text', metavar: 'PATH' },
-    env: 'XENSTORED_PATH',
-    help: 'listen here; else $XENSTORED_RUNDIR/socket, else /run/xenstored/socket',
+    env: ['XENSTORED_PATH', 'XENSTORED_RUNDIR'],
+    help: 'listen here; else $XENSTORED_PATH, $XENSTORED_RUNDIR/socket, /run/xenstored/socket',
   },
   {
     name: 'hypervisor',

@@ -119,7 +119,14 @@ export class Domains {
       return
     }
     this.#cancelTimer = this.#timers.after(SCAN_EVERY_MS, () => this.#pauseOver())
-    this.#scan()
+    try {
+      this.#scan()
+    } catch (error) {
+      if (!(error instanceof XenError)) throw error
+      // What happened is still to be found out: tried again when the pause is over.
+      this.#log.error({ err: error }, 'cannot list the domains')
+      this.#isScanDue = true
+    }
   }
 
   stop(): void {

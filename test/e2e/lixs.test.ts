@@ -140,20 +140,10 @@ describe('in the background', () => {
 })
 
 describe('command line', () => {
-  test.each([
-    [['--nonsense'], 'unknown option --nonsense'],
-    [['-Z'], 'unknown option -Z'],
-    [['extra'], 'unexpected argument "extra"'],
-    [['--quota', 'nonsense=1'], '--quota: "nonsense=1" is not WHAT=N'],
-    [['-E', 'many'], '-E: "many" is not a number'],
-    [['--hypervisor', 'kvm'], '--hypervisor: "kvm" is none of xen, sim, none'],
-    [['--pid-file'], '--pid-file needs a value'],
-    [['--live-update'], '--live-update is not supported'],
-  ])('%j is wrong usage', async (args, text) => {
-    const { code, stderr } = await lixs(...args).ended
-    expect(code).toBe(2)
-    expect(stderr).toMatch(/^lixs: .*; see lixs --help\n$/)
-    expect(stderr).toContain(text)
+  test('wrong usage is one sentence and exit code 2', async () => {
+    const { code, stdout, stderr } = await lixs('--nonsense').ended
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toBe('lixs: unknown option --nonsense; see lixs --help\n')
   })
 
   test('there is no simulator in this build', async () => {
@@ -162,20 +152,15 @@ describe('command line', () => {
     expect(stderr).toMatch(/^lixs: the simulator .*\n$/)
   })
 
-  test('--print-config says what is in force and where it comes from', async () => {
-    const { code, stdout } = await lixs('--print-config', '-E', '5', '-Q', 'watches=3').ended
-    expect(code).toBe(0)
-    expect(stdout).toContain('entry-nb = 5  # flag\n')
-    expect(stdout).toContain('quota = watches=3  # flag\n')
-    expect(stdout).toContain('log-level = info  # default\n')
-  })
-
-  test('--help names every option, --version the program', async () => {
-    const [help, version] = await Promise.all([lixs('--help').ended, lixs('--version').ended])
-    expect(help).toMatchObject({ code: 0, stderr: '' })
-    expect(help.stdout).toContain('-F, --pid-file FILE')
-    expect(version).toMatchObject({ code: 0, stderr: '' })
-    expect(version.stdout).toMatch(/^lixs \S+\n$/)
+  test('--help, --version and --print-config print and end', async () => {
+    const ask = async (flag: string) => await lixs(flag).ended
+    const [help, version, config] = await Promise.all(
+      ['--help', '--version', '--print-config'].map(ask),
+    )
+    expect(help?.stdout).toContain('Usage: lixs [OPTION]')
+    expect(version?.stdout).toMatch(/^lixs \S+\n$/)
+    expect(config?.stdout).toContain(`socket-path = ${socketPath}  # flag\n`)
+    expect([help?.code, version?.code, config?.code]).toEqual([0, 0, 0])
   })
 
   test("upstream's settings without meaning here are accepted", async () => {

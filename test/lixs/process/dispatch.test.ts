@@ -77,6 +77,19 @@ test('a batch holds requests of many, each is answered to its sender', () => {
   expect(second.heard()).toEqual(['READ 1'])
 })
 
+describe('a request that fails by a defect', () => {
+  test('is answered EIO, logged once, and what comes behind it is served', () => {
+    const tool = talk.tool()
+    talk.domains.get = () => {
+      throw new Error('out of order')
+    }
+    const broken = tool.request('SET_PERMS', '/tool|n0|r9|')
+    talk.rings.deliver(broken, tool.request('READ', '/tool|'), broken)
+    expect(tool.heard()).toEqual(['ERROR EIO|', 'READ', 'ERROR EIO|'])
+    expect(talk.logged.filter((text) => text.includes('out of order'))).toHaveLength(1)
+  })
+})
+
 property.prop([
   fc.array(
     fc.record({

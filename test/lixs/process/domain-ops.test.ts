@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BATCH_BROKEN, BATCH_CLOSED } from '../../../native/ring-set.ts'
+import { XenError } from '../../../native/xen-error.ts'
 import {
   aConversation,
   aDomain,
@@ -164,6 +165,20 @@ describe('domains that end by themselves', () => {
     expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|', 'EVENT @releaseDomain|t|'])
     talk.timers.pass(50)
     expect(talk.timers.pending).toBe(0)
+  })
+
+  test('a scan that Xen refuses is tried again', () => {
+    talk.guest(7)
+    talk.domains.delete(7)
+    const { values } = talk.domains
+    talk.domains.values = () => {
+      throw new XenError('domctl', 'EAGAIN', 11, 'not now')
+    }
+    talk.virq()
+    expect(tool.heard()).toEqual([])
+    talk.domains.values = values
+    talk.timers.pass(50)
+    expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|'])
   })
 
   test('RESUME of what is not introduced is ENOENT', () => {

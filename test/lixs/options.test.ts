@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest'
+import { configText, helpText, parseCommandLine, UsageError } from '../../lixs/option-parser.ts'
+import { effectiveValues, type Options, optionsFrom } from '../../lixs/options.ts'
+import { namedQuotas, quotasWith } from '../../lixs/quota-settings.ts'
+
+function options(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Options {
+  return optionsFrom(parseCommandLine(argv, env), env)
+}
+
+describe('the command line', () => {
+  test('without anything: Xen, in the background, at the usual socket', () => {
+    expect(options([])).toMatchObject({
+      hypervisor: 'xen',
+      isForeground: false,
+      socketPath: '/run/xenstored/socket',
+      pidFile: undefined,
+      logFile: undefined,
+      logLevel: 'info',
+      eventTimeoutMs: 20_000,
+      isDom0Served: true,
+      keepOrphans: false,
+    })
+  })
+
+  test('as start scripts of Debian and upstream write it', () => {
+    const { pidFile, quotas, eventTimeoutMs, privilegedDomid, isDom0Served } = options([
+      ...['--pid-file', '/run/xen/xenstored.pid', '-E5', '-W', '6', '-Q', 'memory=0'],
+      ...['-Q', 'permissions=7', '-w', 'watch-event=3', '--priv-domid=9', '-D', '-R', '-I', '-V'],
+    ])
+    expect(pidFile).toBe('/run/xen/xenstored.pid')
+    expect(Object.fromEntries(quotas)).toEqual({
+      nodes: 5,
+      watches: 6,
+      memory: 0,
+      'node-permissions': 7,
+    })
+    expect(quotasWith(quotas, 1)).toMatchObject({
+      nodes: 5,
+      watches: 6,
+      memoryHard: 0,
+      memorySoft: 1,
+      permissions: 7,
+      transactions: 10,
+    })
+    expect({ eventTimeoutMs, privilegedDomid, isDom0Served }).toEqual({
+      eventTimeoutMs: 3000,
+      privilegedDomid: 9,
+      isDom0Served: false,
+    })
+  })
+
+  test('paths are absolute, for the daemon leaves its working directory', () => {
+    const { pidFile, logFile, socketPath } = options(['-F', 'a', '-T', 'b', '--socket-path', 'c'])
+    expect([pidFile, logFile, socketPath].every((path) => path?.startsWith('/'))).toBe(true)
+  })
+
+  test.each([
+    [['--nonsense'], 'unknown option --nonsense'],
+    [['-Z'], 'unknown option -Z'],
+    [['extra'], 'unexpected argument "extra"'],
+    [['--quota', 'nonsense=1'], '--quota: "nonsense=1" is not WHAT=N'],
+    [['--quota', 'nodes=many'], '--quota: "nodes=many" is not WHAT=N'],
+    [['-E', 'many'], '-E: "many" is not a number'],
+    [['-E', '-5'], '-E: "-5" is not a number'],
+    [['-M', '2049'], '-M: "2049" is not a number from 0 to 2048'],
+    [['--hypervisor', 'kvm'], '--hypervisor: "kvm" is none of xen, sim, none'],
+    [['--pid-file'], '--pid-file needs a value'],
+    [['--no-fork=yes'], '--no-fork takes no value'],
+    [['--live-update'], '--live-update is not supported'],
+    [['--master-domid', '3'], '--master-domid: lixs runs in dom0 only'],
+  ])('%j is wrong usage', (argv, text) => {
+    expect(() => options(argv)).toThrow(UsageError)
+    expect(() => options(argv)).toThrow(text)
+  })
+})
+
+describe('--print-config', () => {
+  const text = (argv: readonly string[], env: NodeJS.ProcessEnv = {}): string => {
+    const settings = parseCommandLine(argv, env)
+    const found = optionsFrom(settings, env)
+    const quotas = quotasWith(found.quotas, found.softMemory)
+    return configText(settings, effectiveValues(found, namedQuotas(quotas), quotas.memorySoft))
+  }
+
+  test('says what is in force and where it comes from', () => {
+    const lines = text(['-E', '5', '-N'], { XENSTORED_RUNDIR: '/x' }).split('\n')
+    expect(lines).toContain('entry-nb = 5  # flag')
+    expect(lines).toContain('no-fork = true  # flag')
+    expect(lines).toContain('watch-nb = 128  # default')
+    expect(lines).toContain('log-file = stderr  # default')
+    expect(lines).toContain('socket-path = /x/socket  # environment')
+  })
+
+  test('a flag is stronger than the environment, a path than a folder', () => {
+    const env = { XENSTORED_RUNDIR: '/x', XENSTORED_PATH: '/y/s' }
+    expect(text([], env)).toContain('socket-path = /y/s  # environment')
+    expect(text(['--socket-path', '/z'], env)).toContain('socket-path = /z  # flag')
+  })
+})
+
+test('--help names options, their short forms, values and defaults', () => {
+  const help = helpText('lixs', 'Purpose.')
+  expect(help).toMatch(/^ {2}-F, --pid-file FILE +lock this file/m)
+  expect(help).toMatch(/^ {6}--hypervisor xen\|sim\|none .*\(default xen\)$/m)
+  expect(help).toMatch(/^ {2}-R, --no-recovery .*\(ignored\)$/m)
+})
