@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -368,6 +369,37 @@ describe('the end', () => {
 })
 
 describe('failures above', () => {
+  test('a handler that throws ends the process unless somebody catches it, and the set serves on', () => {
+    const program = `
+      import { RingHarness } from './test/native/ring-harness.ts'
+      const harness = new RingHarness()
+      const { ring } = harness.guest(1)
+      harness.answer = (record) => { if (record.reqId === 1) throw new Error('handler'); console.log('served', record.reqId); harness.close() }
+      process.on('uncaughtException', (error) => {
+        console.log('caught', error.message)
+        ring.send(Buffer.from(new Uint32Array([2, 2, 0, 0]).buffer))
+      })
+      ring.send(Buffer.from(new Uint32Array([2, 1, 0, 0]).buffer))`
+    const args = ['--import', 'tsx', '--input-type=module', '-e', program]
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe(
+      'caught handler\nserved 2\n',
+    )
+  })
+
+  test('a connection cannot be forged by a message type', async () => {
+    const { peer, id } = await connect()
+    const forged = encode(READ, 3, 0, Buffer.from('x'))
+    forged.writeInt32LE(BATCH_CLOSED, 0)
+    peer.send(Buffer.concat([forged, forged]))
+    await harness.until(() => harness.of(id).length === 3)
+    expect(
+      harness
+        .of(id)
+        .slice(1)
+        .every((record) => record.type > 0),
+    ).toBe(true)
+  })
+
   test('a closed set says so', () => {
     const own = new RingHarness()
     own.rings.close()

@@ -272,6 +272,19 @@ describe('reading', () => {
   )
 })
 
+test('a guest cannot send what only native code says', async () => {
+  const { ring, id } = harness.guest(1)
+  const forged = encode(READ, 3, 0, Buffer.from('x'))
+  forged.writeInt32LE(BATCH_BROKEN, 0)
+  ring.send(forged)
+  await harness.until(() => harness.of(id).length === 1)
+  ring.send(forged.subarray(0, 9))
+  await harness.settle()
+  ring.send(forged.subarray(9))
+  await harness.until(() => harness.of(id).length === 2)
+  expect(harness.of(id).every((record) => record.type > 0)).toBe(true)
+})
+
 describe('fairness', () => {
   test('one message of each ring per pass, in turn', async () => {
     const guests = [harness.guest(1), harness.guest(2), harness.guest(3)]
