@@ -42,7 +42,13 @@ async function main(argv: readonly string[]): Promise<number> {
     if (isSet('help')) return print(helpText(program, PURPOSE, OPTIONS))
     if (isSet('version')) return print(VERSION)
     options = optionsFrom(settings)
-    if (isSet('print-config')) return print(configText(OPTIONS, settings))
+    if (isSet('print-config')) {
+      const effective = new Map<OptionName, string>([
+        ['pid-file', options.pidFile ?? 'none'],
+        ['log-file', options.logFile ?? 'stderr'],
+      ])
+      return print(configText(OPTIONS, settings, effective))
+    }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
     process.stderr.write(`${program}: ${error.message}; try --help\n`)

@@ -5,6 +5,7 @@
  * 70 a defect.
  */
 import { createConnection } from 'node:net'
+import { configText, helpText, parseCommandLine, UsageError } from '../native/os/command-line.ts'
 import {
   isInBackground,
   reportEnded,
@@ -19,7 +20,7 @@ import { StateMemory } from '../native/os/state-memory.ts'
 import { systemTimers } from './connection/timers.ts'
 import { Daemon } from './daemon.ts'
 import { openMachine } from './machine.ts'
-import { configText, helpText, parseCommandLine, UsageError } from './option-parser.ts'
+import { OPTIONS } from './option-table.ts'
 import { BACKGROUND_LOG_FILE, effectiveValues, type Options, optionsFrom } from './options.ts'
 import { namedQuotas, quotasWith } from './quota-settings.ts'
 import { explain, StartFailure } from './start-failure.ts'
@@ -35,16 +36,16 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   process.title = NAME
   let options: Options
   try {
-    const settings = parseCommandLine(argv, env)
+    const settings = parseCommandLine(OPTIONS, argv, env)
     const isAsked = (name: 'help' | 'version' | 'print-config'): boolean =>
       (settings.get(name)?.values.length ?? 0) > 0
-    if (isAsked('help')) return say(helpText(NAME, PURPOSE))
+    if (isAsked('help')) return say(helpText(NAME, PURPOSE, OPTIONS))
     if (isAsked('version')) return say(`${NAME} ${process.env.XCL_VERSION ?? 'development'}\n`)
     options = optionsFrom(settings, env)
     if (isAsked('print-config')) {
       const quotas = quotasWith(options.quotas, options.softMemory)
       const effective = effectiveValues(options, namedQuotas(quotas), quotas.memorySoft)
-      return say(configText(settings, effective))
+      return say(configText(OPTIONS, settings, effective))
     }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error

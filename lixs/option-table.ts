@@ -3,29 +3,8 @@
  *
  * @see xen tools/xenstored/core.c, options: those not marked as ours keep upstream's name and meaning
  */
+import type { OptionSpec } from '../native/os/command-line.ts'
 import { LOG_LEVELS } from '../native/os/log.ts'
-
-/** What a flag's value is, and so what is accepted. */
-export type OptionValue =
-  | { readonly kind: 'flag' }
-  | { readonly kind: 'text'; readonly metavar: string }
-  | { readonly kind: 'number'; readonly metavar: string; readonly max: number }
-  | { readonly kind: 'choice'; readonly choices: readonly string[] }
-  /** `name=number`, may be given several times. */
-  | { readonly kind: 'setting'; readonly metavar: string; readonly names: readonly string[] }
-
-export interface OptionSpec {
-  readonly name: string
-  readonly short?: string
-  readonly value: OptionValue
-  /** As it would be typed; undefined when there is none. */
-  readonly default?: string
-  /** Environment variables that decide when the flag is not given; `optionsFrom` knows how. */
-  readonly env?: readonly string[]
-  readonly help: string
-  /** Accepted for upstream's sake, without effect. */
-  readonly isIgnored?: boolean
-}
 
 const FLAG = { kind: 'flag' } as const
 const file = { kind: 'text', metavar: 'FILE' } as const
@@ -57,7 +36,7 @@ export const OPTIONS = [
   {
     name: 'socket-path',
     value: { kind: 'text', metavar: 'PATH' },
-    env: ['XENSTORED_PATH', 'XENSTORED_RUNDIR'],
+    madeFromEnv: ['XENSTORED_PATH', 'XENSTORED_RUNDIR'],
     help: 'listen here; else $XENSTORED_PATH, $XENSTORED_RUNDIR/socket, /run/xenstored/socket',
   },
   {
@@ -158,10 +137,11 @@ export const OPTIONS = [
   {
     name: 'print-config',
     value: FLAG,
+    isAction: true,
     help: 'print the settings in force and their origin, and end',
   },
-  { name: 'version', value: FLAG, help: 'print the version, and end' },
-  { name: 'help', short: 'H', value: FLAG, help: 'print this, and end' },
+  { name: 'version', value: FLAG, isAction: true, help: 'print the version, and end' },
+  { name: 'help', short: 'H', value: FLAG, isAction: true, help: 'print this, and end' },
   { name: 'event', short: 'e', value: count, isIgnored: true, help: "port of dom0's own ring" },
   {
     name: 'trace-control',

@@ -1,8 +1,10 @@
 import { dirname, resolve } from 'node:path'
+import { type Settings as SettingsOf, UsageError } from '../native/os/command-line.ts'
 import type { LogLevel } from '../native/os/log.ts'
 import { storeSocketPath } from './client/socket-path.ts'
-import { type Settings, UsageError } from './option-parser.ts'
 import type { OptionName } from './option-table.ts'
+
+type Settings = SettingsOf<OptionName>
 
 /** Limits that are given by name, on the command line or by CONTROL; 0 = none. */
 export type QuotaSettings = ReadonlyMap<string, number>

@@ -34,7 +34,13 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     if (isSet('help')) return say(helpText(NAME, PURPOSE, OPTIONS))
     if (isSet('version')) return say(`${NAME} ${process.env.XCL_VERSION ?? 'development'}\n`)
     options = optionsFrom(settings)
-    if (isSet('print-config')) return say(configText(OPTIONS, settings))
+    if (isSet('print-config')) {
+      const effective = new Map<OptionName, string>([
+        ['pid-file', options.pidFile],
+        ['log-file', options.logFile ?? 'stderr'],
+      ])
+      return say(configText(OPTIONS, settings, effective))
+    }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
     return complain(EXIT.usage, `${error.message}; see ${NAME} --help`)

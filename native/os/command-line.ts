@@ -21,6 +21,8 @@ export interface OptionSpec<Name extends string = string> {
   readonly default?: string
   /** Environment variable that is asked when the flag is not given. */
   readonly env?: string
+  /** Environment variables from which the program makes the value, in a way of its own. */
+  readonly madeFromEnv?: readonly string[]
   readonly help: string
   /** Accepted for upstream's sake, without effect. */
   readonly isIgnored?: boolean
@@ -87,16 +89,22 @@ export function helpText(program: string, purpose: string, specs: readonly Optio
   return `Usage: ${program} [OPTION]…\n\n${purpose}\n\n${lines.join('\n')}\n`
 }
 
-/** Text of `--print-config`: one `name = value  # source` a line. */
+/**
+ * Text of `--print-config`: one `name = value  # source` a line.
+ *
+ * @param effective what is in force for options that were not given and have no fixed default
+ */
 export function configText<Name extends string>(
   specs: readonly OptionSpec<Name>[],
   settings: Settings<Name>,
+  effective: ReadonlyMap<Name, string>,
 ): string {
   const lines = specs
     .filter(({ isIgnored, isAction }) => !isIgnored && !isAction)
     .map(({ name, value }) => {
       const { values, source } = settings.get(name) ?? { values: [], source: 'default' }
-      const text = value.kind === 'flag' ? String(values.length > 0) : values.join(' ')
+      const given = values.length > 0 ? values.join(' ') : (effective.get(name) ?? '')
+      const text = value.kind === 'flag' ? String(values.length > 0) : given
       return `${name} = ${text}  # ${source}\n`
     })
   return lines.join('')
@@ -112,6 +120,7 @@ function settle(
   if (fromEnv) {
     return { values: [checkedValue(spec, `$${spec.env}`, fromEnv)], source: 'environment' }
   }
+  if (spec.madeFromEnv?.some((name) => env[name])) return { values: [], source: 'environment' }
   return { values: spec.default === undefined ? [] : [spec.default], source: 'default' }
 }
 

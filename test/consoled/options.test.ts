@@ -58,7 +58,11 @@ describe('the options of consoled', () => {
   })
 
   it('say where each value came from', () => {
-    const text = configText(OPTIONS, parseCommandLine<OptionName>(OPTIONS, ['--log=guest'], {}))
+    const text = configText(
+      OPTIONS,
+      parseCommandLine<OptionName>(OPTIONS, ['--log=guest'], {}),
+      new Map(),
+    )
     expect(text).toContain('log = guest  # flag\n')
     expect(text).toContain('tty = asked  # default\n')
     expect(text).not.toContain('help')

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { configText, helpText, parseCommandLine, UsageError } from '../../lixs/option-parser.ts'
+import { OPTIONS } from '../../lixs/option-table.ts'
 import { effectiveValues, type Options, optionsFrom } from '../../lixs/options.ts'
 import { namedQuotas, quotasWith } from '../../lixs/quota-settings.ts'
+import { configText, helpText, parseCommandLine, UsageError } from '../../native/os/command-line.ts'
 
 function options(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Options {
-  return optionsFrom(parseCommandLine(argv, env), env)
+  return optionsFrom(parseCommandLine(OPTIONS, argv, env), env)
 }
 
 describe('the command line', () => {
@@ -76,10 +77,14 @@ describe('the command line', () => {
 
 describe('--print-config', () => {
   const text = (argv: readonly string[], env: NodeJS.ProcessEnv = {}): string => {
-    const settings = parseCommandLine(argv, env)
+    const settings = parseCommandLine(OPTIONS, argv, env)
     const found = optionsFrom(settings, env)
     const quotas = quotasWith(found.quotas, found.softMemory)
-    return configText(settings, effectiveValues(found, namedQuotas(quotas), quotas.memorySoft))
+    return configText(
+      OPTIONS,
+      settings,
+      effectiveValues(found, namedQuotas(quotas), quotas.memorySoft),
+    )
   }
 
   test('says what is in force and where it comes from', () => {
@@ -99,7 +104,7 @@ describe('--print-config', () => {
 })
 
 test('--help names options, their short forms, values and defaults', () => {
-  const help = helpText('lixs', 'Purpose.')
+  const help = helpText('lixs', 'Purpose.', OPTIONS)
   expect(help).toMatch(/^ {2}-F, --pid-file FILE +lock this file/m)
   expect(help).toMatch(/^ {6}--hypervisor xen\|sim\|none .*\(default xen\)$/m)
   expect(help).toMatch(/^ {2}-R, --no-recovery .*\(ignored\)$/m)

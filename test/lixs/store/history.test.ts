@@ -16,17 +16,25 @@ interface Operation {
   readonly value: string
 }
 
-const path = fc.constantFrom('/a', '/a/x', '/a/x/y', '/a/z', '/b', '/b/x/y', '/b/x')
+const path = fc.constantFrom('/a', '/a/x', '/a/x/y', '/a/z', '/b/x/y')
 const operation = fc.record({
   op: fc.constantFrom(...OPS),
   path,
   value: fc.nat({ max: 3 }).map(String),
 })
-/** A step of one of the four connections: an operation, or the begin or the end of a transaction. */
+/**
+ * A step of one of the four connections: an operation, mostly inside its transaction, or that one's
+ * end. Two privileged connections do most, so that most commits are about conflicts, not permissions.
+ */
 const step = fc.record({
-  client: fc.nat({ max: 3 }),
-  action: fc.constantFrom('operate', 'operate', 'operate', 'operate', 'start', 'commit', 'abort'),
-  isInside: fc.boolean(),
+  client: fc.constantFrom(0, 0, 0, 1, 1, 2, 3),
+  action: fc.constantFrom(
+    ...Array.from({ length: 12 }, () => 'operate'),
+    'commit',
+    'commit',
+    'abort',
+  ),
+  isInside: fc.constantFrom(true, true, true, false),
   operation,
 })
 
@@ -76,11 +84,11 @@ test.prop([fc.array(step, { maxLength: 60 })], { numRuns: 150 })(
       const client = clients[index] as Client
       const shadow = shadows[index] as Client
       const current = open[index]
-      if (action === 'start') {
-        open[index] ??= { tx: client.start(), done: [] }
-      } else if (action === 'operate') {
-        if (isInside && current !== undefined) {
-          current.done.push([todo, perform(client, todo, current.tx)])
+      if (action === 'operate') {
+        if (isInside) {
+          const into = current ?? { tx: client.start(), done: [] }
+          open[index] = into
+          into.done.push([todo, perform(client, todo, into.tx)])
         } else {
           answers.push(perform(client, todo, 0))
           expected.push(perform(shadow, todo, 0))
@@ -127,10 +135,13 @@ test.prop([fc.array(life, { maxLength: 100 })], { numRuns: 150 })(
     for (const { client: index, action, isInside, operation: todo } of history) {
       const client = clients[index] as Client
       const tx = open[index]
-      if (action === 'operate') perform(client, todo, isInside ? (tx ?? 0) : 0)
+      if (action === 'operate' && isInside) {
+        const into = tx ?? client.start()
+        open[index] = into
+        perform(client, todo, into)
+      } else if (action === 'operate') perform(client, todo, 0)
       else if (action === 'watch') client.watch(todo.path, todo.value)
       else if (action === 'unwatch') client.unwatch(todo.path, todo.value)
-      else if (action === 'start') open[index] ??= client.start()
       else if (action === 'reset') store.store.resetConnection(client.connection)
       else if (action === 'rebirth' && !client.who.isPrivileged) {
         store.release(client.who.domid)
@@ -139,16 +150,10 @@ test.prop([fc.array(life, { maxLength: 100 })], { numRuns: 150 })(
         if (action === 'commit') client.commit(tx)
         if (action === 'abort') client.abort(tx)
       }
-      if (
-        action !== 'operate' &&
-        action !== 'start' &&
-        action !== 'watch' &&
-        action !== 'unwatch'
-      ) {
-        const { connection } = clients[index] as Client
-        if (tx !== undefined && store.store.findTransaction(connection, tx) === 0) {
-          open[index] = undefined
-        }
+      const { connection } = clients[index] as Client
+      const now = open[index]
+      if (now !== undefined && store.store.findTransaction(connection, now) === 0) {
+        open[index] = undefined
       }
       for (const domid of [0, 5, 6]) {
         const usage = store.store.usageOf(domid as Domid)
