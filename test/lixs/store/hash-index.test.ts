@@ -23,7 +23,7 @@ const steps = fc.array(
     id: fc.integer({ min: 1, max: 400 }),
     hash: fc.oneof(fc.integer(), fc.integer({ min: 0, max: 7 })),
   }),
-  { maxLength: 600 },
+  { maxLength: 600, size: 'max' },
 )
 
 test.prop([steps])('an index finds exactly what was inserted and not removed', (history) => {

@@ -70,7 +70,7 @@ interface Open {
   readonly done: [Operation, string][]
 }
 
-test.prop([fc.array(step, { maxLength: 60 })], { numRuns: 150 })(
+test.prop([fc.array(step, { maxLength: 60, size: 'max' })], { numRuns: 150 })(
   'what is committed is as if it had been done at that moment, as a whole',
   (history) => {
     const memories = [StateMemory.anonymous(2 ** 30), StateMemory.anonymous(2 ** 30)]
@@ -124,7 +124,7 @@ const life = fc.oneof(
   },
 )
 
-test.prop([fc.array(life, { maxLength: 100 })], { numRuns: 150 })(
+test.prop([fc.array(life, { maxLength: 100, size: 'max' })], { numRuns: 150 })(
   'usage is never below zero, and zero with everything else once all is dropped',
   (history) => {
     const memory = StateMemory.anonymous(2 ** 30)

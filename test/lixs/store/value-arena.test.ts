@@ -5,7 +5,7 @@ import { StateMemory } from '../../../native/os/state-memory.ts'
 
 const steps = fc.array(
   fc.record({ isFree: fc.boolean(), pick: fc.nat(), length: fc.integer({ min: 0, max: 5000 }) }),
-  { maxLength: 200 },
+  { maxLength: 200, size: 'max' },
 )
 
 test.prop([steps])('blocks never overlap, keep their bytes, and all come back', (history) => {
