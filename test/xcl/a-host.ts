@@ -41,6 +41,8 @@ class TestHypervisor implements Pick<Hypervisor, 'domains' | 'builder'> {
   readonly before = new Map<Call, () => void | Promise<void>>()
   /** Without it, INTRODUCE cannot map the ring. */
   givesRings = true
+  /** The one `prepare` gave last. */
+  storePort = 0 as EvtchnPort
   readonly #daemon: RunningDaemon
   #lastDomid = 0
 
@@ -100,7 +102,8 @@ class TestHypervisor implements Pick<Hypervisor, 'domains' | 'builder'> {
     prepare: async (domid: Domid): Promise<DomainPorts> => {
       await this.#async('prepare', domid)
       const ring = this.givesRings ? this.#daemon.loopback.guest(domid, XENSTORE_GREF) : undefined
-      return { storePort: ring?.port ?? (1 as EvtchnPort), consolePort: CONSOLE_PORT }
+      this.storePort = ring?.port ?? (1 as EvtchnPort)
+      return { storePort: this.storePort, consolePort: CONSOLE_PORT }
     },
     build: async (domid: Domid): Promise<BuiltImage> => {
       await this.#async('build', domid)

@@ -22,15 +22,12 @@ export function writeConsole(tx: StoreRequests, domid: Domid, port: EvtchnPort, 
   const backend = `${backendPath(domid)}/0`
   const trusted = `/libxl/${domid}/device/console/0`
 
+  // The two nodes that are the guest's take over the permissions that the folder has at first.
   tx.mkdir(frontend)
+  tx.setPerms(frontend, [`n${domid}`, 'r0'])
+  tx.write(`${frontend}/backend`, backend)
+  tx.write(`${frontend}/backend-id`, '0')
   tx.setPerms(frontend, ['n0', `r${domid}`])
-  for (const [name, value] of [
-    ['backend', backend],
-    ['backend-id', '0'],
-  ] as const) {
-    tx.write(`${frontend}/${name}`, value)
-    tx.setPerms(`${frontend}/${name}`, [`n${domid}`, 'r0'])
-  }
   tx.write(`${frontend}/limit`, LIMIT_BYTES)
   tx.write(`${frontend}/type`, 'xenconsoled')
   tx.write(`${frontend}/output`, 'pty')

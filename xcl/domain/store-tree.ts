@@ -37,6 +37,20 @@ export function libxlPath(domid: Domid): string {
   return `/libxl/${domid}`
 }
 
+/** Nodes of the home that belong to the guest. */
+const GUEST_NODES = [
+  'data',
+  'drivers',
+  'feature',
+  'attr',
+  'error',
+  'control/shutdown',
+  'control/feature-poweroff',
+  'control/feature-reboot',
+  'control/feature-suspend',
+  'control/sysrq',
+] as const
+
 /** Writes everything; awaits nothing, so that it leaves in one write together with END. */
 export function writeStoreTree(tx: StoreRequests, tree: StoreTree): void {
   const { domid, uuid, config } = tree
@@ -45,31 +59,22 @@ export function writeStoreTree(tx: StoreRequests, tree: StoreTree): void {
   const libxl = libxlPath(domid)
   const readOnly = ['n0', `r${domid}`]
   const guests = [`n${domid}`]
-  const own = (path: string, value = ''): void => {
-    tx.write(path, value)
-    tx.setPerms(path, guests)
-  }
 
   // What a dead domain of the same number may have left.
   for (const path of [home, vm, libxl]) tx.rm(path)
 
+  // As long as the home is the guest's, what is made in it is the guest's, too.
   tx.mkdir(home)
+  tx.setPerms(home, guests)
+  for (const name of GUEST_NODES) tx.write(`${home}/${name}`, '')
+  tx.setPerms(`${home}/control`, readOnly)
   tx.setPerms(home, readOnly)
+
   tx.write(`${home}/vm`, vm)
   tx.write(`${home}/name`, config.name)
   tx.write(`${home}/domid`, String(domid))
-  for (const name of ['data', 'drivers', 'feature', 'attr', 'error']) own(`${home}/${name}`)
-  tx.mkdir(`${home}/device`)
-  own(`${home}/device/suspend/event-channel`)
-  for (const name of [
-    'shutdown',
-    'feature-poweroff',
-    'feature-reboot',
-    'feature-suspend',
-    'sysrq',
-  ]) {
-    own(`${home}/control/${name}`)
-  }
+  tx.write(`${home}/device/suspend/event-channel`, '')
+  tx.setPerms(`${home}/device/suspend/event-channel`, guests)
   tx.write(`${home}/control/platform-feature-multiprocessor-suspend`, '1')
   tx.write(`${home}/control/platform-feature-xs_reset_watches`, '1')
   tx.write(`${home}/memory/static-max`, String(config.maxMemoryKiB))
@@ -91,9 +96,7 @@ export function writeStoreTree(tx: StoreRequests, tree: StoreTree): void {
   if (config.ramdisk !== undefined) tx.write(`${vm}/image/ramdisk`, config.ramdisk)
   tx.write(`${vm}/image/cmdline`, config.cmdline)
 
-  tx.mkdir(libxl)
-  tx.setPerms(libxl, ['n0'])
-  tx.mkdir(`${libxl}/device`)
+  // Its permissions are those of /libxl: nobody but dom0.
   tx.write(`${libxl}/type`, config.type)
 
   writeConsole(tx, domid, tree.ports.consolePort, tree.image.consoleGfn)
