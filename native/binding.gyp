@@ -49,6 +49,7 @@
         ['with_xen==1', {
           'defines': ['XCL_WITH_XEN=1'],
           'sources': [
+            'src/acpi_tables.cc',
             'src/domain_builder.cc',
             'src/domctl.cc',
             'src/machine_xen.cc',

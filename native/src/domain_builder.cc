@@ -11,7 +11,9 @@ extern "C" {
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <vector>
 
+#include "acpi_tables.h"
 #include "errors.h"
 #include "unique_fd.h"
 
@@ -34,6 +36,7 @@ constexpr uint64_t kSpecialStart = static_cast<uint64_t>(X86_HVM_END_SPECIAL_REG
 // Types of an e820 memory map.
 constexpr uint32_t kE820Ram = 1;
 constexpr uint32_t kE820Reserved = 2;
+constexpr uint32_t kE820Acpi = 3;
 
 struct DomCloser {
   void operator()(xc_dom_image* dom) const { xc_dom_release(dom); }
@@ -130,9 +133,12 @@ BuiltImage DomainBuilder::build(uint32_t domid, const DomainSpec& spec, const Do
        "cannot lay out its memory", EINVAL);
   // The call above knows whole MiB only.
   dom->total_pages = mappedKiB / kPageKiB;
-  if (spec.isPvh) layOutPvh(dom, domid, spec);
+  if (spec.isPvh) layOutPvh(dom, spec);
   checkMemory(xc_dom_boot_mem_init(dom), "dom_boot_mem_init", domid, spec.memoryKiB);
-  if (spec.isPvh) describeMemory(dom, domid);
+  if (spec.isPvh) {
+    addAcpi(dom, domid, spec.vcpus);
+    describeMemory(dom, domid);
+  }
   step(xc_dom_build_image(dom), "dom_build_image", "cannot load its image into memory", ENOMEM);
   step(xc_dom_boot_image(dom), "dom_boot_image", "cannot set up its first vcpu", EINVAL);
   step(xc_dom_gnttab_init(dom), "dom_gnttab_init", "cannot seed its grant table", EINVAL);
@@ -150,7 +156,7 @@ void DomainBuilder::loadFiles(xc_dom_image* dom, uint32_t domid, const ImageSpec
 }
 
 // Memory of a PVH guest: from 0 up to the hole below 4 GiB, the rest from 4 GiB on.
-void DomainBuilder::layOutPvh(xc_dom_image* dom, uint32_t, const DomainSpec& spec) const {
+void DomainBuilder::layOutPvh(xc_dom_image* dom, const DomainSpec& spec) {
   const uint64_t bytes = spec.maxMemoryKiB * 1024;
   dom->target_pages = spec.memoryKiB / kPageKiB;
   dom->mmio_start = kAcpiStart;
@@ -161,12 +167,25 @@ void DomainBuilder::layOutPvh(xc_dom_image* dom, uint32_t, const DomainSpec& spe
   dom->device_model = false;
 }
 
+// Without tables a guest runs on its first vcpu only. The library puts them where they say and tells the
+// guest of them in its start info.
+void DomainBuilder::addAcpi(xc_dom_image* dom, uint32_t domid, uint32_t vcpus) const {
+  const std::vector<uint8_t> tables = acpiTables(kAcpiStart, vcpus);
+  auto* copy = static_cast<uint8_t*>(xc_dom_malloc(dom, tables.size()));
+  if (copy == nullptr) throw Failure("dom_malloc", ENOMEM, "cannot make its ACPI tables", domid);
+  std::copy(tables.begin(), tables.end(), copy);
+  dom->acpi_modules[0].data = copy;
+  dom->acpi_modules[0].length = static_cast<uint32_t>(tables.size());
+  dom->acpi_modules[0].guest_addr_out = kAcpiStart;
+}
+
 // The guest finds the map in its start info, or asks Xen for it.
 void DomainBuilder::describeMemory(xc_dom_image* dom, uint32_t domid) const {
-  auto* map = static_cast<e820entry*>(xc_dom_malloc(dom, 3 * sizeof(e820entry)));
+  auto* map = static_cast<e820entry*>(xc_dom_malloc(dom, 4 * sizeof(e820entry)));
   if (map == nullptr) throw Failure("dom_malloc", ENOMEM, "cannot describe its memory", domid);
   uint32_t count = 0;
   map[count++] = e820entry{0, dom->lowmem_end, kE820Ram};
+  map[count++] = e820entry{kAcpiStart, kPage, kE820Acpi};
   map[count++] = e820entry{kSpecialStart, X86_HVM_NR_SPECIAL_PAGES * kPage, kE820Reserved};
   if (dom->highmem_end != 0) map[count++] = e820entry{kFourGiB, dom->highmem_end - kFourGiB, kE820Ram};
   dom->e820 = map;

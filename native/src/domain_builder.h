@@ -53,7 +53,8 @@ class DomainBuilder {
 
  private:
   void loadFiles(xc_dom_image* dom, uint32_t domid, const ImageSpec& image) const;
-  void layOutPvh(xc_dom_image* dom, uint32_t domid, const DomainSpec& spec) const;
+  static void layOutPvh(xc_dom_image* dom, const DomainSpec& spec);
+  void addAcpi(xc_dom_image* dom, uint32_t domid, uint32_t vcpus) const;
   void describeMemory(xc_dom_image* dom, uint32_t domid) const;
 
   const XenHandle& xen_;

@@ -58,11 +58,11 @@ class SelfPage : public MappedPage {
 }  // namespace
 
 MachineXen::MachineXen(uint32_t maxGrants)
-    : evtchn_(xenevtchn_open(nullptr, 0)), gnttab_(nullptr), foreignMemory_(nullptr) {
+    : evtchn_(xenevtchn_open(log_.logger(), 0)) {
   if (!evtchn_) failToOpen("evtchn_open", "/dev/xen/evtchn");
-  gnttab_.reset(xengnttab_open(nullptr, 0));
+  gnttab_.reset(xengnttab_open(log_.logger(), 0));
   if (!gnttab_) failToOpen("gnttab_open", "/dev/xen/gntdev");
-  foreignMemory_.reset(xenforeignmemory_open(nullptr, 0));
+  foreignMemory_.reset(xenforeignmemory_open(log_.logger(), 0));
   if (!foreignMemory_) failToOpen("foreignmemory_open", "/dev/xen/privcmd");
   // Kernels that have no limit per handle, or whose limit is a module parameter, refuse: no harm.
   xengnttab_set_max_grants(gnttab_.get(), maxGrants);

@@ -12,6 +12,7 @@ extern "C" {
 #include <memory>
 
 #include "machine.h"
+#include "xen_handle.h"
 
 namespace xcl {
 
@@ -38,6 +39,7 @@ class MachineXen : public Machine {
   void unmask(std::span<const uint32_t> ports) override;
 
  private:
+  XenLog log_;
   std::unique_ptr<xenevtchn_handle, XenHandleCloser> evtchn_;
   std::unique_ptr<xengnttab_handle, XenHandleCloser> gnttab_;
   std::unique_ptr<xenforeignmemory_handle, XenHandleCloser> foreignMemory_;

@@ -147,43 +147,50 @@ Napi::Value RingSetObject::expireEvents(const Napi::CallbackInfo& info) {
 void RingSetObject::close(const Napi::CallbackInfo&) { end(); }
 
 void RingSetObject::onTimer() {
-  set_->retryAccept();
-  comeBack();
+  Napi::HandleScope scope(Env());
+  fromLoop([this] { set_->retryAccept(); });
 }
 
 void RingSetObject::turn() {
   Napi::HandleScope scope(Env());
   isInTurn_ = true;
-  for (int batch = 0; batch < kBatchesPerTurn && set_; batch++) {
-    set_->collect();
-    const size_t words = set_->fill();
-    if (words > 0 && !callBatch(words)) break;
-    if (!set_) break;
-    set_->notifyTouched();
-    if (words == 0 && !set_->hasWork()) break;
-  }
+  fromLoop([this] {
+    for (int batch = 0; batch < kBatchesPerTurn && set_; batch++) {
+      set_->collect();
+      const size_t words = set_->fill();
+      if (words > 0) callBatch(words);
+      if (!set_) return;
+      set_->notifyTouched();
+      if (words == 0 && !set_->hasWork()) return;
+    }
+  });
   isInTurn_ = false;
   comeBack();
 }
 
-// One crossing: gives the words of the batch, gets the words of the output.
-// Returns false when the handler threw; the process decides what that means.
-bool RingSetObject::callBatch(size_t words) {
+// What is thrown has nobody above it to catch it: the process decides, as for any uncaught exception.
+template <typename Body>
+void RingSetObject::fromLoop(Body body) {
+  napi_value thrown = nullptr;
   try {
-    const Napi::Value written =
-        onBatch_.MakeCallback(Env().Global(), {Napi::Number::New(Env(), static_cast<double>(words))}, context_);
-    if (!set_) return true;
-    set_->flush(written.As<Napi::Number>().Uint32Value());
-    set_->endBatch();
-    return true;
+    body();
+    return;
   } catch (const Napi::Error& error) {
-    if (set_) set_->endBatch();
-    napi_fatal_exception(Env(), error.Value());
+    thrown = error.Value();
   } catch (const Failure& failure) {
-    if (set_) set_->endBatch();
-    napi_fatal_exception(Env(), failure.toJs(Env()).Value());
+    thrown = failure.toJs(Env()).Value();
   }
-  return false;
+  if (set_) set_->endBatch();
+  napi_fatal_exception(Env(), thrown);
+}
+
+// One crossing: gives the words of the batch, gets the words of the output.
+void RingSetObject::callBatch(size_t words) {
+  const Napi::Value written =
+      onBatch_.MakeCallback(Env().Global(), {Napi::Number::New(Env(), static_cast<double>(words))}, context_);
+  if (!set_) return;
+  set_->flush(written.As<Napi::Number>().Uint32Value());
+  set_->endBatch();
 }
 
 void RingSetObject::comeBack() {

@@ -40,8 +40,11 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   /** Runs `body` on the open set; failures become XenError; what it left to do is taken up soon. */
   template <typename Body>
   auto withSet(Napi::Env env, Body body);
+  /** Runs `body` where no JavaScript stands above: what it throws is an uncaught exception. */
+  template <typename Body>
+  void fromLoop(Body body);
   void turn();
-  bool callBatch(size_t words);
+  void callBatch(size_t words);
   void comeBack();
   void end();
 
