@@ -42,6 +42,6 @@ ok 'lixs ends when asked to' stop_process "$(cat "$store_pid_file")"
 guest_cfg pv orphan
 refuses 'xcl create with no lixs, xcld running' 1 'xenstore|lixs' "$TOOL" create orphan.cfg
 refuses 'xcl create with no lixs, a new xcld' 1 'xenstore|lixs' \
-  env XCLD_SOCKET=/run/xen/other-xcld.sock "$TOOL" create orphan.cfg
+  env XCLD_SOCKET=/run/xen/other-xcld.sock XCLD_STATE_DIR=/tmp/other-xcl "$TOOL" create orphan.cfg
 is 'xcl create with no lixs leaves no domain' "$(domids 60)" ''
 finish
