@@ -138,13 +138,28 @@ export class TestHost {
   readonly folder = aFolder()
   readonly daemon = aDaemon()
   readonly hypervisor = new TestHypervisor(this.daemon)
-  readonly xcld: Xcld
+  xcld: Xcld
+  readonly #storeSocket: string
   /** Calls put off by xcld; `pass` makes them. */
   readonly #later = new Set<() => void>()
   nowMs = 1_000_000
 
   constructor(options: { readonly storeSocket?: string } = {}) {
-    this.xcld = new Xcld(
+    this.#storeSocket = options.storeSocket ?? this.daemon.socketPath
+    this.xcld = this.#newXcld()
+  }
+
+  /** As after a kill: the next xcld finds what the last one left on disk and in Xen. */
+  async killXcld(): Promise<void> {
+    this.xcld.stop()
+    this.#later.clear()
+    this.xcld = this.#newXcld()
+    await this.xcld.start()
+    await this.toolstack.store.client()
+  }
+
+  #newXcld(): Xcld {
+    return new Xcld(
       {
         hypervisor: this.hypervisor,
         log: pino({ level: 'silent' }),
@@ -157,7 +172,7 @@ export class TestHost {
       },
       {
         socket: this.socket,
-        storeSocket: options.storeSocket ?? this.daemon.socketPath,
+        storeSocket: this.#storeSocket,
         consoledSocket: join(this.folder.path, 'consoled.sock'),
         stateDir: join(this.folder.path, 'state'),
       },
