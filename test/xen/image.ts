@@ -75,7 +75,7 @@ export function buildGuests(): string {
 export function packOurs(image: Image): string | null {
   const dist = join(projectRoot, 'dist')
   if (!existsSync(join(dist, 'bin'))) return null
-  const root = mkdtempSync(join(cacheRoot, 'part-'))
+  const root = makeRoot()
   const home = join(root, 'opt/xcl')
   cpSync(dist, home, { recursive: true })
   // Libraries that only our binaries are linked with; the rest is in the base.
@@ -97,7 +97,7 @@ export function packOurs(image: Image): string | null {
 
 /** The archive with the script and what it needs, written to `archive`. */
 export function packPayload(payload: Payload, archive: string): void {
-  const root = mkdtempSync(join(cacheRoot, 'part-'))
+  const root = makeRoot()
   const rig = join(root, 'rig')
   mkdirSync(rig)
   copyFileSync(join(here, 'init'), join(root, 'init'))
@@ -120,6 +120,13 @@ export function makeOutFolder(name: string): string {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   return folder
+}
+
+/** A folder that becomes a part of dom0's root, and so must let everybody through. */
+function makeRoot(): string {
+  const root = mkdtempSync(join(cacheRoot, 'part-'))
+  chmodSync(root, 0o755)
+  return root
 }
 
 function packFolder(folder: string, archive: string): void {
