@@ -54,6 +54,7 @@
             'src/domctl.cc',
             'src/machine_xen.cc',
             'src/xen_handle.cc',
+            'src/xen_log.cc',
             'src/xen_object.cc',
           ],
           'libraries': ['-lxenctrl', '-lxenguest', '-lxenevtchn', '-lxengnttab', '-lxenforeignmemory', '-lxentoollog'],

@@ -12,7 +12,7 @@ extern "C" {
 #include <memory>
 
 #include "machine.h"
-#include "xen_handle.h"
+#include "xen_log.h"
 
 namespace xcl {
 
