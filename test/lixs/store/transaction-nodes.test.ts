@@ -74,8 +74,11 @@ test('beneath what the transaction has removed there is nothing, and what it mak
   expect(dom0.directory('/a', tx)).toEqual(['x'])
   expect(dom0.getPerms('/a', tx)).toBe('n0')
   expect(dom0.read('/a/b', tx)).toBe('ENOENT')
+  expect(dom0.mkdir('/a/b', tx)).toBe('OK')
+  expect(dom0.read('/a/b/c', tx)).toBe('ENOENT')
   expect(dom0.commit(tx)).toBe('OK')
-  expect(dom0.directory('/a')).toEqual(['x'])
+  expect(dom0.directory('/a')).toEqual(['x', 'b'])
+  expect(dom0.directory('/a/b')).toEqual([])
   expect(dom0.getPerms('/a')).toBe('n0')
 })
 
