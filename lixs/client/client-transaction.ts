@@ -3,20 +3,19 @@ import { nulTerminated, splitStrings } from '../wire/text.ts'
 import { XenstoreError } from './errors.ts'
 import type { Pipeline } from './pipeline.ts'
 import { StoreRequests } from './store-requests.ts'
+import { TransactionWrites } from './transaction-writes.ts'
 
 /** How often a transaction is tried when others keep changing what it read. */
 const ATTEMPTS = 100
 
 /**
- * Runs `build` in a transaction and commits it, again from the start as long as the commit says
- * EAGAIN.
+ * Runs `build` in a transaction and commits it once all its requests are answered; again from the
+ * start as long as the commit says EAGAIN.
  *
- * A `build` that awaits nothing costs two rounds: START; then all its requests and END in one write.
- * The first request that failed then rejects the whole, and what the others did is committed all
- * the same, for END was already on its way: undoing is up to the caller. A `build` that awaits and
- * throws ends the transaction without effect.
+ * All or nothing: when `build` throws, or one of its requests was refused (a missing node that was
+ * read is no refusal), whether `build` has looked at the answer or not, nothing is changed.
  *
- * @throws XenstoreError EAGAIN after 100 attempts
+ * @throws XenstoreError of the first refused request; EAGAIN after 100 attempts
  */
 export async function runTransaction<T>(
   pipeline: Pipeline,
@@ -24,22 +23,51 @@ export async function runTransaction<T>(
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const id = await start(pipeline)
-    const unanswered = new Unanswered()
-    const tx = new StoreRequests(pipeline, id, (promise) => unanswered.add(promise))
+    const answers: Promise<unknown>[] = []
+    const tx = new StoreRequests(pipeline, id, (promise) => {
+      promise.catch(ignore) // looked at below, whoever else does
+      answers.push(promise)
+      return promise
+    })
     let value: T
     try {
       value = await build(tx)
+      await allAnswered(answers)
     } catch (error) {
-      unanswered.failures()
-      await end(pipeline, id, 'F').catch(() => undefined) // what `build` threw says more
+      await abort(pipeline, id)
       throw error
     }
-    const unnoticed = unanswered.failures()
-    const refusal = await end(pipeline, id, 'T')
-    if (refusal?.errno === 'EAGAIN' && attempt < ATTEMPTS) continue
-    const failure = (await unnoticed)[0] ?? refusal
-    if (failure !== undefined) throw failure
-    return value
+    const refusal = await commit(pipeline, id)
+    if (refusal === undefined) return value
+    if (refusal.errno !== 'EAGAIN' || attempt === ATTEMPTS) throw refusal
+  }
+}
+
+/**
+ * As `runTransaction`, for a `build` that only writes: everything and the commit leave in one write,
+ * which saves a round. The price: when the daemon refuses one of the changes, the commit is on its
+ * way already, and the other changes are made; undoing them is up to the caller.
+ *
+ * @throws XenstoreError of the first refused request; EAGAIN after 100 attempts
+ */
+export async function runPipelinedTransaction(
+  pipeline: Pipeline,
+  build: (tx: TransactionWrites) => void | Promise<void>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const id = await start(pipeline)
+    const tx = new TransactionWrites(id)
+    try {
+      await build(tx)
+    } catch (error) {
+      await abort(pipeline, id)
+      throw error
+    }
+    const { failure, lastFailure } = await pipeline.send(tx.commit())
+    if (lastFailure?.errno === 'EAGAIN' && attempt < ATTEMPTS) continue
+    const refusal = failure ?? lastFailure
+    if (refusal !== undefined) throw refusal
+    return
   }
 }
 
@@ -48,14 +76,21 @@ async function start(pipeline: Pipeline): Promise<number> {
   return Number(splitStrings(payload)[0])
 }
 
+/** @throws what went wrong with the first request that failed, once the last one is answered */
+async function allAnswered(answers: readonly Promise<unknown>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(answers)
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+}
+
+/** Its own failure is not news: what led here says more. */
+async function abort(pipeline: Pipeline, id: number): Promise<void> {
+  await pipeline.request(XS_TRANSACTION_END, id, [nulTerminated('F')]).catch(ignore)
+}
+
 /** @returns the daemon's refusal; a connection that ended is thrown */
-async function end(
-  pipeline: Pipeline,
-  id: number,
-  how: 'T' | 'F',
-): Promise<XenstoreError | undefined> {
+async function commit(pipeline: Pipeline, id: number): Promise<XenstoreError | undefined> {
   try {
-    await pipeline.request(XS_TRANSACTION_END, id, [nulTerminated(how)])
+    await pipeline.request(XS_TRANSACTION_END, id, [nulTerminated('T')])
     return undefined
   } catch (error) {
     if (error instanceof XenstoreError) return error
@@ -63,31 +98,4 @@ async function end(
   }
 }
 
-/** The requests of a transaction whose replies have not come yet. */
-class Unanswered {
-  readonly #promises = new Set<Promise<unknown>>()
-
-  /** Who awaits the promise sees its failure as usual. */
-  add<T>(promise: Promise<T>): Promise<T> {
-    const handedOut = new Promise<T>((resolve, reject) => {
-      promise.then(
-        (value) => {
-          this.#promises.delete(handedOut)
-          resolve(value)
-        },
-        (error: unknown) => {
-          this.#promises.delete(handedOut)
-          reject(error)
-        },
-      )
-    })
-    this.#promises.add(handedOut)
-    return handedOut
-  }
-
-  /** How those that wait now have failed, once the last one is answered; nobody else is told. */
-  async failures(): Promise<unknown[]> {
-    const outcomes = await Promise.allSettled(this.#promises)
-    return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
-  }
-}
+function ignore(): void {}

@@ -2,7 +2,10 @@ import { XS_UNWATCH, XS_WATCH } from '../wire/ops.ts'
 import { nulTerminated, splitStrings } from '../wire/text.ts'
 import type { Pipeline } from './pipeline.ts'
 
-/** Told the path that changed: at or below the watched one, relative if that was relative. */
+/**
+ * Told the path that changed: at or below the watched one, relative if that was relative. What it
+ * throws is an uncaught exception of the program; the connection goes on.
+ */
 export type WatchHandler = (path: string) => void
 
 /**
@@ -58,7 +61,14 @@ export class ClientWatch implements AsyncIterable<string> {
   deliver(path: string): void {
     if (this.#isOver) return
     if (this.#handler !== undefined) {
-      this.#handler(path)
+      try {
+        this.#handler(path)
+      } catch (error) {
+        // Not the connection's fault: out of its way, where the program hears of its own mistake.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
       return
     }
     this.#changed.add(path)

@@ -9,12 +9,13 @@ import {
   XS_SET_TARGET,
 } from '../wire/ops.ts'
 import { nulTerminated, splitStrings } from '../wire/text.ts'
-import { runTransaction } from './client-transaction.ts'
+import { runPipelinedTransaction, runTransaction } from './client-transaction.ts'
 import { type ClientWatch, ClientWatches, type WatchHandler } from './client-watch.ts'
 import type { XenstoreConnectionLost } from './errors.ts'
 import { Pipeline } from './pipeline.ts'
 import { storeSocketPath } from './socket-path.ts'
 import { StoreRequests } from './store-requests.ts'
+import type { TransactionWrites } from './transaction-writes.ts'
 
 /**
  * A connection to lixs or any other XenStore daemon, over its unix socket.
@@ -104,12 +105,20 @@ export class XenstoreClient {
 
   /**
    * Runs `build` in a transaction and commits it, again from the start as long as the commit says
-   * EAGAIN. A `build` that awaits nothing costs two rounds: START; then all its requests and END in
-   * one write; its first request that failed rejects the whole after END. A `build` that awaits and
-   * throws ends the transaction without effect.
+   * EAGAIN. All or nothing: when `build` throws, or one of its requests is refused, nothing is
+   * changed, and the first refusal is thrown. A `build` that awaits nothing costs three rounds.
    */
   transaction<T>(build: (tx: StoreRequests) => T | Promise<T>): Promise<T> {
     return runTransaction(this.#pipeline, build)
+  }
+
+  /**
+   * A transaction that only writes, in two rounds: START; then all changes and the commit, in one
+   * write. The changes make no promises; the first one that is refused rejects the whole, and the
+   * others are made all the same: for callers who undo everything then anyway.
+   */
+  pipelinedTransaction(build: (tx: TransactionWrites) => void | Promise<void>): Promise<void> {
+    return runPipelinedTransaction(this.#pipeline, build)
   }
 
   /**

@@ -1,3 +1,4 @@
+import { opName } from '../wire/ops.ts'
 import type { XsErrno } from '../xs-errno.ts'
 
 /** The daemon answered a request with an error. */
@@ -36,6 +37,13 @@ export class XenstoreConnectionLost extends Error {
 
   constructor(reason: string, options?: { cause: unknown }) {
     super(`the connection to XenStore has ended: ${reason}`, options)
+  }
+}
+
+/** A reply that is neither of the request's type nor an error: the stream cannot be followed. */
+export class UnexpectedReply extends XenstoreConnectionLost {
+  constructor(type: number, requestType: number) {
+    super(`${opName(type)} as the answer to ${opName(requestType)}`)
   }
 }
 

@@ -4,14 +4,55 @@ import { Encoder } from '../wire/encoder.ts'
 import { decodeErrno } from '../wire/errno.ts'
 import { opName, XENSTORE_PAYLOAD_MAX, XS_ERROR, XS_WATCH_EVENT } from '../wire/ops.ts'
 import type { Packet } from '../wire/packet.ts'
-import { XenstoreConnectionLost, XenstoreError, XenstoreUnreachable } from './errors.ts'
+import type { Burst } from './burst.ts'
+import {
+  UnexpectedReply,
+  XenstoreConnectionLost,
+  XenstoreError,
+  XenstoreUnreachable,
+} from './errors.ts'
 
-/** A request on its way, until its reply comes. */
+/** What is on its way until its replies come: a request, or a burst of them. */
 interface Waiting {
-  readonly type: number
-  readonly path: string | undefined
-  readonly resolve: (payload: Uint8Array) => void
-  readonly reject: (error: Error) => void
+  /** @returns was that the last reply it waits for? @throws UnexpectedReply */
+  answer(packet: Packet): boolean
+  lose(lost: XenstoreConnectionLost): void
+}
+
+/** One request, with a promise of its own. */
+class WaitingRequest implements Waiting {
+  readonly #type: number
+  readonly #path: string | undefined
+  readonly #resolve: (payload: Uint8Array) => void
+  readonly #reject: (error: Error) => void
+
+  constructor(
+    type: number,
+    path: string | undefined,
+    resolve: (payload: Uint8Array) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#type = type
+    this.#path = path
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  answer(packet: Packet): boolean {
+    if (packet.type === XS_ERROR) {
+      const errno = decodeErrno(packet.payload)
+      this.#reject(new XenstoreError(errno, opName(this.#type), this.#path))
+    } else if (packet.type === this.#type) {
+      this.#resolve(packet.payload)
+    } else {
+      throw new UnexpectedReply(packet.type, this.#type)
+    }
+    return true
+  }
+
+  lose(lost: XenstoreConnectionLost): void {
+    this.#reject(lost)
+  }
 }
 
 /**
@@ -92,11 +133,24 @@ export class Pipeline {
     return new Promise((resolve, reject) => {
       this.#reqId = (this.#reqId + 1) >>> 0
       this.#encoder.add(type, this.#reqId, txId, parts)
-      this.#waiting.push({ type, path, resolve, reject })
+      this.#waiting.push(new WaitingRequest(type, path, resolve, reject))
       if (this.#isWriteDue) return
       this.#isWriteDue = true
       process.nextTick(() => this.#write())
     })
+  }
+
+  /**
+   * Sends a burst in one write.
+   * @returns the burst, once all of it is answered
+   * @throws XenstoreConnectionLost
+   */
+  send(burst: Burst): Promise<Burst> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost)
+    this.#write() // what was asked before goes before
+    this.#waiting.push(burst)
+    this.#socket.write(burst.bytes)
+    return burst.answered
   }
 
   /** Ends the connection; requests still on their way fail. */
@@ -125,22 +179,12 @@ export class Pipeline {
     }
     const waiting = this.#waiting[this.#oldest]
     if (waiting === undefined) throw new Error(`${opName(packet.type)} without a request`)
+    if (!waiting.answer(packet)) return
     this.#oldest++
     // Moved down only now and then: each request pays for it once on average.
     if (this.#oldest * 2 > this.#waiting.length) {
       this.#waiting = this.#waiting.slice(this.#oldest)
       this.#oldest = 0
-    }
-    if (packet.type === waiting.type) {
-      waiting.resolve(packet.payload)
-    } else if (packet.type === XS_ERROR) {
-      const errno = decodeErrno(packet.payload)
-      waiting.reject(new XenstoreError(errno, opName(waiting.type), waiting.path))
-    } else {
-      const text = `${opName(packet.type)} as the answer to ${opName(waiting.type)}`
-      const lost = new XenstoreConnectionLost(text)
-      waiting.reject(lost)
-      throw lost
     }
   }
 
@@ -148,8 +192,11 @@ export class Pipeline {
     const reason = this.#isClosing
       ? 'it was closed here'
       : (cause?.message ?? 'the daemon closed it')
-    this.#lost = new XenstoreConnectionLost(reason, { cause })
-    for (const waiting of this.#waiting.slice(this.#oldest)) waiting.reject(this.#lost)
+    this.#lost =
+      cause instanceof XenstoreConnectionLost
+        ? cause
+        : new XenstoreConnectionLost(reason, { cause })
+    for (const waiting of this.#waiting.slice(this.#oldest)) waiting.lose(this.#lost)
     this.#waiting = []
     this.#oldest = 0
   }

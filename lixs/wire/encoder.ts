@@ -1,3 +1,4 @@
+import { XENSTORE_PAYLOAD_MAX } from './ops.ts'
 import { HEADER_BYTES, HEADER_LEN, HEADER_REQ_ID, HEADER_TX_ID, HEADER_TYPE } from './packet.ts'
 
 const FIRST_BYTES = 4096
@@ -11,6 +12,8 @@ const FIRST_BYTES = 4096
 export class Encoder {
   #buffer: Buffer = Buffer.allocUnsafe(FIRST_BYTES)
   #used = 0
+  /** Where the message begins that is being put together. */
+  #begun = 0
 
   get isEmpty(): boolean {
     return this.#used === 0
@@ -33,6 +36,50 @@ export class Encoder {
       at += part.length
     }
     this.#used = at
+  }
+
+  /** Begins a message whose payload is put together in place; `end` completes it. */
+  begin(type: number, reqId: number, txId: number): void {
+    this.#makeRoom(HEADER_BYTES)
+    const buffer = this.#buffer
+    const at = this.#used
+    buffer.writeUInt32LE(type, at + HEADER_TYPE)
+    buffer.writeUInt32LE(reqId, at + HEADER_REQ_ID)
+    buffer.writeUInt32LE(txId, at + HEADER_TX_ID)
+    this.#begun = at
+    this.#used = at + HEADER_BYTES
+  }
+
+  /** Appends UTF-8 text to the message that was begun. */
+  addText(text: string): void {
+    // No character of a JavaScript string takes more than three bytes.
+    this.#makeRoom(text.length * 3)
+    this.#used += this.#buffer.write(text, this.#used, 'utf8')
+  }
+
+  /** Appends text and its NUL to the message that was begun. */
+  addString(text: string): void {
+    this.addText(text)
+    this.#makeRoom(1)
+    this.#buffer[this.#used++] = 0
+  }
+
+  /** Appends bytes to the message that was begun. */
+  addBytes(bytes: Uint8Array): void {
+    this.#makeRoom(bytes.length)
+    this.#buffer.set(bytes, this.#used)
+    this.#used += bytes.length
+  }
+
+  /** Completes the message that was begun. @returns false: too long, and taken back */
+  end(): boolean {
+    const length = this.#used - this.#begun - HEADER_BYTES
+    if (length > XENSTORE_PAYLOAD_MAX) {
+      this.#used = this.#begun
+      return false
+    }
+    this.#buffer.writeUInt32LE(length, this.#begun + HEADER_LEN)
+    return true
   }
 
   /** Everything added since the last time. */

@@ -7,6 +7,7 @@ import {
   XenstoreUnreachable,
 } from '../../../lixs/client/errors.ts'
 import { storeSocketPath } from '../../../lixs/client/socket-path.ts'
+import type { StoreRequests } from '../../../lixs/client/store-requests.ts'
 import { encodePacket } from '../../../lixs/wire/encoder.ts'
 import { opName, XS_ERROR, XS_WATCH_EVENT } from '../../../lixs/wire/ops.ts'
 import type { Packet } from '../../../lixs/wire/packet.ts'
@@ -109,7 +110,7 @@ describe('directory', () => {
 })
 
 describe('transaction', () => {
-  test('that awaits nothing costs two rounds', async () => {
+  test('that awaits nothing costs three rounds', async () => {
     const { client, ops } = await connected((op) => (op === 'TRANSACTION_START' ? '5|' : 'OK|'))
     await client.transaction((tx) => {
       tx.mkdir('/a')
@@ -118,7 +119,8 @@ describe('transaction', () => {
     })
     expect(ops()).toEqual([
       ['TRANSACTION_START'],
-      ['MKDIR', 'SET_PERMS', 'WRITE', 'TRANSACTION_END'],
+      ['MKDIR', 'SET_PERMS', 'WRITE'],
+      ['TRANSACTION_END'],
     ])
   })
 
@@ -143,16 +145,37 @@ describe('transaction', () => {
     ).toHaveLength(3)
   })
 
-  test('a request that failed makes the whole fail', async () => {
-    const { client } = await connected((op) => {
+  test.each([
+    ['unseen', (tx: StoreRequests) => void tx.mkdir('//')],
+    [
+      'answered before `build` ends',
+      async (tx: StoreRequests) => {
+        tx.mkdir('//')
+        await tx.read('/a')
+      },
+    ],
+    ['caught by `build`', (tx: StoreRequests) => tx.mkdir('//').catch(() => undefined)],
+  ])('a refused request ends the whole without effect: %s', async (_, build) => {
+    const ends: string[] = []
+    const { client } = await connected((op, payload) => {
       if (op === 'TRANSACTION_START') return '5|'
+      if (op === 'TRANSACTION_END') ends.push(payload)
       return op === 'MKDIR' ? '!EINVAL' : 'OK|'
     })
     const building = client.transaction((tx) => {
       tx.write('/a', 'x')
-      tx.mkdir('//')
+      return build(tx)
     })
-    await expect(building).rejects.toMatchObject({ errno: 'EINVAL', op: 'MKDIR' })
+    await expect(building).rejects.toMatchObject({ errno: 'EINVAL', op: 'MKDIR', path: '//' })
+    expect(ends).toEqual(['F|'])
+  })
+
+  test('a missing node that is read is no refusal', async () => {
+    const { client } = await connected((op) => {
+      if (op === 'TRANSACTION_START') return '5|'
+      return op === 'READ' ? '!ENOENT' : 'OK|'
+    })
+    expect(await client.transaction((tx) => tx.read('/a'))).toBeUndefined()
   })
 
   test('that throws is ended without effect', async () => {
@@ -167,6 +190,99 @@ describe('transaction', () => {
     })
     await expect(building).rejects.toThrow('thought better of it')
     expect(asked).toEqual(['TRANSACTION_START | 0', 'READ /a| 5', 'TRANSACTION_END F| 5'])
+  })
+})
+
+describe('a pipelined transaction', () => {
+  test('costs two rounds, whatever is written', async () => {
+    const sent: string[] = []
+    const { client, ops } = await connected((op, payload, { txId }) => {
+      sent.push(`${op} ${payload} ${txId}`)
+      return op === 'TRANSACTION_START' ? '5|' : 'OK|'
+    })
+    const before = client.read('/before')
+    await client.pipelinedTransaction((tx) => {
+      tx.rm('/a')
+      tx.mkdir('/a')
+      tx.setPerms('/a', ['n0', 'r5'])
+      tx.write('/a/b', 'größer')
+      tx.write('/a/c', Buffer.from([1, 0, 2]))
+      tx.write('/a/long', 'x'.repeat(4000))
+    })
+    await before
+    expect(ops()[0]).toEqual(['READ', 'TRANSACTION_START'])
+    expect(ops().slice(1).flat()).toEqual([
+      'RM',
+      'MKDIR',
+      'SET_PERMS',
+      'WRITE',
+      'WRITE',
+      'WRITE',
+      'TRANSACTION_END',
+    ])
+    expect(sent.slice(2)).toEqual([
+      'RM /a| 5',
+      'MKDIR /a| 5',
+      'SET_PERMS /a|n0|r5| 5',
+      `WRITE /a/b|${Buffer.from('größer').toString('latin1')} 5`,
+      'WRITE /a/c|\u0001|\u0002 5',
+      `WRITE /a/long|${'x'.repeat(4000)} 5`,
+      'TRANSACTION_END T| 5',
+    ])
+    expect(await client.read('/after')).toBe('OK\0')
+  })
+
+  test('rejects with the change that was refused first', async () => {
+    const { client } = await connected((op, payload) => {
+      if (op === 'TRANSACTION_START') return '5|'
+      return payload.startsWith('/bad') ? '!EINVAL' : 'OK|'
+    })
+    const building = client.pipelinedTransaction((tx) => {
+      tx.write('/a', 'x')
+      tx.write('/bad/1', 'x')
+      tx.mkdir('/bad/2')
+    })
+    const refusal = { errno: 'EINVAL', op: 'WRITE', path: '/bad/1' }
+    await expect(building).rejects.toMatchObject(refusal)
+    expect(await client.read('/b')).toBe('OK\0')
+  })
+
+  test('is tried again when others were in the way, and says what else the commit answers', async () => {
+    const answers = ['!EAGAIN', '!EAGAIN', '!ENOSPC']
+    let builds = 0
+    const { client } = await connected((op) => {
+      if (op === 'TRANSACTION_START') return '5|'
+      return op === 'TRANSACTION_END' ? answers.shift() : 'OK|'
+    })
+    const building = client.pipelinedTransaction((tx) => {
+      builds++
+      tx.mkdir('/a')
+    })
+    await expect(building).rejects.toMatchObject({ errno: 'ENOSPC', op: 'TRANSACTION_END' })
+    expect(builds).toBe(3)
+  })
+
+  test('with a change that is too long is ended without effect', async () => {
+    const { client, ops } = await connected((op) => (op === 'TRANSACTION_START' ? '5|' : 'OK|'))
+    const building = client.pipelinedTransaction((tx) => {
+      tx.write('/a', 'x')
+      tx.write('/b', 'x'.repeat(4096))
+    })
+    await expect(building).rejects.toMatchObject({ errno: 'E2BIG', op: 'WRITE', path: '/b' })
+    expect(ops()).toEqual([['TRANSACTION_START'], ['TRANSACTION_END']])
+  })
+
+  test('fails with its connection, also by an answer out of turn', async () => {
+    const { client } = await connected((op, _, { txId }) => {
+      if (op === 'TRANSACTION_START') return '5|'
+      return txId === 5 && op === 'MKDIR' ? undefined : 'OK|'
+    })
+    const building = client.pipelinedTransaction((tx) => {
+      tx.mkdir('/never/answered')
+      tx.write('/a', 'x')
+    })
+    await expect(building).rejects.toThrow(/ended: WRITE as the answer to MKDIR$/)
+    await expect(client.read('/a')).rejects.toBeInstanceOf(XenstoreConnectionLost)
   })
 })
 
@@ -199,6 +315,29 @@ describe('watch', () => {
     }
     expect(paths).toEqual(['/b/1', '/b/2'])
     expect(seen).toEqual(['a /a/x'])
+  })
+
+  test("a handler that throws is the program's affair, not the connection's", async () => {
+    const tokens: string[] = []
+    const { client, peer } = await connected((op, payload) => {
+      if (op === 'WATCH') tokens.push(payload.split('|')[1] ?? '')
+      return 'OK|'
+    })
+    const seen: string[] = []
+    await client.watch('/a', (path) => {
+      seen.push(path)
+      throw new Error('a mistake in a handler')
+    })
+    const others = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException')
+    const uncaught = new Promise((resolve) => process.once('uncaughtException', resolve))
+    const socket = await peer.connection
+    socket.write(encodePacket(XS_WATCH_EVENT, 0, 0, Buffer.from(`/a\0${tokens[0]}\0`)))
+    const error = await uncaught
+    for (const listener of others) process.on('uncaughtException', listener)
+    expect(error).toMatchObject({ message: 'a mistake in a handler' })
+    expect(seen).toEqual(['/a'])
+    expect(await client.read('/b')).toBe('OK\0')
   })
 
   test('an iteration ends with its watch, and fails with the connection', async () => {
