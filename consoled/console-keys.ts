@@ -19,6 +19,15 @@ export interface ConsoleKeys {
   readonly name: string | undefined
 }
 
+/** Names of the keys below `~/console` that count here; some of the others are the guest's to write. */
+const KEYS: ReadonlySet<string> = new Set(['ring-ref', 'port', 'type', 'limit', 'tty'])
+
+/** Whether a change there, told by a watch on `~/console`, can change what `readConsoleKeys` gives. */
+export function isConsoleKey(domid: Domid, changed: string): boolean {
+  const above = consolePath(domid).length + 1
+  return changed.length < above || KEYS.has(changed.slice(above))
+}
+
 export function consolePath(domid: Domid): string {
   return `/local/domain/${domid}/console`
 }

@@ -29,6 +29,12 @@ import {
   type RingSet,
 } from '../native/ring-set.ts'
 import { XenError } from '../native/xen-error.ts'
+import { RateLimit } from './rate-limit.ts'
+import type { Clock } from './scan-pace.ts'
+
+/** Bits of CONNECTION_PAUSED: who holds a guest up. */
+const HELD_BY_USER = 1
+const HELD_BY_RATE = 2
 
 /** Whoever a ring belongs to. Nothing here may throw: other guests share the batch. */
 export interface RingUser {
@@ -45,11 +51,16 @@ export class ConsoleRings {
   readonly #onVirq: (virq: number) => void
   /** By connection. */
   readonly #users: (RingUser | undefined)[] = []
+  readonly #rate: RateLimit
   #isInBatch = false
 
-  constructor(set: RingSet, onVirq: (virq: number) => void) {
+  constructor(set: RingSet, clock: Clock, onVirq: (virq: number) => void) {
     this.#set = set
     this.#onVirq = onVirq
+    this.#rate = new RateLimit(clock, (connection, isHeld) => {
+      // Whoever was held may have been detached meanwhile.
+      if (this.#users[connection] !== undefined) this.#hold(connection, HELD_BY_RATE, isHeld)
+    })
   }
 
   /** Serves from now on. */
@@ -66,6 +77,7 @@ export class ConsoleRings {
   attach(domid: Domid, gfn: Gfn, port: EvtchnPort, user: RingUser): ConnectionId {
     const connection = this.#map(domid, gfn, port)
     this.#users[connection] = user
+    this.#rate.reset(connection)
     return connection
   }
 
@@ -80,7 +92,7 @@ export class ConsoleRings {
    * wrote last it may not have had time to announce.
    */
   drain(connection: ConnectionId, done: () => void): void {
-    this.setHeldUp(connection, false)
+    this.#hold(connection, HELD_BY_USER | HELD_BY_RATE, false)
     // Between two of the loop's check phases lies a poll phase, in which rings are looked at.
     setImmediate(() => setImmediate(done))
   }
@@ -104,12 +116,20 @@ export class ConsoleRings {
 
   /** While held up, the guest's output stays in its ring. */
   setHeldUp(connection: ConnectionId, isHeldUp: boolean): void {
-    this.#set.connections[connection * CONNECTION_WORDS + CONNECTION_PAUSED] = isHeldUp ? 1 : 0
-    if (!isHeldUp) this.#set.resume(connection)
+    this.#hold(connection, HELD_BY_USER, isHeldUp)
   }
 
   close(): void {
+    this.#rate.close()
     this.#set.close()
+  }
+
+  #hold(connection: ConnectionId, who: number, isHeld: boolean): void {
+    const { connections } = this.#set
+    const at = connection * CONNECTION_WORDS + CONNECTION_PAUSED
+    const holders = connections[at] as number
+    connections[at] = isHeld ? holders | who : holders & ~who
+    if (!isHeld && connections[at] === 0) this.#set.resume(connection)
   }
 
   #map(domid: Domid, gfn: Gfn, port: EvtchnPort): ConnectionId {
@@ -124,6 +144,7 @@ export class ConsoleRings {
   #take(batch: Batch): void {
     const words = batch.words
     this.#isInBatch = true
+    this.#rate.beginBatch()
     for (let at = 0; at < batch.length; ) {
       const connection = words[at + RECORD_CONNECTION] as number
       const type = words[at + RECORD_TYPE] as number
@@ -133,9 +154,10 @@ export class ConsoleRings {
       if (type === BATCH_VIRQ) this.#onVirq(words[at + RECORD_REQ_ID] as number)
       else if (user === undefined) {
         // Detached while this batch was under way.
-      } else if (type === BATCH_DATA)
+      } else if (type === BATCH_DATA) {
+        this.#rate.count(connection as ConnectionId)
         user.ringOutput(batch.bytes, payload * 4, payload * 4 + length)
-      else if (type === BATCH_DRAINED) user.ringDrained()
+      } else if (type === BATCH_DRAINED) user.ringDrained()
       else if (type === BATCH_BROKEN) user.ringBroken()
       at = payload + ((length + 3) >> 2)
     }

@@ -144,10 +144,14 @@ export class GuestConsole implements RingUser, PtyUser {
     this.#openLog(false)
   }
 
-  /** The domain is gone: takes the last of its output, then closes. */
-  end(): void {
-    if (this.#connection === undefined) this.close()
-    else this.#services.rings.drain(this.#connection, () => this.close())
+  /** The domain, or its keys, are gone: takes the last of its output, then closes and calls. */
+  end(closed: () => void = () => undefined): void {
+    const finish = (): void => {
+      this.close()
+      closed()
+    }
+    if (this.#connection === undefined) finish()
+    else this.#services.rings.drain(this.#connection, finish)
   }
 
   /** May be called twice. */

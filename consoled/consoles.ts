@@ -5,9 +5,11 @@
  * - `@introduceDomain` does not say who came. Xen numbers new domains upwards, so only those behind
  *   the newest known one are listed, at once; a full scan follows within a second, for the rare
  *   domain that is numbered otherwise (a fixed domid, numbers that began anew).
- * - `@releaseDomain` does not say who went: a full scan, at the pace of scan-pace.ts.
- * - A change below `~/console` concerns one domain: its keys are read anew in one round trip. Keys
- *   that vanish are how most deaths are noticed, before any scan.
+ * - A change below `~/console` concerns one domain: its keys are read anew in one round trip. Where
+ *   they have vanished, the console is closed, and opened again should they come back.
+ * - `@releaseDomain` does not say who went. Toolstacks remove a domain's tree shortly before or after
+ *   its death, so those whose keys vanished are asked for first; a full scan follows, within a second
+ *   if one of them had gone, else at the pace of scan-pace.ts.
  *
  * A domid may be used again, so a domain is known by domid and uuid.
  */
@@ -16,11 +18,11 @@ import { XenstoreConnectionLost } from '../lixs/client/errors.ts'
 import { type DomainControl, type DomainInfo, type Domid, domidFrom } from '../native/hypervisor.ts'
 import type { Logger } from '../native/os/log.ts'
 import type { GuestConsole } from './console.ts'
-import { consolePath, type KeyReader, readConsoleKeys } from './console-keys.ts'
+import { consolePath, isConsoleKey, type KeyReader, readConsoleKeys } from './console-keys.ts'
 import { type Clock, ScanPace } from './scan-pace.ts'
 
-/** How long a full scan may wait after an introduction that was explained by the short look. */
-const INTRODUCTION_SCAN_MS = 1000
+/** How long a full scan may wait after an event that was explained by the short look. */
+const EXPLAINED_SCAN_MS = 1000
 
 /** A watch that was registered. */
 interface StoreWatch {
@@ -54,6 +56,8 @@ interface Followed {
   /** Settles when its keys have been read for the first time. */
   reading: Promise<void> | undefined
   isReading: boolean
+  /** This store has said where the ring is; one that was restarted and is empty has not. */
+  hadRing: boolean
   /** Its keys changed and are still to be read. */
   isDirty: boolean
   isClosed: boolean
@@ -70,6 +74,8 @@ export class Consoles {
   /** Domid of the domain found last; the next one to come is numbered above it. */
   #newest = 0
   #dirty: Followed[] = []
+  /** Domains whose keys vanished since the last scan: about to die, most likely. */
+  readonly #leaving = new Set<Followed>()
 
   constructor(parts: ConsolesParts) {
     this.#parts = parts
@@ -91,7 +97,7 @@ export class Consoles {
     for (const followed of this.#followed.values()) followed.watch = undefined
     await Promise.all([
       watchChanges(store, '@introduceDomain', () => this.#introduced()),
-      watchChanges(store, '@releaseDomain', () => this.#pace.request()),
+      watchChanges(store, '@releaseDomain', () => this.#released()),
     ])
     for (const followed of this.#followed.values()) followed.reading = this.#follow(followed)
     this.#scan()
@@ -141,7 +147,13 @@ export class Consoles {
   }
 
   #introduced(): void {
-    this.#pace.request(this.#lookAbove(this.#newest) > 0 ? INTRODUCTION_SCAN_MS : 0)
+    this.#pace.request(this.#lookAbove(this.#newest) > 0 ? EXPLAINED_SCAN_MS : 0)
+  }
+
+  #released(): void {
+    const gone = [...this.#leaving].filter((followed) => this.#isGone(followed))
+    for (const followed of gone) this.#close(followed)
+    this.#pace.request(gone.length > 0 ? EXPLAINED_SCAN_MS : 0)
   }
 
   /** @returns how many unknown domains there were */
@@ -160,6 +172,7 @@ export class Consoles {
     if (domains === undefined) return
     const isFirst = this.#scans === 0
     this.#scans++
+    this.#leaving.clear()
     for (const info of domains) {
       if (info.isDying) continue
       let followed = this.#followed.get(info.domid)
@@ -198,26 +211,33 @@ export class Consoles {
   }
 
   #open(info: DomainInfo, isNew: boolean): Followed {
+    this.#newest = info.domid
+    return this.#begin(info, isNew)
+  }
+
+  #begin(info: Pick<DomainInfo, 'domid' | 'uuid'>, isNew: boolean): Followed {
     const followed: Followed = {
       console: this.#parts.open(info.domid, info.uuid, isNew),
       watch: undefined,
       seenInScan: this.#scans,
       reading: undefined,
       isReading: false,
+      hadRing: false,
       isDirty: false,
       isClosed: false,
     }
     this.#followed.set(info.domid, followed)
-    this.#newest = info.domid
     followed.reading = this.#follow(followed)
     return followed
   }
 
-  #close(followed: Followed): void {
+  /** @param closed called once the last output is dealt with */
+  #close(followed: Followed, closed?: () => void): void {
     followed.isClosed = true
     this.#followed.delete(followed.console.domid)
+    this.#leaving.delete(followed)
     followed.watch?.unwatch().catch(() => undefined) // the connection has ended, and the watch with it
-    followed.console.end()
+    followed.console.end(closed)
     this.#parts.log.info({ domid: followed.console.domid }, 'console closed')
   }
 
@@ -225,8 +245,11 @@ export class Consoles {
   #follow(followed: Followed): Promise<void> {
     const store = this.#store
     if (store === undefined) return Promise.resolve()
+    followed.hadRing = false
     const { domid } = followed.console
-    watchChanges(store, consolePath(domid), () => this.#keysChanged(followed)).then(
+    watchChanges(store, consolePath(domid), (path) => {
+      if (isConsoleKey(domid, path)) this.#keysChanged(followed)
+    }).then(
       (watch) => {
         if (followed.isClosed)
           watch.unwatch().catch(() => undefined) // ended with the connection
@@ -260,8 +283,9 @@ export class Consoles {
         followed.isDirty = false
         const keys = await readConsoleKeys(store, followed.console.domid)
         if (followed.isClosed || this.#store !== store) return
-        if (keys.ring === undefined && followed.console.isConnected && this.#isGone(followed)) {
-          this.#close(followed)
+        if (keys.ring !== undefined) followed.hadRing = true
+        else if (followed.console.isConnected && this.#isOver(followed)) {
+          this.#keysVanished(followed)
           return
         }
         followed.console.update(keys)
@@ -271,6 +295,25 @@ export class Consoles {
     } finally {
       followed.isReading = false
     }
+  }
+
+  /** Whether keys that are missing mean that the console has ended. */
+  #isOver(followed: Followed): boolean {
+    return followed.hadRing || this.#isGone(followed)
+  }
+
+  /** Closes the console; a domain that is still there is followed on, for its keys may come back. */
+  #keysVanished(followed: Followed): void {
+    const { domid, uuid } = followed.console
+    if (this.#isGone(followed)) {
+      this.#close(followed)
+      return
+    }
+    // Only when the ring is given up can it be taken again.
+    this.#close(followed, () => {
+      if (this.#store === undefined || this.#followed.has(domid)) return
+      this.#leaving.add(this.#begin({ domid, uuid }, false))
+    })
   }
 
   #isGone(followed: Followed): boolean {
@@ -285,10 +328,14 @@ export class Consoles {
 }
 
 /** A watch that tells of changes only: its first event, which comes at once, is left out. */
-function watchChanges(store: ConsoleStore, path: string, changed: () => void): Promise<StoreWatch> {
+function watchChanges(
+  store: ConsoleStore,
+  path: string,
+  changed: (path: string) => void,
+): Promise<StoreWatch> {
   let isFirst = true
-  return store.watch(path, () => {
+  return store.watch(path, (changedPath) => {
     if (isFirst) isFirst = false
-    else changed()
+    else changed(changedPath)
   })
 }

@@ -73,7 +73,7 @@ export class Daemon {
       maxQueuedBytes: MAX_TYPED_BYTES,
       virqs: options.logsHypervisor ? [VIRQ_CON_RING] : [],
     })
-    this.#rings = new ConsoleRings(set, () => this.#hypervisorLog?.copy())
+    this.#rings = new ConsoleRings(set, clock, () => this.#hypervisorLog?.copy())
     const services = this.#services()
     this.#consoles = new Consoles({
       domains: hypervisor.domains,

@@ -40,6 +40,7 @@ export const OPTIONS = [
     name: 'attach',
     value: { kind: 'text', metavar: 'PATH' },
     default: ATTACH_SOCKET,
+    env: 'CONSOLED_SOCKET',
     help: 'where viewers attach (ours)',
   },
   {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { DOM0, type Domid, domidFrom } from '../../native/hypervisor.ts'
@@ -27,6 +27,15 @@ export class AttachSocketTaken extends Error {
   }
 }
 
+/** Something that is no socket lies where the socket is to be; it is not ours to delete. */
+export class AttachPathTaken extends Error {
+  override readonly name = 'AttachPathTaken'
+
+  constructor(path: string) {
+    super(`${path} is there and is no socket; remove it, or name another path with --attach`)
+  }
+}
+
 /** The unix socket at which viewers attach; the protocol stands in client.ts. */
 export class AttachServer {
   readonly #parts: AttachServerParts
@@ -41,13 +50,13 @@ export class AttachServer {
   /**
    * Takes the place of a socket file that nobody serves any more.
    *
-   * @throws AttachSocketTaken
+   * @throws AttachSocketTaken, AttachPathTaken
    * @throws NodeJS.ErrnoException when it cannot be made
    */
   async listen(path: string): Promise<void> {
     mkdirSync(dirname(path), { recursive: true })
     if (await isServed(path)) throw new AttachSocketTaken(path)
-    removeFile(path)
+    removeSocket(path)
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       // Made without rights for others, not only changed to that a moment later.
@@ -135,10 +144,9 @@ function isServed(path: string): Promise<boolean> {
   })
 }
 
-function removeFile(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
+function removeSocket(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isSocket()) throw new AttachPathTaken(path)
+  unlinkSync(path)
 }

@@ -18,9 +18,11 @@ import type { ConsoleKeys } from '../../consoled/console-keys.ts'
 import { ConsoleRings } from '../../consoled/console-ring.ts'
 import { GuestLog } from '../../consoled/guest-log.ts'
 import { LogFiles } from '../../consoled/log-files.ts'
+import { EVENTS_PER_PERIOD, PERIOD_MS } from '../../consoled/rate-limit.ts'
 import { type Loopback, openLoopback } from '../../native/loopback.ts'
 import { StateMemory } from '../../native/os/state-memory.ts'
 import { aFewTurns, ConsoleGuest, until } from './console-guest.ts'
+import { ManualClock } from './manual-clock.ts'
 
 const RAW = { withTimestamps: false, replacesEscape: false }
 const log = pino({ level: 'silent' })
@@ -31,9 +33,11 @@ let memory: StateMemory
 let rings: ConsoleRings
 let files: LogFiles
 let published: string[]
+let clock: ManualClock
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'consoled-'))
+  clock = new ManualClock()
   loopback = openLoopback()
   memory = StateMemory.anonymous()
   const set = loopback.rings('console', {
@@ -42,7 +46,7 @@ beforeEach(() => {
     maxQueuedBytes: 1 << 20,
     virqs: [],
   })
-  rings = new ConsoleRings(set, () => undefined)
+  rings = new ConsoleRings(set, clock, () => undefined)
   rings.start()
   files = new LogFiles(16, log)
   published = []
@@ -54,8 +58,8 @@ afterEach(() => {
   rmSync(dir, { recursive: true })
 })
 
-function aConsole(more: Partial<ConsoleServices> = {}): GuestConsole {
-  return new GuestConsole(7 as ConsoleGuest['domid'], 'uuid', true, {
+function aConsole(more: Partial<ConsoleServices> = {}, domid = 7): GuestConsole {
+  return new GuestConsole(domid as ConsoleGuest['domid'], 'uuid', true, {
     rings,
     openLog: (name, isNew) => new GuestLog(files, dir, name, isNew, RAW, () => new Date()),
     historyBytes: () => 16_384,
@@ -324,6 +328,7 @@ describe('the pseudo terminal of a console', () => {
 
   async function printMuch(guest: ConsoleGuest, bytes: number): Promise<void> {
     for (let at = 0; at < bytes; at += 2000) {
+      clock.advance(PERIOD_MS)
       guest.print('a'.repeat(2000))
       await until(() => guest.unreadOutput === 0)
     }
@@ -344,6 +349,7 @@ describe('the pseudo terminal of a console', () => {
     console.update(keysOf(guest, { tty: '', limit: 10_000 }))
     let printed = 0
     for (let turns = 0; turns < 200; turns++) {
+      clock.advance(PERIOD_MS)
       printed += guest.print('b'.repeat(500))
       await aFewTurns()
     }
@@ -355,6 +361,7 @@ describe('the pseudo terminal of a console', () => {
     const into = Buffer.alloc(65_536)
     let read = 0
     while (read < printed) {
+      clock.advance(PERIOD_MS)
       try {
         read += readSync(slave, into)
       } catch (error) {
@@ -366,5 +373,84 @@ describe('the pseudo terminal of a console', () => {
     expect(guest.unreadOutput).toBe(0)
     closeSync(slave)
     console.close()
+  })
+})
+
+describe('a guest that prints without end', () => {
+  async function printLines(guest: ConsoleGuest, count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      guest.print('x')
+      await until(() => guest.unreadOutput === 0)
+    }
+  }
+
+  it('is held up past its allowance until the period ends, and loses nothing', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole().update(keysOf(guest))
+    clock.advance(PERIOD_MS - 1)
+    await printLines(guest, EVENTS_PER_PERIOD)
+    guest.print('late')
+    await aFewTurns()
+    expect(guest.unreadOutput).toBe(4)
+    clock.advance(1)
+    await until(() => guest.unreadOutput === 0)
+    await printLines(guest, EVENTS_PER_PERIOD - 1)
+    guest.print('later')
+    await aFewTurns()
+    expect(guest.unreadOutput).toBe(5)
+    clock.advance(PERIOD_MS)
+    await until(() => guest.unreadOutput === 0)
+    expect(logged()).toBe(
+      `${'x'.repeat(EVENTS_PER_PERIOD)}late${'x'.repeat(EVENTS_PER_PERIOD - 1)}later`,
+    )
+  })
+
+  it('holds up no other, and one timer is enough for all that are held', async () => {
+    const guests = [1, 2, 3].map((domid) => new ConsoleGuest(loopback, domid))
+    for (const guest of guests) {
+      aConsole({ openLog: undefined }, guest.domid).update(keysOf(guest))
+    }
+    const [first, second, quiet] = guests
+    if (first === undefined || second === undefined || quiet === undefined) throw new Error()
+    expect(clock.timers).toBe(0)
+    await printLines(first, EVENTS_PER_PERIOD)
+    await printLines(second, EVENTS_PER_PERIOD)
+    await printLines(quiet, EVENTS_PER_PERIOD - 1)
+    expect(clock.timers).toBe(1)
+    first.print('held')
+    second.print('held')
+    quiet.print('not held')
+    await until(() => quiet.unreadOutput === 0)
+    expect([first.unreadOutput, second.unreadOutput]).toEqual([4, 4])
+    clock.advance(PERIOD_MS)
+    await until(() => first.unreadOutput + second.unreadOutput === 0)
+    expect(clock.timers).toBe(0)
+  })
+
+  it('stays held up by its full terminal when the period ends', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole({ overflow: 'keep' })
+    console.update(keysOf(guest, { tty: '', limit: 1 }))
+    for (let i = 0; i < 200; i++) {
+      clock.advance(PERIOD_MS)
+      guest.print('b'.repeat(500))
+      await aFewTurns()
+    }
+    expect(guest.unreadOutput).toBe(2048)
+    console.close()
+  })
+
+  it('is heard to the end when it dies past its allowance', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    console.update(keysOf(guest))
+    await printLines(guest, EVENTS_PER_PERIOD)
+    guest.print('last words')
+    loopback.removeDomain(guest.domid)
+    console.end()
+    await until(() => !console.isConnected)
+    expect(logged()).toBe(`${'x'.repeat(EVENTS_PER_PERIOD)}last words`)
+    clock.advance(PERIOD_MS)
+    expect(clock.timers).toBe(0)
   })
 })

@@ -1,8 +1,9 @@
 import { existsSync, renameSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Options } from '../../consoled/options.ts'
+import { XenstoreClient } from '../../lixs/client/client.ts'
 import { VIRQ_CON_RING, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
 import { TestHost } from './a-host.ts'
 import { aFewTurns, ConsoleGuest, until } from './console-guest.ts'
@@ -109,6 +110,38 @@ describe('a console', () => {
     expect(host.domains.lists.length).toBe(length)
   })
 
+  it('goes with its keys while its domain is still there, and comes back with them', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest, { tty: '' })
+    const tty = await ttyAppears(guest)
+    guest.write('first ')
+    await host.store.rm('/local/domain/5/console')
+    await until(() => !existsSync(tty))
+    expect(host.logged('guest-web.log')).toBe('first ')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-web.log', 'second')
+    expect(host.logged('guest-web.log')).toBe('first second')
+  })
+
+  it('is not touched by keys that are not of the console', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-web.log', 'boot')
+    const reads = vi.spyOn(XenstoreClient.prototype, 'read')
+    for (const key of ['backend', 'backend-id', 'output', 'limit/a']) {
+      await host.store.write(host.key(guest, key), '1')
+    }
+    await aFewTurns()
+    expect(reads).not.toHaveBeenCalled()
+    await host.store.write(host.key(guest, 'limit'), '4096')
+    await until(() => reads.mock.calls.length > 0)
+    reads.mockRestore()
+  })
+
   it('stays when its domain has shut down but is not gone', async () => {
     await aHost()
     await host.startConsoled()
@@ -182,6 +215,26 @@ describe('what an event costs', () => {
     const guest = await host.introduce(2, 'two')
     await host.giveConsole(guest)
     await said(guest, 'guest-two.log', 'boot')
+  })
+
+  it('a death that vanishing keys announced costs no list at once', async () => {
+    await aHost()
+    for (const domid of [3, 4, 5]) await host.introduce(domid, `old${domid}`)
+    await host.startConsoled()
+    const guest = await host.introduce(6, 'web')
+    await host.giveConsole(guest, { tty: '' })
+    const tty = await ttyAppears(guest)
+    host.clock.advance(2000)
+    await host.store.rm('/local/domain/6')
+    await until(() => !existsSync(tty))
+    await aFewTurns()
+    host.domains.lists.length = 0
+    host.domains.remove(6)
+    await host.store.release(6)
+    await aFewTurns()
+    expect(host.domains.lists).toEqual([])
+    host.clock.advance(1000)
+    expect(host.domains.lists).toEqual([1])
   })
 
   it('a hundred introductions and deaths cost few scans', async () => {

@@ -57,6 +57,13 @@ describe('the options of consoled', () => {
     expect(() => parsed(...argv)).toThrow(sentence)
   })
 
+  it('are found in the environment, too', () => {
+    const env = { CONSOLED_SOCKET: '/tmp/other.sock' }
+    const from = (...argv: string[]) =>
+      optionsFrom(parseCommandLine<OptionName>(OPTIONS, argv, env)).attachPath
+    expect([from(), from('--attach=/tmp/flag.sock')]).toEqual(['/tmp/other.sock', '/tmp/flag.sock'])
+  })
+
   it('say where each value came from', () => {
     const text = configText(
       OPTIONS,

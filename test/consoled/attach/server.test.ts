@@ -1,12 +1,27 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createConnection, type Socket } from 'node:net'
+import { once } from 'node:events'
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createConnection, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { AttachServer, AttachSocketTaken } from '../../../consoled/attach/server.ts'
+import {
+  AttachPathTaken,
+  AttachServer,
+  AttachSocketTaken,
+} from '../../../consoled/attach/server.ts'
 import { GuestConsole } from '../../../consoled/console.ts'
 import { ConsoleRings } from '../../../consoled/console-ring.ts'
+import { PERIOD_MS } from '../../../consoled/rate-limit.ts'
 import { type Loopback, openLoopback } from '../../../native/loopback.ts'
 import { StateMemory } from '../../../native/os/state-memory.ts'
 import { aFewTurns, ConsoleGuest, until } from '../console-guest.ts'
@@ -29,12 +44,13 @@ beforeEach(async () => {
   path = join(dir, 'run', 'attach.sock')
   loopback = openLoopback()
   memory = StateMemory.anonymous()
+  clock = new ManualClock()
   rings = new ConsoleRings(
     loopback.rings('console', { memory, maxConnections: 64, maxQueuedBytes: 1 << 20, virqs: [] }),
+    clock,
     () => undefined,
   )
   rings.start()
-  clock = new ManualClock()
   consoles = new Map()
   sockets = []
   server = new AttachServer({ find: (domid) => consoles.get(domid), clock, log })
@@ -222,6 +238,7 @@ describe('a viewer that does not read', () => {
     await quick.receives('ok\n')
     const printed = 3_000_000
     for (let at = 0; at < printed; at += 2000) {
+      clock.advance(PERIOD_MS)
       guest.print('x'.repeat(2000))
       await until(() => guest.unreadOutput === 0)
     }
@@ -268,10 +285,28 @@ describe('the attach socket', () => {
 
   it('is taken over from one that was killed', async () => {
     const left = join(dir, 'left.sock')
-    writeFileSync(left, '')
+    const killed = createServer().listen(join(dir, 'killed.sock'))
+    await once(killed, 'listening')
+    // Its file is not where its end would look for it.
+    renameSync(join(dir, 'killed.sock'), left)
+    killed.close()
+    await once(killed, 'close')
     const next = new AttachServer({ find: () => undefined, clock, log })
     await next.listen(left)
-    expect(statSync(left).isSocket()).toBe(true)
+    expect(lstatSync(left).isSocket()).toBe(true)
     next.close()
+  })
+
+  it.each([
+    ['a file', (path: string) => writeFileSync(path, 'precious')],
+    ['a link to a socket', (path: string) => symlinkSync(join(dir, 'run', 'none'), path)],
+    ['a folder', (path: string) => mkdirSync(path)],
+  ])('never takes the place of %s', async (_, make) => {
+    const other = join(dir, 'other')
+    make(other)
+    const before = lstatSync(other)
+    const next = new AttachServer({ find: () => undefined, clock, log })
+    await expect(next.listen(other)).rejects.toThrow(AttachPathTaken)
+    expect(lstatSync(other)).toMatchObject({ ino: before.ino, mode: before.mode })
   })
 })
