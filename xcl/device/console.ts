@@ -2,7 +2,7 @@
  * The console every domain has (device console 0): its two halves in XenStore, without `tty`. That
  * node is what asks a console daemon for a pseudo terminal; consoled's viewers need none.
  */
-import type { StoreRequests } from '../../lixs/client/store-requests.ts'
+import type { TransactionWrites } from '../../lixs/client/transaction-writes.ts'
 import type { Domid, EvtchnPort, Gfn } from '../../native/hypervisor.ts'
 
 /** Bytes the console daemon keeps for a reader that is slow or away; libxl's value. */
@@ -17,7 +17,12 @@ export function backendPath(domid: Domid): string {
   return `/local/domain/0/backend/console/${domid}`
 }
 
-export function writeConsole(tx: StoreRequests, domid: Domid, port: EvtchnPort, gfn: Gfn): void {
+export function writeConsole(
+  tx: TransactionWrites,
+  domid: Domid,
+  port: EvtchnPort,
+  gfn: Gfn,
+): void {
   const frontend = frontendPath(domid)
   const backend = `${backendPath(domid)}/0`
   const trusted = `/libxl/${domid}/device/console/0`

@@ -120,7 +120,7 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     name: 'store',
     do: async (creation) => {
       const { toolstack, store, uuid, config } = creation
-      await store.transaction(async (tx) => {
+      await store.pipelinedTransaction(async (tx) => {
         creation.image = await known(creation.building)
         writeStoreTree(tx, {
           domid: known(creation.domid),

@@ -7,7 +7,7 @@
  * @see docs/misc/xenstore-paths.pandoc
  */
 import type { XenstoreClient } from '../../lixs/client/client.ts'
-import type { StoreRequests } from '../../lixs/client/store-requests.ts'
+import type { TransactionWrites } from '../../lixs/client/transaction-writes.ts'
 import type { BuiltImage, DomainPorts, Domid } from '../../native/hypervisor.ts'
 import type { DomainConfig } from '../config/domain-config.ts'
 import { backendPath, writeConsole } from '../device/console.ts'
@@ -52,7 +52,7 @@ const GUEST_NODES = [
 ] as const
 
 /** Writes everything; awaits nothing, so that it leaves in one write together with END. */
-export function writeStoreTree(tx: StoreRequests, tree: StoreTree): void {
+export function writeStoreTree(tx: TransactionWrites, tree: StoreTree): void {
   const { domid, uuid, config } = tree
   const home = domainPath(domid)
   const vm = vmPath(uuid)
