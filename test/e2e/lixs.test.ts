@@ -1,8 +1,9 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { XenstoreClient } from '../../lixs/client/client.ts'
 import { Decoder } from '../../lixs/wire/decoder.ts'
@@ -248,23 +249,46 @@ describe('at the socket', () => {
   })
 })
 
-const hasPython = spawnSync('python3', ['--version']).status === 0
+/** Says what comes at a datagram socket, of which node has none; `bound` once it is there. */
+const LISTENER = `
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+int main(int argc, char **argv)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  strncpy(address.sun_path, argv[argc - 1], sizeof address.sun_path - 1);
+  int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+  if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) return 1;
+  puts("bound");
+  char text[4096];
+  for (ssize_t got; fflush(stdout) == 0 && (got = recv(fd, text, sizeof text, 0)) >= 0;)
+    printf("%.*s\\n", (int)got, text);
+  return 1;
+}
+`
 
-test.skipIf(!hasPython)('the service manager is told when it is ready', async () => {
-  // Node has no datagram sockets of this kind: Python listens for us.
+test('the service manager is told when it is ready', async () => {
   const address = join(folder.path, 'notify')
-  const script = `import socket,sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1]); print('bound', flush=True)
-print(s.recv(4096).decode(), flush=True)`
-  writeFileSync(join(folder.path, 'listen.py'), script)
-  const listener = spawn('python3', [join(folder.path, 'listen.py'), address])
-  await once(listener.stdout, 'data')
-  const heard = once(listener.stdout, 'data')
-  const daemon = startLixs(['--hypervisor', 'none', '--socket-path', socketPath, '--no-fork'], {
-    NOTIFY_SOCKET: address,
-  })
-  processes.push(daemon)
-  expect(String((await heard)[0])).toContain('READY=1')
+  const program = join(folder.path, 'listen')
+  execFileSync('cc', ['-x', 'c', '-o', program, '-'], { input: LISTENER })
+  const listener = spawn(program, [address], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(listener, 'close')
+  try {
+    const lines = createInterface(listener.stdout)[Symbol.asyncIterator]()
+    expect(await lines.next()).toMatchObject({ value: 'bound' })
+    const daemon = startLixs(['--hypervisor', 'none', '--socket-path', socketPath, '--no-fork'], {
+      NOTIFY_SOCKET: address,
+    })
+    processes.push(daemon)
+    for (let line = await lines.next(); line.value !== 'READY=1'; line = await lines.next()) {
+      expect(line.done).toBe(false)
+    }
+  } finally {
+    listener.kill('SIGKILL')
+    await ended
+  }
 })
 
 /** A client of the daemon that is just starting. */

@@ -33,8 +33,8 @@ type BootResult =
       readonly kind: 'broken'
       readonly reason: string
       readonly seconds: number
-      /** The script ran into the time limit: more likely its own fault than the machine's. */
-      readonly isHanging: boolean
+      /** dom0 came up: what broke then is the suite's doing, more likely than the machine's. */
+      readonly isUp: boolean
     }
 
 const XEN_OPTIONS = [
@@ -60,12 +60,12 @@ const XEN_OPTIONS = [
 const CPU = 'qemu64,+npt,+rdrand,+ssse3,+sse4.1,+sse4.2,+popcnt,-xsave'
 
 /**
- * Boots and runs; a boot that ends without a status is done once more before it counts as broken. Not
- * so a script that hangs: it would take its whole time limit again.
+ * Boots and runs; where dom0 never came up it is done once more before it counts as broken. What broke
+ * afterwards (a script that hangs, a dom0 that crashed under it) is a result and is not tried again.
  */
 export async function bootTwice(boot: Boot, log: (line: string) => void): Promise<BootResult> {
   const first = await bootOnce(boot)
-  if (first.kind === 'exited' || first.isHanging) return first
+  if (first.kind === 'exited' || first.isUp) return first
   log(`rig failure (${first.reason}), trying once more`)
   return bootOnce(boot)
 }
@@ -104,8 +104,7 @@ export async function bootOnce(boot: Boot): Promise<BootResult> {
     : status === undefined
       ? `no exit status on the console${complaint === '' ? '' : `; ${complaint.trim()}`}`
       : 'the results did not come over'
-  const isHanging = !inTime && serial.includes('rig: dom0 up')
-  return { kind: 'broken', reason, seconds, isHanging }
+  return { kind: 'broken', reason, seconds, isUp: serial.includes('rig: dom0 up') }
 }
 
 function qemuArguments(

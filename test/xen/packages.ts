@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 
 /** Programs the rig runs on this machine, and the Debian package that has each. */
 const HOST_PROGRAMS: readonly (readonly [file: string, packageName: string])[] = [
@@ -56,7 +55,8 @@ export function fetchGuestPackages(folder: string): string[] {
   // The set is fetched whole, so one file of a kind says that the others are there.
   const complete = ['linux-image-6', 'xen-hypervisor-', 'xen-utils-4', ...GUEST_PACKAGES]
   if (complete.every((start) => have.some((file) => file.startsWith(start)))) return have
-  for (const file of have) rmSync(join(folder, file))
+  // Put in place when all are there: an interrupted fetch leaves no file that looks complete.
+  const part = mkdtempSync(`${folder}-`)
   const names = () => [
     dependencyOf('linux-image-amd64', 'linux-image-6'),
     dependencyOf('xen-system-amd64', 'xen-hypervisor-4'),
@@ -65,7 +65,7 @@ export function fetchGuestPackages(folder: string): string[] {
   ]
   const download = (stderr: 'ignore' | 'inherit') =>
     execFileSync('apt-get', ['download', '-q', ...names()], {
-      cwd: folder,
+      cwd: part,
       stdio: ['ignore', 'ignore', stderr],
     })
   try {
@@ -75,6 +75,8 @@ export function fetchGuestPackages(folder: string): string[] {
     execFileSync('apt-get', ['update', '-q'], { stdio: ['ignore', 'ignore', 'inherit'] })
     download('inherit')
   }
+  rmSync(folder, { recursive: true })
+  renameSync(part, folder)
   return debFiles(folder)
 }
 
