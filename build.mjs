@@ -3,7 +3,7 @@
  * Uses nothing but Node, so that it runs before the dependencies are there. A step whose outcome is
  * newer than its sources is passed over.
  *
- *   node build.mjs [--only dependencies,addon,grammar,programs,client] [--sanitize]
+ *   node build.mjs [--only dependencies,addon,grammar,programs,client]
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -11,9 +11,11 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -27,6 +29,19 @@ const PROGRAMS = [
   { name: 'lixs', entry: 'lixs/main.ts' },
   { name: 'consoled', entry: 'consoled/main.ts' },
   { name: 'xcld', entry: 'xcl/main.ts' },
+]
+
+// Also part of what an outcome is made from: other flags make another outcome.
+const CLIENT_FLAGS = [
+  '-std=c17',
+  '-O2',
+  '-static',
+  '-s',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-D_FORTIFY_SOURCE=2',
+  '-fstack-protector-strong',
 ]
 
 const steps = {
@@ -45,7 +60,15 @@ const steps = {
   /** The addon; with the Xen part where libxen-dev is installed. Only what changed is compiled. */
   addon() {
     const withXen = existsSync('/usr/include/xenctrl.h')
-    const setting = `${process.version} ${withXen}`
+    const gyp = at('node_modules/node-gyp/bin/node-gyp.js')
+    const nodedir = resolve(process.execPath, '../..')
+    const flags = ['--directory', at('native'), '--loglevel=error']
+    if (existsSync(join(nodedir, 'include/node/node_api.h'))) flags.push(`--nodedir=${nodedir}`)
+    const asked = {
+      XCL_WITH_XEN: withXen ? '1' : '0',
+      XCL_SANITIZE: process.env.XCL_SANITIZE ?? '0',
+    }
+    const setting = JSON.stringify([process.version, flags, asked])
     const recipe = fingerprint(['native/binding.gyp'], setting)
     const key = fingerprint(['native/src', 'native/binding.gyp'], setting)
     const built = at('native/build/Release/xcl_native.node')
@@ -57,16 +80,13 @@ const steps = {
         ? 'building the addon with the Xen part (libxen-dev found)'
         : 'building the addon without the Xen part (install libxen-dev for --hypervisor xen)',
     )
-    const gyp = at('node_modules/node-gyp/bin/node-gyp.js')
-    const nodedir = resolve(process.execPath, '../..')
-    const flags = ['--directory', at('native'), '--loglevel=error']
-    if (existsSync(join(nodedir, 'include/node/node_api.h'))) flags.push(`--nodedir=${nodedir}`)
-    const env = { ...process.env, XCL_WITH_XEN: withXen ? '1' : '0' }
+    const env = { ...process.env, ...asked }
     if (before.recipe !== recipe) {
-      run(process.execPath, [gyp, 'clean', ...flags], env)
-      run(process.execPath, [gyp, 'configure', ...flags], env)
+      run(process.execPath, [gyp, 'clean', ...flags], { env })
+      run(process.execPath, [gyp, 'configure', ...flags], { env })
     }
-    run(process.execPath, [gyp, 'build', '-j', '2', ...flags], { ...env, MAKEFLAGS: '--silent' })
+    // A line for each file that is compiled says nothing, unless one fails.
+    run(process.execPath, [gyp, 'build', '-j', '2', ...flags], { env, isQuiet: true })
     writeFileSync(stamp, JSON.stringify({ key, recipe }))
   },
 
@@ -136,42 +156,76 @@ const steps = {
     if (!existsSync(at('xcl/client'))) return
     const sources = readdirSync(at('xcl/client')).map((name) => at('xcl/client', name))
     const target = at('dist/bin/xcl')
-    if (isNewer(target, sources)) return
+    const stamp = at('.cache/client.fingerprint')
+    const key = fingerprint(['xcl/client'], CLIENT_FLAGS.join(' '))
+    if (existsSync(target) && read(stamp) === key) return
     mkdirSync(at('dist/bin'), { recursive: true })
-    run('cc', [
-      '-std=c17',
-      '-O2',
-      '-static',
-      '-s',
-      '-Wall',
-      '-Wextra',
-      '-Werror',
-      '-D_FORTIFY_SOURCE=2',
-      '-fstack-protector-strong',
-      '-o',
-      target,
-      ...sources.filter((file) => file.endsWith('.c')),
-    ])
+    run('cc', [...CLIENT_FLAGS, '-o', target, ...sources.filter((file) => file.endsWith('.c'))])
+    writeFileSync(stamp, key)
   },
 }
 
-/** One build at a time in this folder; waits for another, but not for one that died. */
+/**
+ * One build at a time in this folder; waits for another, but not for one that died. The file holds
+ * who built when it was made, and is there only with its content.
+ *
+ * @returns ends it
+ */
 function lock() {
   const file = at('.cache/build.lock')
+  const mine = `${file}.${process.pid}`
   mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(mine, `${process.pid} ${startOf(process.pid)}`)
+  process.on('exit', () => rmSync(mine, { force: true }))
   for (let waited = 0; ; waited++) {
     try {
-      writeFileSync(file, String(process.pid), { flag: 'wx' })
-      const unlock = () => rmSync(file, { force: true })
-      process.on('exit', unlock)
-      return unlock
+      linkSync(mine, file)
+      break
     } catch (error) {
       if (error.code !== 'EEXIST') throw error
     }
-    const holder = Number(read(file))
-    if (holder > 0 && !existsSync(`/proc/${holder}`)) rmSync(file, { force: true })
-    else if (waited === 0) say(`waiting for another build (pid ${holder})`)
+    const holder = read(file)
+    if (isAbandoned(file, holder)) removeLock(file, holder)
+    else if (waited === 0) say(`waiting for another build (pid ${Number.parseInt(holder, 10)})`)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+  }
+  let isHeld = true
+  const unlock = () => {
+    if (isHeld) rmSync(file, { force: true })
+    isHeld = false
+  }
+  process.on('exit', unlock)
+  return unlock
+}
+
+/** Its builder has ended, whoever has that process id now; or nobody ever wrote into it. */
+function isAbandoned(file, holder) {
+  const [pid, start] = holder.split(' ')
+  if (start !== undefined) return startOf(pid) !== start
+  const made = statSync(file, { throwIfNoEntry: false })?.mtimeMs
+  return made !== undefined && Date.now() - made > 5000
+}
+
+/** Another waiting build may have been faster, and the lock be its own by now: then it stays. */
+function removeLock(file, holder) {
+  const removed = `${file}.${process.pid}.old`
+  try {
+    renameSync(file, removed)
+    if (read(removed) !== holder) linkSync(removed, file)
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error
+  }
+  rmSync(removed, { force: true })
+}
+
+/** When a process began, in the kernel's ticks since its boot; empty when there is none. */
+function startOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name of the program, in parentheses, may hold anything.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  } catch {
+    return ''
   }
 }
 
@@ -179,12 +233,20 @@ function say(text) {
   process.stderr.write(`build: ${text}\n`)
 }
 
-function run(command, args, env = process.env) {
+/** @param isQuiet its output is shown only if it fails */
+function run(command, args, { env = process.env, isQuiet = false } = {}) {
+  const output = isQuiet ? 'pipe' : 'inherit'
   try {
-    execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env })
+    execFileSync(command, args, {
+      cwd: root,
+      stdio: ['ignore', output, output],
+      env,
+      maxBuffer: 2 ** 28,
+    })
   } catch (error) {
     if (error.code === 'ENOENT')
       fail(`${command} is not there; install it (Debian: apt-get install build-essential)`)
+    if (isQuiet) process.stderr.write(Buffer.concat([error.stdout, error.stderr]))
     fail(`${[command, ...args].join(' ')} ended with ${error.status ?? error.signal}`)
   }
 }
@@ -195,7 +257,11 @@ function fail(text) {
 }
 
 function read(file) {
-  return existsSync(file) ? readFileSync(file, 'utf8') : ''
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return '' // not there, or gone since it was looked for
+  }
 }
 
 function isNewer(target, sources) {
