@@ -25,6 +25,11 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const at = (...parts) => join(root, ...parts)
+/**
+ * The heaps of our daemons are small, since their state lies outside: threads that help to collect
+ * them cost more wake-ups than they save (a warm create under emulation: 123 ms against 184 ms).
+ */
+const SHEBANG = '#!/usr/bin/env -S node --single-threaded-gc'
 const PROGRAMS = [
   { name: 'lixs', entry: 'lixs/main.ts' },
   { name: 'consoled', entry: 'consoled/main.ts' },
@@ -129,7 +134,7 @@ const steps = {
         banner: { js: "const XCL_BUNDLE_URL = require('node:url').pathToFileURL(__filename).href" },
       })
       const launcher = at(`dist/bin/${program.name}`)
-      writeFileSync(launcher, `#!/usr/bin/env node\nrequire('../lib/${program.name}.cjs')\n`)
+      writeFileSync(launcher, `${SHEBANG}\nrequire('../lib/${program.name}.cjs')\n`)
       chmodSync(launcher, 0o755)
     }
     const contract = at('test/native/hypervisor-contract.ts')

@@ -82,7 +82,8 @@ build_base() {
   # /dev/stdin; with busybox's their lock never comes free and the block script runs into its time-out.
   install_program "$root" /bin/bash "$(command -v ip)" "$(command -v bridge)" "$(command -v stat)" \
     "$(command -v flock)" "$(command -v losetup)" "$(command -v mount)" "$(command -v umount)" \
-    "$(command -v setpriv)" "$(command -v script)" "$(command -v sort)" "$(command -v comm)"
+    "$(command -v setpriv)" "$(command -v script)" "$(command -v sort)" "$(command -v comm)" \
+    "$(command -v env)"
   ln -sf bash "$root/bin/sh"
   ln -sf /bin/bash "$root/usr/bin/bash"
   ln -sf /bin/env "$root/usr/bin/env"

@@ -75,7 +75,7 @@ start_store() { # xenstored|oxenstored|lixs; returns when it answers
   store_kind=$1 store_pid_file=/run/xen/$1.pid
   case $1 in
     xenstored | oxenstored) timeout 20 "/usr/sbin/$1" --pid-file "$store_pid_file" ;;
-    lixs) timeout 20 /opt/xcl/bin/lixs --pid-file "$store_pid_file" ;;
+    lixs) timeout 60 /opt/xcl/bin/lixs --pid-file "$store_pid_file" ;;
   esac
 }
 
@@ -83,7 +83,7 @@ start_consoles() { # xenconsoled|consoled
   console_kind=$1 console_pid_file=/run/xen/$1.pid
   case $1 in
     xenconsoled) timeout 20 /usr/sbin/xenconsoled --log=guest --pid-file="$console_pid_file" ;;
-    consoled) timeout 20 /opt/xcl/bin/consoled --log=guest --pid-file "$console_pid_file" ;;
+    consoled) timeout 60 /opt/xcl/bin/consoled --log=guest --pid-file "$console_pid_file" ;;
   esac
 }
 
