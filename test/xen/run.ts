@@ -27,6 +27,8 @@ const USAGE = `usage: run.ts [--suite NAME]... [--jobs N] [--keep] [--list]
   -f EXTRA        a file or folder laid beside the script, in /rig
 `
 
+/** A suite runs the commands in it. */
+const README = join(import.meta.dirname, '../../README.md')
 const PROGRESS_MS = 15_000
 /** Each boot has gigabytes and a processor. */
 const MAX_JOBS = 64
@@ -201,7 +203,7 @@ async function runSuite(suite: Suite, built: Built, outFolder: string): Promise<
       layers,
       payload: {
         script: join(import.meta.dirname, 'scenarios', `${suite.scenario}.sh`),
-        files: [join(import.meta.dirname, 'scenarios'), ...guestFiles(built)],
+        files: [join(import.meta.dirname, 'scenarios'), README, ...guestFiles(built)],
         environment: suite.environment ?? {},
       },
       outFolder,

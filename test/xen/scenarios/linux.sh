@@ -42,10 +42,28 @@ backends_are_gone() {
   done
 }
 
-linux_goes() { # NAME: is asked to shut down, and its devices go with it
+linux_pauses() { # NAME
+  ok "$TOOL pause $1" with_tool pause "$1"
+  ok "$TOOL list shows $1 paused" list_shows_state "$1" p
+  ok "$1 answers no ping" fails ping -c 1 -W 1 10.10.0.2
+  ok "$TOOL unpause $1" with_tool unpause "$1"
+  ok "$1 answers again" wait_for 10 ping -c 1 -W 2 10.10.0.2
+}
+
+linux_reboots() { # NAME
   local domid
   domid=$(domid_of "$1")
-  ok "$TOOL shutdown $1" with_tool shutdown "$1"
+  ok "$TOOL reboot $1" with_tool reboot "$1"
+  ok "$1 comes up a second time" wait_for 60 said_times "$1" LINUX-UP 2
+  ok "$1 is another domain now" test "$(domid_of "$1")" != "$domid"
+  ok "$1 reads its disk again" said_times "$1" '^LINUX-DISK XCL-RIG-DISK-MARKER' 2
+  ok "dom0 pings $1 again" wait_for 10 ping -c 1 -W 2 10.10.0.2
+}
+
+linux_goes() { # NAME shutdown|destroy: and its devices go with it
+  local domid
+  domid=$(domid_of "$1")
+  ok "$TOOL $2 $1" with_tool "$2" "$1"
   ok "$1 is gone from the store" wait_for 40 no_domain "$1"
   ok "$1 is gone from Xen" wait_for 20 no_domid "$domid"
   ok "$1's devices are gone" wait_for 10 backends_are_gone

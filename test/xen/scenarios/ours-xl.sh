@@ -23,5 +23,9 @@ cycle_leaves_nothing pvh
 ok 'dom0 has a bridge and a disk' make_bridge_and_disk
 linux_comes_up tux
 linux_works tux
-linux_goes tux
+linux_pauses tux
+linux_reboots tux
+linux_goes tux shutdown
+linux_comes_up pal
+linux_goes pal destroy
 finish

@@ -7,5 +7,5 @@ start_daemons xenstored xenconsoled
 ok 'dom0 has a bridge and a disk' make_bridge_and_disk
 linux_comes_up tux
 linux_works tux
-linux_goes tux
+linux_goes tux shutdown
 finish

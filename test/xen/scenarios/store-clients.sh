@@ -11,7 +11,6 @@ store_clients_work() {
   ok 'xenstore-read of nothing fails' fails timeout 10 xenstore-read /rig/none
 }
 
-fails() { ! "$@"; }
 write_and_read() {
   timeout 10 xenstore-write /rig/a 1 /rig/b/c 'two words' || return
   [ "$(timeout 10 xenstore-read /rig/a /rig/b/c)" = $'1\ntwo words' ]

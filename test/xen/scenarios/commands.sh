@@ -1,0 +1,119 @@
+# What a person does with xcl besides creating and destroying, and what is left when a daemon is killed.
+. ./lib.sh
+. ./scenarios/guests.sh
+TOOL=/opt/xcl/bin/xcl
+
+# A person who looks at a screen, SCREEN, until leave is said of it.
+watch_screen() { # SCREEN COMMAND
+  rm -f "$1" "$1.leave"
+  {
+    for ((i = 0; i < 150; i++)); do
+      [ -e "$1.leave" ] && break
+      sleep 0.2
+    done
+    printf '\035'
+    sleep 0.5
+  } | timeout 40 script --quiet --flush --return --command "$2" /dev/null > "$1" &
+  watchers[${1##*/}]=$!
+}
+declare -A watchers
+leave() { # SCREEN: the command's status
+  touch "$1.leave"
+  wait "${watchers[${1##*/}]}"
+}
+shows() { grep -aq -- "$2" "$1"; } # SCREEN PATTERN
+
+numbers_and_names() { # NAME
+  local domid
+  domid=$(domid_of "$1")
+  is "xcl domid $1" "$(with_tool domid "$1")" "$domid"
+  is "xcl domname of $1's number" "$(with_tool domname "$domid")" "$1"
+}
+
+several_viewers() { # NAME
+  watch_screen /tmp/first "$TOOL console $1"
+  watch_screen /tmp/second "$TOOL console --ro $1"
+  ok 'two viewers see what was said before' wait_for 10 both_show '^READY'
+  ok 'a third types' console_answers "$TOOL console $1" 'echo for-all' for-all
+  ok 'both see the answer' wait_for 5 both_show '^for-all'
+  ok 'the first leaves by Ctrl-]' leave /tmp/first
+  ok 'the second, who only looks, leaves by Ctrl-]' leave /tmp/second
+  ok 'who only looks may type' type_at_console "$TOOL console --ro $1" 'echo not-heard'
+  ok 'the guest hears the next who types' console_answers "$TOOL console $1" 'echo is-heard' is-heard
+  is 'it heard nothing of who only looked' "$(times_said "$1" not-heard)" 0
+}
+both_show() { shows /tmp/first "$1" && shows /tmp/second "$1"; } # PATTERN
+
+created_at_console() { # NAME
+  guest_cfg pv "$1"
+  watch_screen /tmp/created "$TOOL create -c $1.cfg"
+  ok 'xcl create -c shows the guest from its first line' wait_for 20 shows /tmp/created "$(ready_line pv "$1")"
+  ok 'Ctrl-] leaves it' leave /tmp/created
+  ok 'the guest lives on' answers_poke "$1"
+}
+
+ends_while_waited_for() { # NAME
+  local domid
+  domid=$(domid_of "$1")
+  ok "xcl shutdown -w $1" with_tool shutdown -w "$1"
+  ok "$1 said goodbye" said "$1" '^BYE'
+  ok "$1 is gone from Xen when it returns" no_domid "$domid"
+  ok "$1 is gone from the store when it returns" no_domain "$1"
+}
+
+# Nobody tells it to: the guest does not notice that its console changed hands.
+consoled_is_killed() { # NAME
+  ok 'consoled is killed' stop_process "$(cat "$console_pid_file")" KILL
+  ok 'a new one starts in its place' start_consoles consoled
+  ok "$1 is served on" console_answers "$TOOL console $1" 'echo still-here' still-here
+  ok "$1's log goes on where it was" test "$(times_said "$1" '^READY')" -eq 1 -a "$(times_said "$1" '^still-here')" -eq 1
+  ok 'it is asked to end' stop_process "$(cat "$console_pid_file")"
+  ok 'and starts again' start_consoles consoled
+  ok "$1 is still served" console_answers "$TOOL console $1" 'echo and-here' and-here
+}
+
+# Large, so that building it takes a while.
+xcld_is_killed_while_it_creates() {
+  local creator
+  guest_cfg pvh large 'memory = 1500'
+  remember killed
+  with_tool create large.cfg > /tmp/creator.out 2>&1 &
+  creator=$!
+  ok 'xcld is killed while it builds a guest' kill_while_half_made
+  wait "$creator"
+  ok 'its client ends with 1 and a sentence' failed_well $? /tmp/creator.out
+  ok 'a new xcld starts' with_tool list
+  ok 'nothing is left of the half-made guest' wait_for 10 nothing_half_made killed
+  is 'nor in its journal' "$(ls /var/lib/xcl/journal)" ''
+  ok 'the guests of the one that was killed live on' answers_poke one
+}
+kill_while_half_made() {
+  local file text tries
+  for ((tries = 0; tries < 2000; tries++)); do
+    for file in /var/lib/xcl/journal/*.json; do
+      text=
+      [ -e "$file" ] && read -r -d '' text < "$file"
+      [[ $text == *'"domid"'* ]] || continue
+      stop_process "$(cat /run/xen/xcld.sock.pid)" KILL
+      [ -e "$file" ] # or it was made by then, and this shows nothing
+      return
+    done
+    sleep 0.01
+  done
+  echo 'no domain was ever half made'
+  return 1
+}
+failed_well() { cat "$2"; [ "$1" = 1 ] && [ "$(grep -c . "$2")" = 1 ]; } # STATUS OUTPUT
+
+start_daemons lixs consoled
+guest_comes_up pv one
+pause_and_unpause one
+numbers_and_names one
+several_viewers one
+consoled_is_killed one
+created_at_console two
+ends_while_waited_for two
+guest_reboots pv three with_tool reboot -w three
+xcld_is_killed_while_it_creates
+guest_goes one shutdown
+finish
