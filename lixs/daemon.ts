@@ -51,7 +51,7 @@ interface DaemonParts {
   readonly memory: StateMemory
   readonly rings: RingSet
   /** Undefined without a hypervisor: then no domain can be introduced. */
-  readonly domains: Pick<DomainControl, 'list' | 'info'> | undefined
+  readonly domains: Pick<DomainControl, 'info' | 'states'> | undefined
   readonly quotas: Quotas
   /** How much the store can keep at all; undefined: enough for tens of thousands of guests. */
   readonly capacity?: StoreCapacity

@@ -75,7 +75,7 @@ export interface NativeRings {
   /** @param handle takes the words of the batch, gives the words of the output */
   serve(handle: (words: number) => number): void
   flush(words: number): void
-  expireEvents(olderThanMs: number): number
+  expireEvents(id: ConnectionId, olderThanMs: number): number
   close(): void
 }
 
@@ -100,6 +100,7 @@ export type NativeDomainInfo = Omit<DomainInfo, 'shutdownReason'> & {
 export interface NativeXen {
   info(domid: Domid): NativeDomainInfo | undefined
   list(first: number): NativeDomainInfo[]
+  states(first: number): Int32Array
   host(): HostInfo
   pause(domid: Domid): void
   unpause(domid: Domid): void

@@ -38,6 +38,11 @@ export const SHUTDOWN_REASONS = [
 ] as const
 export type ShutdownReason = (typeof SHUTDOWN_REASONS)[number]
 
+/** Bits of a domain's state (`DomainControl.states`). */
+export const DOMAIN_DYING = 1
+export const DOMAIN_SHUTDOWN = 2
+export const DOMAIN_REASON_SHIFT = 8
+
 /** Turns decimal text into a Domid: wholly numeric, without sign, below DOMID_FIRST_RESERVED. */
 export function domidFrom(text: string): Domid | undefined {
   if (!/^[0-9]{1,5}$/.test(text)) return undefined
@@ -83,6 +88,12 @@ export interface DomainControl {
   info(domid: Domid): DomainInfo | undefined
   /** All domains from `first` on, in ascending order; one hypercall per 1,024. */
   list(first?: number): DomainInfo[]
+  /**
+   * The same domains as pairs of domid and state (DOMAIN_DYING, DOMAIN_SHUTDOWN, and the reason of
+   * the shutdown from bit DOMAIN_REASON_SHIFT on, an index into SHUTDOWN_REASONS): for whoever looks
+   * at all of them again and again.
+   */
+  states(first?: number): Int32Array
   host(): HostInfo
   pause(domid: Domid): void
   unpause(domid: Domid): void

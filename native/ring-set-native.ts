@@ -151,8 +151,8 @@ export class NativeRingSet implements RingSet {
     if (words > 0) this.#native.flush(words)
   }
 
-  expireEvents(olderThanMs: number): number {
-    return this.#native.expireEvents(olderThanMs)
+  expireEvents(id: ConnectionId, olderThanMs: number): number {
+    return this.#native.expireEvents(id, olderThanMs)
   }
 
   close(): void {

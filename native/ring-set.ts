@@ -64,7 +64,7 @@ export type RingPage =
 
 /**
  * Words of one connection's record, readable through `connections`; native code writes all but the
- * two limits. Record `id` begins at word `id * CONNECTION_WORDS`.
+ * limits. Record `id` begins at word `id * CONNECTION_WORDS`.
  */
 export const CONNECTION_WORDS = 32
 /** 0 free, 1 socket, 2 ring. */
@@ -78,6 +78,18 @@ export const CONNECTION_QUEUED_BYTES = 4
 export const CONNECTION_MAX_OUTSTANDING = 5
 /** No message is taken while this is not 0. */
 export const CONNECTION_PAUSED = 6
+/**
+ * An event that would make the queue longer than this (events; bytes with their headers) is dropped
+ * when the connection is a ring, and ends the connection when it is a socket. Nor is a message taken
+ * while the queue is at its limit of bytes. 0 = no limit.
+ */
+export const CONNECTION_MAX_QUEUED_EVENTS = 7
+export const CONNECTION_MAX_QUEUED_BYTES = 8
+/**
+ * Not 0: the last quarter of the room for all queues is left to others. While less than that is
+ * free, events for the connection are dropped and no message is taken from it.
+ */
+export const CONNECTION_YIELDS = 9
 
 export interface RingSet {
   /** Record words of all connections, in the state memory. */
@@ -101,8 +113,8 @@ export interface RingSet {
   /** Drops queues and partial input; the ring stays attached. */
   reset(id: ConnectionId): void
   /**
-   * Looks at a connection again after CONNECTION_PAUSED was cleared or CONNECTION_MAX_OUTSTANDING
-   * raised: native code does not watch those words while it has nothing else to do.
+   * Looks at a connection again after CONNECTION_PAUSED was cleared or a limit raised: native
+   * code does not watch those words while it has nothing else to do.
    */
   resume(id: ConnectionId): void
   /**
@@ -117,8 +129,11 @@ export interface RingSet {
   onBatch(handle: (batch: Batch) => void): void
   /** Sends what is in `output`: one notify per ring, one write per socket; the rest is queued. */
   flush(): void
-  /** Discards queued events older than this whose first byte has not gone out. @returns how many */
-  expireEvents(olderThanMs: number): number
+  /**
+   * Discards events queued for a connection, older than this, whose first byte has not gone out.
+   * @returns how many such events still wait; 0 also when there is no such connection
+   */
+  expireEvents(id: ConnectionId, olderThanMs: number): number
   close(): void
 }
 

@@ -20,6 +20,7 @@ export function openXen(): Hypervisor {
         return found === undefined ? undefined : domainInfo(found)
       },
       list: (first = 0) => native.list(first).map(domainInfo),
+      states: (first = 0) => native.states(first),
       host: () => native.host(),
       pause: (domid) => native.pause(domid),
       unpause: (domid) => native.unpause(domid),

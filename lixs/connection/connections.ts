@@ -1,8 +1,12 @@
 import { DOM0, type Domid } from '../../native/hypervisor.ts'
 import {
   CONNECTION_MAX_OUTSTANDING,
+  CONNECTION_MAX_QUEUED_BYTES,
+  CONNECTION_MAX_QUEUED_EVENTS,
+  CONNECTION_QUEUED_BYTES,
   CONNECTION_QUEUED_EVENTS,
   CONNECTION_WORDS,
+  CONNECTION_YIELDS,
   type ConnectionId,
   type RingSet,
 } from '../../native/ring-set.ts'
@@ -11,8 +15,13 @@ import type { Principal, Store } from '../store/store.ts'
 
 /** Unanswered requests and undelivered events that a tool, or dom0's kernel, may have. */
 const PRIVILEGED_OUTSTANDING = 1024
+/** What may wait for one connection; a small event takes 256 bytes of the queues' room. */
+const QUEUED_EVENTS = 1024
+const QUEUED_BYTES = 256 * 1024
+const PRIVILEGED_QUEUED_EVENTS = 256 * 1024
+const PRIVILEGED_QUEUED_BYTES = 64 * 1024 * 1024
 
-/** `attachedInBatch`: number of the batch that was being handled then; 0 for sockets. */
+/** `attachedInBatch`: number of the batch being handled when its ring was attached last; else 0. */
 interface Record {
   readonly who: Principal
   readonly attachedInBatch: number
@@ -75,6 +84,14 @@ export class Connections {
     return this.#records[id]?.who.isPrivileged === true
   }
 
+  /** The ring was attached anew: what the present batch still holds of it is from before. */
+  renew(id: ConnectionId): void {
+    const record = this.#records[id]
+    if (record === undefined) return
+    this.#records[id] = { who: record.who, attachedInBatch: this.#batch }
+    this.reset(id)
+  }
+
   /** Watches and transactions go; the connection stays. */
   reset(id: ConnectionId): void {
     this.#store.resetConnection(id)
@@ -88,8 +105,19 @@ export class Connections {
     this.#rings.detach(id)
   }
 
-  queuedEvents(id: number): number {
-    return this.#rings.connections[id * CONNECTION_WORDS + CONNECTION_QUEUED_EVENTS] as number
+  /**
+   * Is there room for one more event of so many bytes, its header included? Native code asks this, too, but a flood is better not written
+   * down to begin with. What is in the output buffer is not counted yet.
+   */
+  hasRoomForEvent(id: number, bytes: number): boolean {
+    const words = this.#rings.connections
+    const at = id * CONNECTION_WORDS
+    return (
+      (words[at + CONNECTION_QUEUED_EVENTS] as number) <
+        (words[at + CONNECTION_MAX_QUEUED_EVENTS] as number) &&
+      (words[at + CONNECTION_QUEUED_BYTES] as number) + bytes <=
+        (words[at + CONNECTION_MAX_QUEUED_BYTES] as number)
+    )
   }
 
   /** The quota has another value: every unprivileged connection gets it. */
@@ -108,8 +136,16 @@ export class Connections {
   }
 
   #limit(id: number, who: Principal): void {
-    this.#rings.connections[id * CONNECTION_WORDS + CONNECTION_MAX_OUTSTANDING] = who.isPrivileged
+    const words = this.#rings.connections
+    const at = id * CONNECTION_WORDS
+    const { isPrivileged } = who
+    words[at + CONNECTION_MAX_OUTSTANDING] = isPrivileged
       ? PRIVILEGED_OUTSTANDING
       : this.#quotas.outstanding
+    words[at + CONNECTION_MAX_QUEUED_EVENTS] = isPrivileged
+      ? PRIVILEGED_QUEUED_EVENTS
+      : QUEUED_EVENTS
+    words[at + CONNECTION_MAX_QUEUED_BYTES] = isPrivileged ? PRIVILEGED_QUEUED_BYTES : QUEUED_BYTES
+    words[at + CONNECTION_YIELDS] = isPrivileged ? 0 : 1
   }
 }

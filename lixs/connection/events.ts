@@ -6,6 +6,7 @@ import {
 } from '../../native/ring-set.ts'
 import type { EventSink } from '../store/store.ts'
 import { XENSTORE_PAYLOAD_MAX, XS_WATCH_EVENT } from '../wire/ops.ts'
+import { HEADER_BYTES } from '../wire/packet.ts'
 import type { Connections } from './connections.ts'
 import type { Timers } from './timers.ts'
 
@@ -15,9 +16,11 @@ const LOOK_EVERY_MS = 1000
 /**
  * Watch events on their way out.
  *
- * An event for an unprivileged connection that does not take it is discarded after a while. Only
- * connections that were sent an event since the last look are looked at, and only while there are
- * any is there a timer: events that nobody leaves lying cost nothing.
+ * An event for an unprivileged connection that does not take it is discarded after a while, and at
+ * once when too many wait already. Only connections that have events waiting are looked at, and only
+ * while there are any is there a timer: events that nobody leaves lying cost nothing.
+ *
+ * @see XSA-326
  */
 export class Events implements EventSink {
   readonly #rings: RingSet
@@ -52,6 +55,9 @@ export class Events implements EventSink {
   ): void {
     const length = pathEnd - pathStart + tokenEnd - tokenStart + 2
     if (length > XENSTORE_PAYLOAD_MAX) return
+    const mayBeDropped = this.#connections?.isPrivileged(connection) === false
+    const wireBytes = HEADER_BYTES + length
+    if (mayBeDropped && this.#connections?.hasRoomForEvent(connection, wireBytes) === false) return
     const { output } = this.#rings
     const flags = isSpecial ? OUTPUT_EVENT : OUTPUT_EVENT | OUTPUT_COALESCE
     let at = output.begin(connection as ConnectionId, XS_WATCH_EVENT, 0, 0, flags)
@@ -61,7 +67,7 @@ export class Events implements EventSink {
     for (let i = tokenStart; i < tokenEnd; i++) into[at++] = token[i] as number
     into[at] = 0
     output.end(length)
-    if (this.#timeoutMs !== 0 && this.#connections?.isPrivileged(connection) === false) {
+    if (this.#timeoutMs !== 0 && mayBeDropped) {
       this.#watched.add(connection)
       if (this.#cancelTimer === undefined) this.#lookLater()
     }
@@ -81,16 +87,11 @@ export class Events implements EventSink {
   }
 
   #look(): void {
-    if (!this.#dropDelivered()) return
-    if (this.#rings.expireEvents(this.#timeoutMs) > 0) this.#dropDelivered()
-  }
-
-  /** @returns whether any are left */
-  #dropDelivered(): boolean {
     for (const id of this.#watched) {
-      const waiting = this.#connections?.queuedEvents(id) ?? 0
-      if (waiting === 0) this.#watched.delete(id)
+      // The number may have gone to somebody else meanwhile, whose events wait for ever.
+      const isWatched = this.#connections?.isPrivileged(id) === false
+      if (isWatched && this.#rings.expireEvents(id as ConnectionId, this.#timeoutMs) > 0) continue
+      this.#watched.delete(id)
     }
-    return this.#watched.size > 0
   }
 }

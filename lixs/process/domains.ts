@@ -1,10 +1,14 @@
 import {
   DOM0,
+  DOMAIN_DYING,
+  DOMAIN_REASON_SHIFT,
+  DOMAIN_SHUTDOWN,
   type DomainControl,
   type Domid,
   type EvtchnPort,
   type Gfn,
   GNTTAB_RESERVED_XENSTORE,
+  SHUTDOWN_REASONS,
 } from '../../native/hypervisor.ts'
 import type { Logger } from '../../native/os/log.ts'
 import type { ConnectionId, RingSet } from '../../native/ring-set.ts'
@@ -29,18 +33,20 @@ const SCAN_EVERY_MS = 50
  * it is done at once, and then at most 20 times a second while more news comes.
  */
 export class Domains {
-  readonly #control: Pick<DomainControl, 'list'> | undefined
+  readonly #control: Pick<DomainControl, 'info' | 'states'> | undefined
   readonly #rings: RingSet
   readonly #store: Store
   readonly #connections: Connections
   readonly #timers: Timers
   readonly #log: Logger
+  /** Of the domains whose rings are served: tells a domain from the next one with its domid. */
+  readonly #uuids = new Map<Domid, string>()
   #cancelTimer: (() => void) | undefined
   #isScanDue = false
 
   /** @param control undefined: there is no hypervisor, and so no domain */
   constructor(
-    control: Pick<DomainControl, 'list'> | undefined,
+    control: Pick<DomainControl, 'info' | 'states'> | undefined,
     rings: RingSet,
     store: Store,
     connections: Connections,
@@ -70,30 +76,22 @@ export class Domains {
    * Maps a domain's ring and serves it. For a domain that is introduced already: the same ring with
    * another port, everything that was on its way is dropped.
    *
+   * Xen is asked first: what is known under this domid may be a domain that has died since the last
+   * scan.
+   *
    * @param gfn frame of the ring's page, used when the domain does not grant it; below 1: unknown
-   * @returns ENOSYS without a hypervisor
+   * @returns ENOSYS without a hypervisor; EINVAL when there is no such domain
    */
   introduce(domid: Domid, gfn: Gfn, port: EvtchnPort): Outcome {
     if (this.#control === undefined) return 'ENOSYS'
     if (domid === DOM0) return 'EINVAL'
-    const present = this.#connectionOf(domid)
-    if (present !== undefined) {
-      this.#rings.reattach(present, port)
-      this.#connections.reset(present)
-      return OK
-    }
-    let connection: ConnectionId
     try {
-      connection = this.#attach(domid, gfn, port)
+      return this.#introduce(this.#control, domid, gfn, port)
     } catch (error) {
       if (!(error instanceof XenError)) throw error
       this.#log.warn({ domid, port, err: error }, 'domain not introduced')
       return xsErrnoFrom(error.code)
     }
-    this.#connections.openRing(connection, domid)
-    this.#store.introduceDomain(domid, connection)
-    this.#log.info({ domid, port }, 'domain introduced')
-    return OK
   }
 
   /** As if the domain had died. */
@@ -142,19 +140,54 @@ export class Domains {
     this.#rings.flush()
   }
 
+  #introduce(
+    control: Pick<DomainControl, 'info'>,
+    domid: Domid,
+    gfn: Gfn,
+    port: EvtchnPort,
+  ): Outcome {
+    const info = control.info(domid)
+    const isThere = info !== undefined && !info.isDying
+    const uuid = this.#uuids.get(domid)
+    if (uuid !== undefined && (!isThere || uuid !== info.uuid)) {
+      this.#remove(domid, isThere ? 'replaced' : 'gone')
+    }
+    if (!isThere) return 'EINVAL'
+    const present = this.#connectionOf(domid)
+    if (present !== undefined) {
+      this.#rings.reattach(present, port)
+      this.#connections.renew(present)
+    } else {
+      const connection = this.#attach(domid, gfn, port)
+      this.#connections.openRing(connection, domid)
+      this.#uuids.set(domid, info.uuid)
+      this.#store.introduceDomain(domid, connection)
+      this.#log.info({ domid, port }, 'domain introduced')
+    }
+    // Xen told of it before anybody here knew the domain.
+    if (info.isShutdown && this.#store.markShutdown(domid)) this.#store.fireReleaseDomain()
+    return OK
+  }
+
   /** Compares what the store knows with what Xen knows; both lists ascend. */
   #scan(): void {
     const known = this.#store.knownDomains()
-    const infos = this.#control?.list() ?? []
+    const states = this.#control?.states()
+    if (states === undefined) return
     let hasShutdown = false
     let at = 0
     for (const domid of known) {
-      while (at < infos.length && (infos[at]?.domid ?? 0) < domid) at++
-      const info = infos[at]?.domid === domid ? infos[at] : undefined
-      if (info === undefined || info.isDying) {
-        this.#remove(domid, info === undefined ? 'gone' : 'dying')
-      } else if (info.isShutdown && this.#store.markShutdown(domid)) {
-        this.#log.info({ domid, reason: info.shutdownReason }, 'domain shut down')
+      while (at < states.length && (states[at] as number) < domid) at += 2
+      if (states[at] !== domid) {
+        this.#remove(domid, 'gone')
+        continue
+      }
+      const state = states[at + 1] as number
+      if ((state & DOMAIN_DYING) !== 0) {
+        this.#remove(domid, 'dying')
+      } else if ((state & DOMAIN_SHUTDOWN) !== 0 && this.#store.markShutdown(domid)) {
+        const reason = SHUTDOWN_REASONS[state >> DOMAIN_REASON_SHIFT]
+        this.#log.info({ domid, reason }, 'domain shut down')
         hasShutdown = true
       }
     }
@@ -164,6 +197,7 @@ export class Domains {
   #remove(domid: Domid, why: string): void {
     const connection = this.#connectionOf(domid)
     if (connection !== undefined) this.#connections.close(connection)
+    this.#uuids.delete(domid)
     this.#store.releaseDomain(domid)
     this.#log.info({ domid, why }, 'domain removed')
   }

@@ -106,10 +106,8 @@ export function setPerms(services: Services, exchange: Exchange): void {
     return
   }
   const pathEnd = findNul(bytes, start, end)
-  if (!takePath(services, exchange, start, pathEnd)) {
-    exchange.fail('EINVAL')
-    return
-  }
+  // The permissions are looked at before the path: what is wrong with both is answered with theirs.
+  const path = takePath(services, exchange, start, pathEnd) ? services.path : undefined
   const permsEnd = bytes.subarray(start, end).lastIndexOf(0) + start + 1
-  exchange.answer(services.store.setPerms(who, tx, services.path, bytes, pathEnd + 1, permsEnd))
+  exchange.answer(services.store.setPerms(who, tx, path, bytes, pathEnd + 1, permsEnd))
 }

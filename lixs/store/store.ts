@@ -165,11 +165,14 @@ export class Store {
     return tx === 0 ? this.#live.rm(who, path) : this.#inTransaction.rm(who, tx, path)
   }
 
-  /** Text of the list, from the first permission's letter to after the last one's NUL. */
+  /**
+   * Text of the list, from the first permission's letter to after the last one's NUL.
+   * @param path undefined: no valid one, which is only said when the list is in order
+   */
   setPerms(
     who: Principal,
     tx: TransactionSlot,
-    path: ParsedPath,
+    path: ParsedPath | undefined,
     text: Uint8Array,
     start: number,
     end: number,
@@ -182,6 +185,7 @@ export class Store {
       if (this.#isKnown(perms.draftDomid(i))) perms.bindDraft(i)
       else if (i === 0) return 'ENOENT'
     }
+    if (path === undefined) return 'EINVAL'
     if (tx === 0) return this.#live.setPerms(who, path, count)
     return this.#inTransaction.setPerms(who, tx, path, count)
   }

@@ -1,7 +1,10 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
-import { type DestinationStream, type Logger, pino } from 'pino'
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { type Logger, pino } from 'pino'
 
 export type { Logger }
+
+const STDERR = 2
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -27,44 +30,70 @@ interface LogOptions {
 /**
  * Opens the log: JSON lines, written at once, so that the last line before an end is there.
  *
+ * A line that cannot be written is lost, and nothing else: neither a full disk nor a reader of stderr
+ * who has gone, or is slow, may end or stop the daemon.
+ *
  * @throws NodeJS.ErrnoException when the file cannot be opened
  */
 export function openLog(options: LogOptions): ProcessLog {
   const { name, level, file, env = process.env } = options
-  const settings = { name, level }
-  if (file === undefined && env.JOURNAL_STREAM) {
-    return {
-      log: pino(settings, journalStream()),
-      reopen: () => undefined,
-      switchTo: () => undefined,
-    }
+  const isJournal = file === undefined && Boolean(env.JOURNAL_STREAM)
+  const lines = new LogLines(isJournal)
+  if (file !== undefined) {
+    mkdirSync(dirname(file), { recursive: true })
+    lines.continueIn(file)
   }
-  const destination = pino.destination({ dest: file ?? 2, sync: true, mkdir: true })
-  // A log that cannot be written, on a full disk for example, must not end the daemon.
-  destination.on('error', () => undefined)
   return {
-    log: pino(settings, destination),
-    reopen: () => {
-      if (file !== undefined) destination.reopen()
-    },
+    log: pino({ name, level }, lines),
+    reopen: () => lines.reopen(),
     switchTo: (other) => {
-      closeSync(openSync(other, 'a', 0o640)) // reopen itself would not say that it failed
-      destination.reopen(other)
+      if (!isJournal) lines.continueIn(other)
     },
   }
 }
 
-/** Lines for journald: each begins with its priority. @see sd-daemon(3) */
-function journalStream(): DestinationStream {
-  const stream = {
-    // Makes pino set `lastLevel` before each write.
-    [Symbol.for('pino.metadata')]: true,
-    lastLevel: 30,
-    write(line: string): void {
-      writeSync(2, `<${priority(this.lastLevel)}>${line}`)
-    },
+const METADATA: unique symbol = Symbol.for('pino.metadata')
+
+/** Where lines go: stderr at first, a file later. */
+class LogLines {
+  /** Makes pino set `lastLevel` before each write. */
+  readonly [METADATA] = true
+  lastLevel = 30
+  readonly #isJournal: boolean
+  #fd = STDERR
+  #file: string | undefined
+
+  /** @param isJournal lines for journald: each begins with its priority; see sd-daemon(3) */
+  constructor(isJournal: boolean) {
+    this.#isJournal = isJournal
   }
-  return stream
+
+  write(line: string): void {
+    const bytes = Buffer.from(this.#isJournal ? `<${priority(this.lastLevel)}>${line}` : line)
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at)
+    } catch {
+      // EPIPE, EAGAIN, ENOSPC: where should it be told?
+    }
+  }
+
+  /** @throws NodeJS.ErrnoException when it cannot be opened; then everything stays as it was */
+  continueIn(file: string): void {
+    const fd = openSync(file, 'a', 0o640)
+    if (this.#fd !== STDERR) closeSync(this.#fd)
+    this.#fd = fd
+    this.#file = file
+  }
+
+  /** Opens the same path again. When that cannot be done, the old file is gone on with. */
+  reopen(): void {
+    if (this.#file === undefined) return
+    try {
+      this.continueIn(this.#file)
+    } catch {
+      // Called on SIGHUP: nobody is there to be told.
+    }
+  }
 }
 
 /** Of a pino level: 10 trace … 60 fatal. @see syslog(3) */

@@ -34,7 +34,10 @@ class BlockPool {
   void give(uint32_t index);
   /** Gives a whole chain back. */
   void giveChain(uint32_t head);
-  uint32_t used() const { return head().used; }
+  /** True while less than a quarter of all blocks is free. */
+  bool isScarce() const { return free() < total() / 4; }
+  /** True while clearly more than a quarter is free: who waited for blocks may go on. */
+  bool isAmple() const { return free() >= total() / 4 + total() / 16; }
 
   /** Adds to the end of a chain. @returns false, with nothing added, when the pool is exhausted */
   bool append(InputChain& chain, const void* from, uint32_t bytes);
@@ -45,6 +48,9 @@ class BlockPool {
   void clear(InputChain& chain);
 
  private:
+  uint32_t total() const { return static_cast<uint32_t>(blocks_.size()) - 1; }
+  uint32_t free() const { return total() - head().used; }
+
   struct Head {
     uint32_t free;
     /** Blocks from here on were never used. */

@@ -1,5 +1,5 @@
 // What a set knows of one connection: 32 words in the state memory, so that a successor process finds
-// them again. The first seven are read and partly written by TypeScript (native/ring-set.ts).
+// them again. The first ten are read and partly written by TypeScript (native/ring-set.ts).
 #pragma once
 
 #include <cstdint>
@@ -38,6 +38,10 @@ struct ConnectionRecord {
   uint32_t queuedBytes;
   uint32_t maxOutstanding;
   int32_t paused;
+  uint32_t maxQueuedEvents;
+  uint32_t maxQueuedBytes;
+  /** The last quarter of the block pool is not for this connection. */
+  uint32_t yields;
   uint32_t state;
   /** First block of the first and of the last queued message; 0 = none. */
   uint32_t queueHead;
@@ -55,7 +59,7 @@ struct ConnectionRecord {
   uint32_t nextFree;
   /** In record 0: ids from here on were never used. */
   uint32_t fresh;
-  uint32_t spare[8];
+  uint32_t spare[5];
 };
 
 static_assert(sizeof(ConnectionRecord) == 32 * sizeof(int32_t));

@@ -1,11 +1,16 @@
 // Messages that wait until their connection takes them: chains of blocks, linked oldest first.
 //
-//   first block   next │ next message │ length, flags, hash, -, time (24 bytes) │ 224 bytes
+//   first block   next │ next message │ length, flags, hash, time, connection, neighbours in the
+//                                       bucket (32 bytes) │ 216 bytes
 //   other blocks  next │ -            │ 248 bytes
+//
+// Those that may be coalesced are found again by what they say: buckets of all connections together,
+// so that finding one costs the same however many wait.
 #pragma once
 
 #include <sys/uio.h>
 
+#include <cstddef>
 #include <span>
 
 #include "block_pool.h"
@@ -19,18 +24,23 @@ inline constexpr uint32_t kOutputEvent = 2;
 
 class OutputQueue {
  public:
-  explicit OutputQueue(BlockPool& pool) : pool_(pool) {}
+  /** @param buckets heads of the buckets, a power of two; begin empty, whatever they held before */
+  OutputQueue(BlockPool& pool, std::span<uint32_t> buckets);
+
+  /** How many buckets go with so many bytes of blocks. */
+  static size_t bucketsFor(size_t blockBytes);
 
   static bool isEmpty(const ConnectionRecord& record) { return record.queueHead == 0; }
 
   /**
-   * Adds a message, of which `sent` bytes are out already (then the queue was empty).
+   * Adds a message of connection `id`, of which `sent` bytes are out already (then the queue was empty).
    * @returns false, with nothing added, when the pool is exhausted
    */
-  bool append(ConnectionRecord& record, std::span<const std::byte> wire, uint32_t sent, uint32_t flags, double nowMs);
+  bool append(ConnectionRecord& record, uint32_t id, std::span<const std::byte> wire, uint32_t sent, uint32_t flags,
+              double nowMs);
 
-  /** True when a message of the same type and payload waits, even one that is partly out. */
-  bool holdsSame(const ConnectionRecord& record, std::span<const std::byte> wire) const;
+  /** True when a coalescing message of the same type and payload waits, even one that is partly out. */
+  bool holdsSame(uint32_t id, std::span<const std::byte> wire) const;
 
   /** Describes what is to go out next. @returns how many entries of `parts` are filled */
   size_t describe(const ConnectionRecord& record, std::span<iovec> parts) const;
@@ -41,6 +51,9 @@ class OutputQueue {
   /** Drops events queued before `beforeMs` of which nothing is out yet. @returns how many */
   uint32_t expire(ConnectionRecord& record, double beforeMs);
 
+  /** Events of which nothing is out yet. */
+  uint32_t unstartedEvents(const ConnectionRecord& record) const;
+
   void clear(ConnectionRecord& record);
 
  private:
@@ -48,17 +61,27 @@ class OutputQueue {
     uint32_t length;
     uint32_t flags;
     uint32_t hash;
-    uint32_t spare;
+    uint32_t connection;
     double queuedAtMs;
+    /** Neighbours in the bucket; 0 = none. */
+    uint32_t previous;
+    uint32_t next;
   };
   static constexpr uint32_t kHeadBytes = sizeof(Head);
   static constexpr uint32_t kFirstBytes = Block::kBytes - kHeadBytes;
 
   Head& headOf(uint32_t index) const;
-  void forget(ConnectionRecord& record, const Head& head) const;
-  bool isSame(uint32_t index, std::span<const std::byte> wire, uint32_t hash) const;
+  uint32_t hashOf(uint32_t id, std::span<const std::byte> wire) const;
+  uint32_t& bucketOf(uint32_t hash) const { return buckets_[hash & (buckets_.size() - 1)]; }
+  void link(uint32_t index);
+  /** Takes a message, which is no longer in the queue, out of the counts and the buckets and frees it. */
+  void drop(ConnectionRecord& record, uint32_t index);
+  bool isSame(uint32_t index, std::span<const std::byte> wire) const;
 
   BlockPool& pool_;
+  std::span<uint32_t> buckets_;
+  /** Random: no guest may know which messages share a bucket. */
+  uint64_t secret_ = 0;
 };
 
 }  // namespace xcl

@@ -17,6 +17,13 @@ constexpr uint32_t kPortsTag = UINT32_MAX;
 constexpr uint32_t kListenerTag = UINT32_MAX - 1;
 constexpr size_t kEventsAtOnce = 256;
 constexpr size_t kPortsAtOnce = 1024;
+// XENSTORE_RECONNECT of xs_wire.h: the guest waits until it is taken back.
+constexpr uint32_t kReconnectAsked = 1;
+
+std::span<uint32_t> bucketsIn(std::span<std::byte> blocks) {
+  const size_t count = OutputQueue::bucketsFor(blocks.size());
+  return {reinterpret_cast<uint32_t*>(blocks.last(count * sizeof(uint32_t)).data()), count};
+}
 
 void watch(int epoll, int operation, int fd, uint32_t events, uint32_t tag) {
   epoll_event event{};
@@ -40,12 +47,12 @@ RingSet::RingSet(RingKind kind, std::unique_ptr<Machine> machine, const RingSetM
     : kind_(kind),
       machine_(std::move(machine)),
       memory_(memory),
-      pool_(memory.blocks),
-      queue_(pool_),
+      pool_(memory.blocks.first(memory.blocks.size() - bucketsIn(memory.blocks).size_bytes())),
+      queue_(pool_, bucketsIn(memory.blocks)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       peers_(1),
       active_(peers_),
-      backlog_(peers_) {
+      starved_(peers_) {
   if (!epoll_.isOpen()) throw Failure("epoll_create", errno, "cannot make an epoll descriptor");
   // What a set of before has left is not taken over: its mappings and descriptors went with it.
   const uint32_t leftOver = std::min<uint32_t>(record(0).fresh, static_cast<uint32_t>(memory_.records.size()));
@@ -89,7 +96,7 @@ uint32_t RingSet::attach(uint32_t domid, PageKind kind, uint64_t pageNumber, uin
     freeId(id);
     throw;
   }
-  initialisePage(id);
+  if (initialisePage(id)) machine_->notify(entry.localPort);
   activate(id);
   return id;
 }
@@ -117,7 +124,7 @@ uint32_t RingSet::attachSelf() {
 }
 
 void RingSet::reattach(uint32_t id, uint32_t remotePort) {
-  require(id, ConnectionKind::kRing);
+  require(isTaken(id) && record(id).kind == ConnectionKind::kRing, id);
   ConnectionRecord& entry = record(id);
   forgetTraffic(id);
   entry.state = 0;
@@ -125,9 +132,10 @@ void RingSet::reattach(uint32_t id, uint32_t remotePort) {
   peers_[id].generation++;
   entry.remotePort = remotePort;
   unbindPort(id);
-  initialisePage(id);
+  const bool isAwaited = initialisePage(id);
   try {
     bindPort(id);
+    if (isAwaited) machine_->notify(entry.localPort);
   } catch (const Failure&) {
     entry.localPort = 0;
   }
@@ -135,6 +143,7 @@ void RingSet::reattach(uint32_t id, uint32_t remotePort) {
 }
 
 void RingSet::reset(uint32_t id) {
+  require(isTaken(id), id);
   forgetTraffic(id);
   activate(id);
 }
@@ -142,15 +151,16 @@ void RingSet::reset(uint32_t id) {
 void RingSet::resume(uint32_t id) { activate(id); }
 
 void RingSet::detach(uint32_t id) {
-  if (id == 0 || id >= peers_.size() || record(id).kind == ConnectionKind::kFree) return;
+  if (!isTaken(id)) return;
   forgetTraffic(id);
   active_.remove(id);
+  starved_.remove(id);
   Peer& peer = peers_[id];
   unbindPort(id);
   peer.page.reset();
   peer.fd.reset();
   peer.generation++;
-  peer.isReadable = peer.isHungUp = peer.isArmed = false;
+  peer.isReadable = peer.isArmed = false;
   record(id) = ConnectionRecord{};
   if (isInBatch_) {
     freedInBatch_.push_back(id);
@@ -179,8 +189,9 @@ void RingSet::collect() {
         collectSocket(event.data.u32, event.events);
       }
     }
-    if (count < static_cast<int>(events.size())) return;
+    if (count < static_cast<int>(events.size())) break;
   }
+  wakeStarved();
 }
 
 void RingSet::collectPorts() {
@@ -205,7 +216,6 @@ void RingSet::collectPorts() {
 
 void RingSet::collectSocket(uint32_t id, uint32_t events) {
   Peer& peer = peers_[id];
-  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer.isHungUp = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer.isReadable = true;
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0 && !OutputQueue::isEmpty(record(id))) writeQueued(id);
   activate(id);
@@ -267,10 +277,12 @@ void RingSet::endBatch() {
   freedInBatch_.clear();
 }
 
-void RingSet::require(uint32_t id, ConnectionKind kind) const {
-  if (id == 0 || id >= peers_.size() || memory_.records[id].kind != kind) {
-    throw Failure("connection", ENOENT, "no such connection (" + std::to_string(id) + ")");
-  }
+bool RingSet::isTaken(uint32_t id) const {
+  return id != 0 && id < peers_.size() && memory_.records[id].kind != ConnectionKind::kFree;
+}
+
+void RingSet::require(bool isMet, uint32_t id) {
+  if (!isMet) throw Failure("connection", ENOENT, "no such connection (" + std::to_string(id) + ")");
 }
 
 uint32_t RingSet::takeId() {
@@ -312,11 +324,12 @@ void RingSet::unbindPort(uint32_t id) {
   machine_->unbind(port);
 }
 
-void RingSet::initialisePage(uint32_t id) {
+bool RingSet::initialisePage(uint32_t id) {
   if (kind_ == RingKind::kConsole) {
     page(id)[kConsoleConnection] = std::byte{0};
-    return;
+    return false;
   }
+  const bool isAwaited = loadShared(page(id), kXenstoreConnection) == kReconnectAsked;
   for (const RingLayout& layout : {kXenstoreRequests, kXenstoreReplies}) {
     storeShared(page(id), layout.cons, 0);
     storeShared(page(id), layout.prod, 0);
@@ -324,19 +337,28 @@ void RingSet::initialisePage(uint32_t id) {
   storeShared(page(id), kXenstoreFeatures, record(id).features);
   storeShared(page(id), kXenstoreError, 0);
   storeShared(page(id), kXenstoreConnection, 0);
+  return isAwaited;
 }
 
 void RingSet::forgetTraffic(uint32_t id) {
   pool_.clear(record(id).input);
   queue_.clear(record(id));
   record(id).state &= ~kWaited;
-  backlog_.remove(id);
   if (peers_[id].isArmed) arm(id, false);
 }
 
 void RingSet::activate(uint32_t id) {
-  if (id == 0 || id >= peers_.size() || record(id).kind == ConnectionKind::kFree) return;
+  if (!isTaken(id)) return;
   active_.pushBack(id);
+}
+
+void RingSet::wakeStarved() {
+  if (starved_.isEmpty() || !pool_.isAmple()) return;
+  while (!starved_.isEmpty()) {
+    const uint32_t id = starved_.first();
+    starved_.remove(id);
+    activate(id);
+  }
 }
 
 void RingSet::notice(uint32_t id, int32_t type, int32_t code) {

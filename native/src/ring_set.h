@@ -38,6 +38,7 @@ enum class RingKind { kXenstore, kConsole };
 struct RingSetMemory {
   /** Record 0 holds the list of free ids. */
   std::span<ConnectionRecord> records;
+  /** Ends with the buckets of the queues. */
   std::span<std::byte> blocks;
   std::span<int32_t> batch;
   std::span<int32_t> output;
@@ -67,7 +68,7 @@ class RingSet {
   size_t fill();
   void flush(size_t words);
   void endBatch();
-  uint32_t expireEvents(double olderThanMs);
+  uint32_t expireEvents(uint32_t id, double olderThanMs);
   /** Tells guests about room and data that `fill` and `collect` have made. */
   void notifyTouched();
 
@@ -83,7 +84,7 @@ class RingSet {
     std::unique_ptr<MappedPage> page;
     UniqueFd fd;
     PeerLinks active;
-    PeerLinks backlog;
+    PeerLinks starved;
     /** Distinguishes the users of one id. */
     uint32_t generation = 0;
     /** Messages taken in the batch `batch`. */
@@ -94,7 +95,6 @@ class RingSet {
     uint32_t lastOutput = 0;
     /** A socket that may have something to read; edge-triggered, so it has to be remembered. */
     bool isReadable = false;
-    bool isHungUp = false;
     /** The socket's writability is waited for. */
     bool isArmed = false;
     bool isTouched = false;
@@ -118,18 +118,21 @@ class RingSet {
   // ring_set.cc
   ConnectionRecord& record(uint32_t id) { return memory_.records[id]; }
   std::byte* page(uint32_t id) { return peers_[id].page->data(); }
-  void require(uint32_t id, ConnectionKind kind) const;
+  bool isTaken(uint32_t id) const;
+  static void require(bool isMet, uint32_t id);
   uint32_t takeId();
   void freeId(uint32_t id);
   void bindPort(uint32_t id);
   void unbindPort(uint32_t id);
-  void initialisePage(uint32_t id);
+  /** @returns whether the guest waits to be told (it has asked for a connection) */
+  bool initialisePage(uint32_t id);
   void forgetTraffic(uint32_t id);
   void collectPorts();
   void collectSocket(uint32_t id, uint32_t events);
   void collectNewcomers();
   bool acceptOne();
   void activate(uint32_t id);
+  void wakeStarved();
   void notice(uint32_t id, int32_t type, int32_t code);
   void breakRing(uint32_t id, int32_t code);
   void touch(uint32_t id);
@@ -157,6 +160,7 @@ class RingSet {
   void writeQueuedToRing(uint32_t id);
   void writeQueuedToSocket(uint32_t id);
   void enqueue(uint32_t id, std::span<const std::byte> wire, uint32_t sent, uint32_t flags);
+  bool hasRoomForEvent(const ConnectionRecord& entry, size_t bytes) const;
   void settleQueue(uint32_t id);
   void overflow(uint32_t id);
   void deafen(uint32_t id);
@@ -175,7 +179,8 @@ class RingSet {
 
   std::vector<Peer> peers_;
   PeerList<Peer, &Peer::active> active_;
-  PeerList<Peer, &Peer::backlog> backlog_;
+  /** Those that are not read because blocks have become scarce. */
+  PeerList<Peer, &Peer::starved> starved_;
   /** Local port to connection; VIRQ n stands as -(n + 1); 0 is nobody. */
   std::vector<int32_t> ports_;
   std::vector<uint32_t> virqPorts_;

@@ -88,6 +88,11 @@ RingSet::Take RingSet::take(uint32_t id) {
 RingSet::Take RingSet::gate(uint32_t id) {
   const ConnectionRecord& entry = record(id);
   if ((entry.state & (kBroken | kReported)) != 0 || entry.paused != 0) return Take::kIdle;
+  if (entry.yields != 0 && pool_.isScarce()) {
+    starved_.pushBack(id);
+    return Take::kIdle;
+  }
+  if (entry.maxQueuedBytes != 0 && entry.queuedBytes >= entry.maxQueuedBytes) return Take::kIdle;
   if (entry.maxOutstanding == 0) return Take::kMessage;
   const uint32_t queued = entry.queuedReplies + entry.queuedEvents;
   if (queued >= entry.maxOutstanding) return Take::kIdle;
@@ -228,8 +233,7 @@ bool RingSet::readOnce(uint32_t id) {
   if (!peer.isReadable) return false;
   const SocketResult result = readSocket(peer.fd.get(), scratch_, scratchBytes_);
   if (result == SocketResult::kDone) {
-    // A short read emptied the socket; an end that is already known still has to be read.
-    if (scratchBytes_ < scratch_.size() && !peer.isHungUp) peer.isReadable = false;
+    // A short read says nothing: the kernel stops at bytes that came with a descriptor, too.
     return true;
   }
   peer.isReadable = false;

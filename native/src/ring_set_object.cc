@@ -140,7 +140,7 @@ void RingSetObject::flush(const Napi::CallbackInfo& info) {
 
 Napi::Value RingSetObject::expireEvents(const Napi::CallbackInfo& info) {
   return withSet(info.Env(), [&]() -> Napi::Value {
-    return Napi::Number::New(info.Env(), set_->expireEvents(info[0].As<Napi::Number>().DoubleValue()));
+    return Napi::Number::New(info.Env(), set_->expireEvents(numberAt(info, 0), info[1].As<Napi::Number>().DoubleValue()));
   });
 }
 

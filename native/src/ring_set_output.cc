@@ -12,6 +12,7 @@ namespace xcl {
 namespace {
 
 constexpr size_t kPartsAtOnce = 128;
+constexpr uint32_t kScarceShare = 16;
 
 std::span<const std::byte> bytesOf(const iovec& part) {
   return {static_cast<const std::byte*>(part.iov_base), part.iov_len};
@@ -22,9 +23,9 @@ std::span<const std::byte> bytesOf(const iovec& part) {
 void RingSet::flush(size_t words) {
   bool isSound = words <= memory_.output.size();
   for (size_t at = 0; isSound && at < words;) {
-    const int32_t* output = memory_.output.data() + at;
     isSound = at + kRecordWords <= words;
     if (!isSound) break;
+    const int32_t* output = memory_.output.data() + at;
     const auto len = static_cast<uint32_t>(output[5]);
     const size_t end = at + kRecordWords + (static_cast<size_t>(len) + 3) / 4;
     isSound = len <= kOutputPayloadRoom && end <= words;
@@ -35,12 +36,13 @@ void RingSet::flush(size_t words) {
   flushed_.clear();
   outputs_.clear();
   notifyTouched();
+  wakeStarved();
   if (!isSound) throw Failure("flush", EINVAL, "the output is no row of records");
 }
 
 // Chains the records of each connection, so that each gets all of its own in one go.
 void RingSet::group(uint32_t id, uint32_t offset) {
-  if (id == 0 || id >= peers_.size() || record(id).kind == ConnectionKind::kFree) return;
+  if (!isTaken(id)) return;
   Peer& peer = peers_[id];
   outputs_.push_back(Output{offset, 0});
   const auto place = static_cast<uint32_t>(outputs_.size());
@@ -144,14 +146,28 @@ void RingSet::deliverToSocket(uint32_t id) {
 
 void RingSet::enqueue(uint32_t id, std::span<const std::byte> wire, uint32_t sent, uint32_t flags) {
   ConnectionRecord& entry = record(id);
-  if ((flags & kOutputCoalesce) != 0 && sent == 0 && queue_.holdsSame(entry, wire)) return;
-  if (!queue_.append(entry, wire, sent, flags, monotonicMs())) {
+  if (sent == 0 && (flags & kOutputCoalesce) != 0 && queue_.holdsSame(id, wire)) return;
+  if (sent == 0 && (flags & kOutputEvent) != 0 && !hasRoomForEvent(entry, wire.size())) {
+    // Who reads a socket can begin anew; a guest cannot, and may miss an event (XSA-326).
+    if (entry.kind == ConnectionKind::kSocket) overflow(id);
+    return;
+  }
+  if (!queue_.append(entry, id, wire, sent, flags, monotonicMs())) {
     overflow(id);
     return;
   }
   entry.state |= kWaited;
-  backlog_.pushBack(id);
   if (entry.kind == ConnectionKind::kSocket && !peers_[id].isArmed) arm(id, true);
+}
+
+bool RingSet::hasRoomForEvent(const ConnectionRecord& entry, size_t bytes) const {
+  const bool isScarce = pool_.isScarce();
+  if (isScarce && entry.yields != 0) return false;
+  if (entry.maxQueuedEvents != 0 && entry.queuedEvents >= entry.maxQueuedEvents) return false;
+  if (entry.maxQueuedBytes == 0) return true;
+  // What is left is for those that leave little lying.
+  const uint32_t limit = isScarce ? entry.maxQueuedBytes / kScarceShare : entry.maxQueuedBytes;
+  return entry.queuedBytes + bytes <= limit;
 }
 
 void RingSet::writeQueued(uint32_t id) {
@@ -208,7 +224,6 @@ void RingSet::writeQueuedToSocket(uint32_t id) {
 void RingSet::settleQueue(uint32_t id) {
   ConnectionRecord& entry = record(id);
   if (OutputQueue::isEmpty(entry)) {
-    backlog_.remove(id);
     if (peers_[id].isArmed) arm(id, false);
     if ((entry.state & kWaited) != 0) {
       entry.state &= ~kWaited;
@@ -218,17 +233,13 @@ void RingSet::settleQueue(uint32_t id) {
   activate(id);
 }
 
-uint32_t RingSet::expireEvents(double olderThanMs) {
-  const double before = monotonicMs() - olderThanMs;
-  uint32_t expired = 0;
-  for (uint32_t id = backlog_.first(); id != 0;) {
-    const uint32_t next = backlog_.after(id);
-    const uint32_t count = queue_.expire(record(id), before);
-    if (count > 0) settleQueue(id);
-    expired += count;
-    id = next;
+uint32_t RingSet::expireEvents(uint32_t id, double olderThanMs) {
+  if (!isTaken(id)) return 0;
+  if (queue_.expire(record(id), monotonicMs() - olderThanMs) > 0) {
+    settleQueue(id);
+    wakeStarved();
   }
-  return expired;
+  return queue_.unstartedEvents(record(id));
 }
 
 // No block is left for what has to wait: the connection is given up, the others go on.

@@ -18,6 +18,8 @@ void storeShared(std::byte* page, uint32_t offset, uint32_t value) {
   shared(page, offset).store(value, std::memory_order_release);
 }
 
+uint32_t loadShared(std::byte* page, uint32_t offset) { return shared(page, offset).load(std::memory_order_acquire); }
+
 bool RingReader::look() {
   cons_ = shared(page_, layout_.cons).load(std::memory_order_relaxed);
   const uint32_t prod = shared(page_, layout_.prod).load(std::memory_order_acquire);

@@ -29,6 +29,8 @@ inline constexpr uint32_t kConsoleConnection = 3088;
 
 /** Stores a word that the other side reads. */
 void storeShared(std::byte* page, uint32_t offset, uint32_t value);
+/** Loads a word that the other side writes. */
+uint32_t loadShared(std::byte* page, uint32_t offset);
 
 /** Takes bytes out of a direction whose producer is the other side. */
 class RingReader {

@@ -43,6 +43,14 @@ Napi::Object infoToJs(Napi::Env env, const xc_domaininfo_t& found) {
   return made;
 }
 
+// DOMAIN_DYING, DOMAIN_SHUTDOWN and the reason above them, as in native/hypervisor.ts.
+int32_t stateOf(const xc_domaininfo_t& found) {
+  const uint32_t dying = (found.flags & XEN_DOMINF_dying) != 0 ? 1 : 0;
+  if ((found.flags & XEN_DOMINF_shutdown) == 0) return static_cast<int32_t>(dying);
+  const uint32_t reason = (found.flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
+  return static_cast<int32_t>(dying | 2U | reason << 8);
+}
+
 uint32_t numberAt(const Napi::CallbackInfo& info, size_t index) { return info[index].As<Napi::Number>().Uint32Value(); }
 
 double numberOf(const Napi::Object& object, const char* name) {
@@ -85,6 +93,7 @@ Napi::Function XenObject::define(Napi::Env env) {
                      {
                          InstanceMethod<&XenObject::info>("info"),
                          InstanceMethod<&XenObject::list>("list"),
+                         InstanceMethod<&XenObject::states>("states"),
                          InstanceMethod<&XenObject::host>("host"),
                          InstanceMethod<&XenObject::pause>("pause"),
                          InstanceMethod<&XenObject::unpause>("unpause"),
@@ -119,6 +128,18 @@ Napi::Value XenObject::list(const Napi::CallbackInfo& info) {
     const auto found = parts()->domctl.list(numberAt(info, 0));
     auto made = Napi::Array::New(info.Env(), found.size());
     for (uint32_t i = 0; i < found.size(); i++) made.Set(i, infoToJs(info.Env(), found[i]));
+    return made;
+  });
+}
+
+Napi::Value XenObject::states(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto found = parts()->domctl.list(numberAt(info, 0));
+    auto made = Napi::Int32Array::New(info.Env(), found.size() * 2);
+    for (size_t i = 0; i < found.size(); i++) {
+      made[2 * i] = found[i].domain;
+      made[2 * i + 1] = stateOf(found[i]);
+    }
     return made;
   });
 }

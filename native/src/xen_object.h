@@ -27,6 +27,7 @@ class XenObject : public Napi::ObjectWrap<XenObject> {
 
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value list(const Napi::CallbackInfo& info);
+  Napi::Value states(const Napi::CallbackInfo& info);
   Napi::Value host(const Napi::CallbackInfo& info);
   Napi::Value pause(const Napi::CallbackInfo& info);
   Napi::Value unpause(const Napi::CallbackInfo& info);

@@ -11,6 +11,7 @@ import { quotasWith } from '../../lixs/quota-settings.ts'
 import { type DomainInfo, type Domid, type Gref, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
 import { type Loopback, openLoopback } from '../../native/loopback.ts'
 import { StateMemory } from '../../native/os/state-memory.ts'
+import { statesOf } from '../support/domain-states.ts'
 import { ConsoleGuest } from './console-guest.ts'
 import { ManualClock } from './manual-clock.ts'
 
@@ -58,6 +59,10 @@ class TestDomains {
     return [...this.#infos.values()]
       .filter(({ domid }) => domid >= first)
       .toSorted((a, b) => a.domid - b.domid)
+  }
+
+  states(): Int32Array {
+    return statesOf(this.#infos.values())
   }
 
   readConsoleRing(index: number): { bytes: Uint8Array; nextIndex: number } {

@@ -4,11 +4,17 @@ import { encodePacket } from '../../lixs/wire/encoder.ts'
 import {
   XS_GET_DOMAIN_PATH,
   XS_READ,
+  XS_TRANSACTION_END,
   XS_TRANSACTION_START,
   XS_WATCH,
   XS_WATCH_EVENT,
   XS_WRITE,
 } from '../../lixs/wire/ops.ts'
+import {
+  CONNECTION_QUEUED_BYTES,
+  CONNECTION_QUEUED_EVENTS,
+  CONNECTION_WORDS,
+} from '../../native/ring-set.ts'
 import { aDaemon, type RingGuest, type RunningDaemon, turn } from '../support/a-daemon.ts'
 
 let daemon: RunningDaemon
@@ -49,6 +55,26 @@ describe('a guest at its ring', () => {
     guest.words.fill(-1)
     await store.introduce(7, 0, guest.end.port)
     expect(await guest.ask(XS_GET_DOMAIN_PATH, '7|')).toBe('/local/domain/7|')
+  })
+
+  test('cannot have more events waiting than its share, and costs the others nothing then', async () => {
+    const guest = await introduced(7)
+    const answerOf = async (type: number, payload: string, txId = 0): Promise<string> => {
+      await guest.send(type, payload, txId)
+      let answer = await guest.next()
+      while (answer.type === XS_WATCH_EVENT) answer = await guest.next()
+      return Buffer.from(answer.payload).toString('latin1')
+    }
+    for (let i = 0; i < 120; i++) await answerOf(XS_WATCH, `data|token ${i}|`)
+    const tx = Number((await answerOf(XS_TRANSACTION_START, '|')).replace('\0', ''))
+    for (let i = 0; i < 40; i++) await answerOf(XS_WRITE, `data/key${i}|x`, tx)
+    await guest.send(XS_TRANSACTION_END, 'T|', tx)
+    expect(await store.read('/local/domain/7/data/key39')).toBe('x')
+    const { connections } = daemon.rings
+    const most = (index: number) =>
+      Math.max(...connections.filter((_, i) => i % CONNECTION_WORDS === index && i > index))
+    expect(most(CONNECTION_QUEUED_EVENTS)).toBe(1024)
+    expect(most(CONNECTION_QUEUED_BYTES)).toBeLessThan(256 * 1024)
   })
 
   test('gets a reply that is larger than its ring in pieces', async () => {

@@ -10,9 +10,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import {
+  DOMAIN_REASON_SHIFT,
+  DOMAIN_SHUTDOWN,
   type Domid,
   type EvtchnPort,
   GNTTAB_RESERVED_XENSTORE,
+  SHUTDOWN_REASONS,
   VIRQ_DOM_EXC,
 } from '../../native/hypervisor.ts'
 import { CONNECTION_KIND, CONNECTION_WORDS } from '../../native/ring-set.ts'
@@ -66,6 +69,12 @@ claim('domain 0 is listed and running', () => {
   assert.equal(dom0?.domid, 0)
   assert.equal(dom0?.isRunning, true)
   assert.equal(dom0?.isHvm, false)
+})
+
+claim('the states are those of the list, in its order', () => {
+  const expected = xen.domains.list().flatMap((info) => [info.domid, info.isDying ? 1 : 0])
+  assert.deepEqual([...xen.domains.states()], expected)
+  assert.equal(xen.domains.states((expected.at(-2) ?? 0) + 1).length, 0)
 })
 
 claim('a domid that nobody has is not there', async () => {
@@ -168,6 +177,8 @@ for (const type of ['pv', 'pvh'] as const) {
       await rings.until(() => rings.virqs.length > 0)
     }
     assert.equal(xen.domains.info(domain.domid)?.shutdownReason, 'poweroff')
+    const state = DOMAIN_SHUTDOWN | (SHUTDOWN_REASONS.indexOf('poweroff') << DOMAIN_REASON_SHIFT)
+    assert.deepEqual([...xen.domains.states(domain.domid)], [domain.domid, state])
   })
 
   claim(`${type}: destroyed while its rings are mapped, it is gone once they are not`, async () => {

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,6 +12,7 @@ import {
   BATCH_OPENED,
   CONNECTION_KIND,
   CONNECTION_MAX_OUTSTANDING,
+  CONNECTION_MAX_QUEUED_EVENTS,
   CONNECTION_PAUSED,
   CONNECTION_QUEUED_BYTES,
   CONNECTION_QUEUED_EVENTS,
@@ -68,6 +70,26 @@ function echo(own = harness): void {
     if (record.type === BATCH_CLOSED) own.rings.detach(record.connection)
   }
 }
+
+/** Two requests at once, a descriptor with the first: the kernel ends what is read between them. */
+const SENDS_A_DESCRIPTOR = `
+  // Node's own sockets cannot pass descriptors but between Node's processes.
+  const { Pipe, PipeConnectWrap, constants } = process.binding('pipe_wrap')
+  const { WriteWrap } = process.binding('stream_wrap')
+  const peer = new Pipe(constants.IPC)
+  const send = (reqId, descriptor) => {
+    const request = Buffer.from(new Uint32Array([2, reqId, 0, 0]).buffer).toString('latin1')
+    const status = peer.writeLatin1String(new WriteWrap(), request, descriptor)
+    if (status !== 0) throw new Error('cannot send: ' + status)
+  }
+  const connecting = new PipeConnectWrap()
+  connecting.oncomplete = () => undefined
+  peer.connect(connecting, process.argv[1])
+  process.stdin.once('data', () => {
+    send(1, peer)
+    send(2)
+    console.log('sent')
+  })`
 
 /** More than the socket's buffers hold. */
 function fillSocket(id: ConnectionId): void {
@@ -271,7 +293,8 @@ describe('a slow reader', () => {
     harness.send(id, EVENT, Buffer.from('/b\0t\0'), flags)
     harness.rings.flush()
     expect(word(id, CONNECTION_QUEUED_EVENTS)).toBe(2)
-    expect(harness.rings.expireEvents(0)).toBe(2)
+    expect(harness.rings.expireEvents(id, 0)).toBe(0)
+    expect(word(id, CONNECTION_QUEUED_EVENTS)).toBe(0)
     peer.release()
     await harness.until(() => peer.received.length === 200)
     await harness.settle()
@@ -309,6 +332,38 @@ describe('a slow reader', () => {
     await own.until(() => quick.received.length === 1)
     own.close()
   })
+})
+
+describe('limits', () => {
+  test('who leaves more events lying than its limit is closed', async () => {
+    const { peer, id } = await connect()
+    setWord(id, CONNECTION_MAX_QUEUED_EVENTS, 100)
+    peer.hold()
+    fillSocket(id)
+    for (let i = 0; i < 100; i++) harness.send(id, EVENT, Buffer.from(`/${i}`), OUTPUT_EVENT)
+    harness.rings.flush()
+    expect(word(id, CONNECTION_QUEUED_EVENTS)).toBe(100)
+    harness.send(id, EVENT, Buffer.from('one more'), OUTPUT_EVENT)
+    harness.rings.flush()
+    await harness.until(() => harness.of(id).at(-1)?.type === BATCH_CLOSED)
+    expect(word(id, CONNECTION_QUEUED_BYTES)).toBe(0)
+  })
+})
+
+test('bytes behind those that came with a descriptor are read, too', async () => {
+  const sender = spawn(process.execPath, ['-e', SENDS_A_DESCRIPTOR, path], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  await harness.until(() => harness.noted.length === 1)
+  const { connection } = harness.noted[0] ?? { connection: 0 as ConnectionId }
+  setWord(connection, CONNECTION_PAUSED, 1)
+  sender.stdin.write('go\n')
+  await once(sender.stdout, 'data')
+  setWord(connection, CONNECTION_PAUSED, 0)
+  harness.rings.resume(connection)
+  await harness.until(() => harness.of(connection).length === 3)
+  sender.kill()
+  await once(sender, 'close')
 })
 
 describe('the end', () => {
@@ -404,7 +459,9 @@ describe('failures above', () => {
     const own = new RingHarness()
     own.rings.close()
     own.rings.close()
-    expect(() => own.rings.expireEvents(0)).toThrow(expect.objectContaining({ code: 'EBADF' }))
+    expect(() => own.rings.expireEvents(1 as ConnectionId, 0)).toThrow(
+      expect.objectContaining({ code: 'EBADF' }),
+    )
     own.close()
   })
 

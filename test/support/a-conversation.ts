@@ -7,6 +7,7 @@ import type { DomainInfo, Domid } from '../../native/hypervisor.ts'
 import { VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
 import { StateMemory } from '../../native/os/state-memory.ts'
 import { BATCH_OPENED, BATCH_VIRQ, type ConnectionId } from '../../native/ring-set.ts'
+import { statesOf } from './domain-states.ts'
 import { type Incoming, type Sent, TestRings } from './test-rings.ts'
 import { TestTimers } from './test-timers.ts'
 
@@ -144,7 +145,7 @@ export function aConversation(options: ConversationOptions = {}): Conversation {
   const log = pino({ level: 'debug' }, { write: (text: string) => logged.push(text) })
   const control = {
     info: (domid: Domid) => domains.get(domid),
-    list: () => [...domains.values()].sort((a, b) => a.domid - b.domid),
+    states: () => statesOf(domains.values()),
   }
   const daemon = new Daemon(
     {

@@ -11,8 +11,10 @@ import type { DomainInfo, Domid } from '../../native/hypervisor.ts'
 import { GNTTAB_RESERVED_XENSTORE, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
 import { type GuestEnd, type Loopback, openLoopback } from '../../native/loopback.ts'
 import { StateMemory } from '../../native/os/state-memory.ts'
+import type { RingSet } from '../../native/ring-set.ts'
 import { aDomain, SMALL_CAPACITY } from './a-conversation.ts'
 import { aFolder } from './a-socket-peer.ts'
+import { statesOf } from './domain-states.ts'
 
 const RING_BYTES = 1024
 const RSP = 1024
@@ -26,6 +28,7 @@ const RING_ERROR = 2072 / 4
 export interface RunningDaemon {
   readonly socketPath: string
   readonly loopback: Loopback
+  readonly rings: RingSet
   /** Domains that the hypervisor knows; the test changes them. */
   readonly domains: Map<number, DomainInfo>
   connect(): Promise<XenstoreClient>
@@ -47,18 +50,19 @@ export function aDaemon(
   const loopback = openLoopback()
   const self = new RingGuest(loopback.self())
   const domains = new Map<number, DomainInfo>([[0, aDomain(0)]])
+  const rings = loopback.rings('xenstore', {
+    memory,
+    maxConnections: 1000,
+    maxQueuedBytes: 2 ** 24,
+    virqs: RING_OPTIONS.virqs,
+  })
   const daemon = new Daemon(
     {
       memory,
-      rings: loopback.rings('xenstore', {
-        memory,
-        maxConnections: 1000,
-        maxQueuedBytes: 2 ** 24,
-        virqs: RING_OPTIONS.virqs,
-      }),
+      rings,
       domains: {
         info: (domid: Domid) => domains.get(domid),
-        list: () => [...domains.values()].sort((a, b) => a.domid - b.domid),
+        states: () => statesOf(domains.values()),
       },
       quotas: { ...DEFAULT_QUOTAS, ...options.quotas },
       capacity: SMALL_CAPACITY,
@@ -78,6 +82,7 @@ export function aDaemon(
   return {
     socketPath,
     loopback,
+    rings,
     domains,
     async connect() {
       const client = await XenstoreClient.connect(socketPath)

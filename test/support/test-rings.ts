@@ -52,6 +52,8 @@ export class TestRings implements RingSet {
   readonly calls: string[] = []
   /** Pages that cannot be mapped, by kind, and the errno of trying. */
   readonly unmappable = new Map<RingPage['kind'], string>()
+  /** Events of which nothing has gone out, as the next `expireEvents` will find them. */
+  readonly unstarted = new Map<number, number>()
   listensAt: string | undefined
   readonly #batch = batchOf(BATCH_BYTES)
   #handle: ((batch: Batch) => void) | undefined
@@ -100,10 +102,9 @@ export class TestRings implements RingSet {
 
   flush(): void {}
 
-  expireEvents(olderThanMs: number): number {
-    this.calls.push(`expireEvents ${olderThanMs}`)
-    for (let id = 0; id < CONNECTIONS; id++) this.leaveEvents(id, 0)
-    return 1
+  expireEvents(id: ConnectionId, olderThanMs: number): number {
+    this.calls.push(`expireEvents ${id} ${olderThanMs}`)
+    return this.unstarted.get(id) ?? 0
   }
 
   close(): void {
@@ -115,7 +116,7 @@ export class TestRings implements RingSet {
     return this.#take(1, 0)
   }
 
-  /** Makes it look as if the connection had left so many events lying. */
+  /** Makes it look as if so many events were queued for the connection. */
   leaveEvents(id: number, count: number): void {
     this.connections[id * CONNECTION_WORDS + CONNECTION_QUEUED_EVENTS] = count
   }

@@ -20,6 +20,7 @@ import { Xcld } from '../../xcl/daemon/xcld.ts'
 import { aDomain } from '../support/a-conversation.ts'
 import { aDaemon, type RunningDaemon } from '../support/a-daemon.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
+import { statesOf } from '../support/domain-states.ts'
 
 const XENSTORE_GREF = 1 as Gref
 const STORE_GFN = 4321 as Gfn
@@ -56,6 +57,7 @@ class TestHypervisor implements Pick<Hypervisor, 'domains' | 'builder'> {
       this.calls.push('list')
       return [...this.#daemon.domains.values()]
     },
+    states: () => statesOf(this.#daemon.domains.values()),
     host: () => ({
       version: '4.17.0',
       totalMemoryKiB: 2 ** 22,

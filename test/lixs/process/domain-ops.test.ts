@@ -39,6 +39,7 @@ describe('INTRODUCE', () => {
     ['ENOENT', 'ENOENT'],
     ['ESRCH', 'EINVAL'],
   ])('that cannot map at all with %s is %s, and nothing is kept', (code, errno) => {
+    talk.domains.set(7, aDomain(7))
     talk.rings.unmappable.set('gref', code).set('gfn', code)
     expect(tool.answer('INTRODUCE', '7|1000|5|')).toBe(`ERROR ${errno}|`)
     expect(tool.answer('IS_DOMAIN_INTRODUCED', '7|')).toBe('IS_DOMAIN_INTRODUCED F|')
@@ -53,6 +54,57 @@ describe('INTRODUCE', () => {
     expect(talk.rings.calls).toContain(`reattach ${guest.id} port 6`)
     expect(guest.answer('READ', 'data|', tx)).toBe('ERROR ENOENT|')
     expect(guest.ask('WATCH', 'data|t|')).toEqual(['WATCH OK|', 'EVENT data|t|'])
+  })
+
+  test('again: what the batch still holds of the old ring is neither done nor answered', () => {
+    const guest = talk.guest(7)
+    tool.ask('MKDIR', '/local/domain/7|')
+    tool.ask('SET_PERMS', '/local/domain/7|n7|')
+    talk.rings.deliver(
+      tool.request('INTRODUCE', '7|1000|6|'),
+      guest.request('WRITE', 'data|old'),
+      guest.request('WATCH', 'data|t|'),
+    )
+    expect(guest.heard()).toEqual([])
+    expect(tool.heard()).toEqual(['INTRODUCE OK|'])
+    expect(tool.answer('READ', '/local/domain/7/data|')).toBe('ERROR ENOENT|')
+    expect(guest.answer('READ', 'data|')).toBe('ERROR ENOENT|')
+  })
+
+  test('again, of another domain with the same domid: nothing of the old one is left', () => {
+    const old = talk.guest(7)
+    tool.ask('WRITE', '/local/domain/7/secret|x')
+    tool.ask('SET_PERMS', '/local/domain/7|n7|')
+    tool.ask('SET_PERMS', '/local/domain/7/secret|n7|')
+    tool.ask('WATCH', '@releaseDomain|t|')
+    // Xen has told of the death, but the pause after the last scan is not over.
+    talk.virq()
+    talk.domains.set(7, aDomain(7, { uuid: '00000000-0000-0000-0000-000000000002' }))
+    talk.virq()
+    talk.rings.calls.length = 0
+    expect(tool.ask('INTRODUCE', '7|1000|6|')).toEqual(['EVENT @releaseDomain|t|', 'INTRODUCE OK|'])
+    expect(talk.rings.calls).toEqual([`detach ${old.id}`, 'attach 7 gref 1 port 6'])
+    expect(tool.answer('READ', '/local/domain/7/secret|')).toBe('ERROR ENOENT|')
+  })
+
+  test.each([
+    undefined,
+    aDomain(7, { isDying: true }),
+  ])('of a domain that is gone or dying is invalid, and removes what is left', (info) => {
+    talk.guest(7)
+    tool.ask('WATCH', '@releaseDomain|t|')
+    if (info === undefined) talk.domains.delete(7)
+    else talk.domains.set(7, info)
+    expect(tool.ask('INTRODUCE', '7|1000|6|')).toEqual(['EVENT @releaseDomain|t|', 'ERROR EINVAL|'])
+    expect(tool.answer('IS_DOMAIN_INTRODUCED', '7|')).toBe('IS_DOMAIN_INTRODUCED F|')
+  })
+
+  test('of a domain that has shut down already tells of that, too, once', () => {
+    talk.domains.set(7, aDomain(7, { isShutdown: true, shutdownReason: 'crash' }))
+    tool.ask('WATCH', '@releaseDomain|t|')
+    expect(tool.ask('INTRODUCE', '7|1000|5|')).toEqual(['EVENT @releaseDomain|t|', 'INTRODUCE OK|'])
+    talk.virq()
+    expect(tool.ask('INTRODUCE', '7|1000|6|')).toEqual(['INTRODUCE OK|'])
   })
 
   test.each([

@@ -180,6 +180,7 @@ describe('permissions', () => {
     ['/a|n0z|', 'EINVAL'],
     ['/a/|n0|', 'EINVAL'],
     ['/a|n99|', 'ENOENT'],
+    ['/a/|n99|', 'ENOENT'], // the owner is looked at before the path
     ['/none|n0|', 'ENOENT'],
   ])('SET_PERMS %j is %s', (payload, errno) => {
     tool.ask('MKDIR', '/a|')

@@ -98,11 +98,49 @@ describe('events', () => {
     const guest = talk.guest(7)
     guest.ask('WATCH', 'data|t|')
     expect(talk.timers.pending).toBe(1)
-    talk.rings.leaveEvents(guest.id, 1)
+    talk.rings.unstarted.set(guest.id, 1)
     talk.timers.pass(3_000)
-    expect(talk.rings.calls).toContain('expireEvents 20000')
-    talk.timers.pass(3_000)
+    expect(talk.rings.calls).toContain(`expireEvents ${guest.id} 20000`)
+    talk.rings.unstarted.delete(guest.id)
+    talk.timers.pass(1_000)
     expect(talk.timers.pending).toBe(0)
+  })
+
+  test('are looked for at those connections only that were sent any, and never at tools', () => {
+    const guest = talk.guest(7)
+    const other = talk.guest(8)
+    for (const peer of [guest, other, tool]) peer.ask('WATCH', 'data|t|')
+    talk.rings.unstarted.set(guest.id, 1)
+    talk.timers.pass(1_000)
+    talk.rings.calls.length = 0
+    talk.timers.pass(2_000)
+    expect(talk.rings.calls).toEqual(Array(2).fill(`expireEvents ${guest.id} 20000`))
+  })
+
+  test('of a tool that has the number of a guest with waiting events do not expire', () => {
+    const guest = talk.guest(7)
+    guest.ask('WATCH', 'data|t|')
+    talk.rings.unstarted.set(guest.id, 1)
+    tool.ask('RELEASE', '7|')
+    expect(talk.tool().id).toBe(guest.id)
+    talk.rings.calls.length = 0
+    talk.timers.pass(1_000)
+    expect(talk.rings.calls).toEqual([])
+    expect(talk.timers.pending).toBe(0)
+  })
+
+  test('that a guest cannot take any more are not even written', () => {
+    const guest = talk.guest(7)
+    guest.ask('WATCH', '/a|t|')
+    tool.ask('MKDIR', '/a|')
+    tool.ask('SET_PERMS', '/a|n0|r7|')
+    guest.heard()
+    talk.rings.leaveEvents(guest.id, 1024)
+    tool.ask('WRITE', '/a|x')
+    expect(guest.heard()).toEqual([])
+    talk.rings.leaveEvents(guest.id, 1023)
+    tool.ask('WRITE', '/a|x')
+    expect(guest.heard()).toEqual(['EVENT /a|t|'])
   })
 
   test('of tools wait for ever: no timer runs for them', () => {

@@ -1,4 +1,6 @@
-import { readFileSync, renameSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openLog } from '../../../native/os/log.ts'
@@ -45,4 +47,39 @@ test('switched to another file, or told why that cannot be', () => {
   log.info('there')
   expect(messages(file)).toEqual(['here'])
   expect(messages(`${file}.other`)).toEqual(['there'])
+})
+
+test.each([
+  {},
+  { JOURNAL_STREAM: '1:1' },
+])('a reader of stderr who has gone ends nobody (%j)', async (env) => {
+  const program = `
+    import { openLog } from './native/os/log.ts'
+    const { log } = openLog({ name: 'test', level: 'info', file: undefined })
+    process.on('uncaughtException', (error) => { log.fatal(error.message); process.exit(70) })
+    process.stdin.once('data', () => {
+      for (let i = 0; i < 3; i++) log.info('nobody reads this')
+      throw new Error('a defect')
+    })
+    log.info('ready')`
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+    env: { ...process.env, JOURNAL_STREAM: '', ...env },
+  })
+  await once(child.stderr, 'data')
+  child.stderr.destroy()
+  await once(child.stderr, 'close')
+  child.stdin.write('go')
+  expect(await once(child, 'close')).toEqual([70, null])
+})
+
+test('a file that cannot be opened again is gone on with', () => {
+  const below = join(folder.path, 'made')
+  const file = join(below, 'log')
+  const { log, reopen } = openLog({ name: 'test', level: 'info', file })
+  renameSync(below, `${below}.1`)
+  reopen()
+  log.info('after')
+  expect(existsSync(file)).toBe(false)
+  expect(messages(join(`${below}.1`, 'log'))).toEqual(['after'])
 })
