@@ -8,7 +8,7 @@ import { list } from './commands/list.ts'
 import { domid, domname } from './commands/naming.ts'
 import { pause, unpause } from './commands/pause.ts'
 import { reboot, shutdown } from './commands/shutdown.ts'
-import { errorText, explain, UsageError } from './output/errors.ts'
+import { EXIT, errorText, explain, UsageError } from './output/errors.ts'
 import type { Toolstack } from './toolstack.ts'
 
 /** In the order in which help shows them. */
@@ -37,8 +37,8 @@ export async function runCommandLine(toolstack: Toolstack, session: Terminal): P
     const explained = explain(error)
     toolstack.log.debug({ argv, err: error }, 'command failed')
     if (argv.includes('--json')) {
-      const { code, sentence: message } = explained
-      session.stdout(`${JSON.stringify({ error: { code, message } })}\n`)
+      const { code, sentence: message, failures } = explained
+      session.stdout(`${JSON.stringify({ error: { code, message, failures } })}\n`)
     }
     session.stderr(errorText(explained))
     return explained.exitCode
@@ -50,30 +50,56 @@ async function run(
   session: Terminal,
   argv: readonly string[],
 ): Promise<number> {
-  const [first, ...rest] = argv
-  if (first === undefined) {
-    session.stderr(helpText())
-    return 2
+  const parsed = parse(argv)
+  if (parsed.kind === 'command') {
+    const { spec, args, options } = parsed
+    return await spec.run({ toolstack, session, args, options })
   }
+  if (parsed.exitCode === EXIT.done) session.stdout(parsed.text)
+  else session.stderr(parsed.text)
+  return parsed.exitCode
+}
+
+type Parsed =
+  | { readonly kind: 'text'; readonly text: string; readonly exitCode: number }
+  | {
+      readonly kind: 'command'
+      readonly spec: CommandSpec
+      readonly args: readonly string[]
+      readonly options: TypedOptions
+    }
+
+/**
+ * What is typed when it asks for nothing but text: help or the version. Needs neither Xen nor a
+ * toolstack.
+ * @throws UsageError also when it asks for more
+ */
+export function commandLineHelp(argv: readonly string[]): string {
+  const parsed = parse(argv)
+  if (parsed.kind === 'text') return parsed.text
+  throw new UsageError(`${parsed.spec.name} is done by xcld`, 'xcl --help')
+}
+
+/** @throws UsageError */
+function parse(argv: readonly string[]): Parsed {
+  const [first, ...rest] = argv
+  if (first === undefined) return { kind: 'text', text: helpText(), exitCode: EXIT.usage }
   if (first === '--version' || first === '-V' || first === 'version') {
-    session.stdout(`xcl ${process.env.XCL_VERSION ?? 'development'}\n`)
-    return 0
+    return text(`xcl ${process.env.XCL_VERSION ?? 'development'}\n`)
   }
   if (first === '-h' || first === '--help' || (first === 'help' && rest.length === 0)) {
-    session.stdout(helpText())
-    return 0
+    return text(helpText())
   }
   if (first.startsWith('-')) throw new UsageError(`unknown option ${first}`, 'xcl --help')
   const spec = findCommand(first === 'help' ? (rest[0] ?? '') : first)
-  return await runCommand(toolstack, session, spec, first === 'help' ? ['--help'] : rest)
+  return parseArguments(spec, first === 'help' ? ['--help'] : rest)
 }
 
-async function runCommand(
-  toolstack: Toolstack,
-  session: Terminal,
-  spec: CommandSpec,
-  argv: readonly string[],
-): Promise<number> {
+function text(text: string): Parsed {
+  return { kind: 'text', text, exitCode: EXIT.done }
+}
+
+function parseArguments(spec: CommandSpec, argv: readonly string[]): Parsed {
   const command = parserOf(spec)
   let printed = ''
   command.exitOverride().configureOutput({
@@ -86,15 +112,11 @@ async function runCommand(
     command.parse(argv, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.code === 'commander.helpDisplayed') {
-      session.stdout(printed)
-      return 0
-    }
+    if (error.code === 'commander.helpDisplayed') return text(printed)
     const [message = ''] = error.message.replace(/^error: /, '').split('\n')
     throw new UsageError(`${spec.name}: ${message}`, `xcl ${spec.name} --help`)
   }
-  const options = new TypedOptions(command.opts())
-  return await spec.run({ toolstack, session, args: command.args, options })
+  return { kind: 'command', spec, args: command.args, options: new TypedOptions(command.opts()) }
 }
 
 function parserOf(spec: CommandSpec): Command {

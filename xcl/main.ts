@@ -16,17 +16,21 @@ import { openLog } from '../native/os/log.ts'
 import { notify } from '../native/os/notify.ts'
 import { AlreadyRunning, PidFile } from '../native/os/pidfile.ts'
 import { openXen } from '../native/xen.ts'
+import { commandLineHelp } from './cli.ts'
 import { Xcld } from './daemon/xcld.ts'
 import { OPTIONS, type OptionName } from './option-table.ts'
 import { type Options, optionsFrom } from './options.ts'
-import { EXIT, explain, Refused } from './output/errors.ts'
+import { EXIT, errorText, explain, Refused } from './output/errors.ts'
 
 const NAME = 'xcld'
 const PURPOSE = 'The toolstack daemon behind xcl, which starts it when it is needed.'
 const EXIT_DEFECT = 70
+/** By `xcl`, when no daemon can be reached, before words that ask for help or the version. */
+const COMMAND_LINE_HELP = '--command-line-help'
 
 async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   process.title = NAME
+  if (argv[0] === COMMAND_LINE_HELP) return sayHelpOfXcl(argv.slice(1))
   let options: Options
   try {
     const settings = parseCommandLine<OptionName>(OPTIONS, argv, env)
@@ -88,7 +92,7 @@ async function serve(options: Options): Promise<number> {
     log.info({ pid: process.pid, socket: options.socket }, 'serving')
     log.info({ signal: await stopped }, 'ending')
     notify('STOPPING=1')
-    xcld.stop()
+    await xcld.stop()
     hypervisor.close()
     stateLock.release()
     pidFile.release()
@@ -124,6 +128,17 @@ function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
   })
+}
+
+/** No daemon, no Xen, no privileges: `xcl --help` works on any machine. */
+function sayHelpOfXcl(argv: readonly string[]): number {
+  try {
+    return say(commandLineHelp(argv))
+  } catch (error) {
+    const explained = explain(error)
+    process.stderr.write(errorText(explained))
+    return explained.exitCode
+  }
 }
 
 function say(text: string): number {

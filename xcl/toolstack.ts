@@ -3,6 +3,8 @@ import type { Hypervisor } from '../native/hypervisor.ts'
 import type { Journal } from './daemon/journal.ts'
 import type { LifeCycle } from './daemon/life-cycle.ts'
 import type { DomainNames } from './daemon/names.ts'
+import type { Remains } from './daemon/remains.ts'
+import type { Restarts } from './daemon/restarts.ts'
 import type { StoreLink } from './daemon/store-link.ts'
 
 /** What every command works on: one per xcld. */
@@ -12,6 +14,8 @@ export interface Toolstack {
   readonly names: DomainNames
   readonly journal: Journal
   readonly lifeCycle: LifeCycle
+  readonly remains: Remains
+  readonly restarts: Restarts
   readonly log: Logger
   /** ms, monotonic. */
   readonly clock: () => number

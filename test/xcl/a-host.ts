@@ -153,11 +153,18 @@ export class TestHost {
 
   /** As after a kill: the next xcld finds what the last one left on disk and in Xen. */
   async killXcld(): Promise<void> {
-    this.xcld.stop()
+    await this.stopXcld()
     this.#later.clear()
     this.xcld = this.#newXcld()
     await this.xcld.start()
     await this.toolstack.store.client()
+  }
+
+  /** What cannot be undone has had its time. */
+  async stopXcld(): Promise<void> {
+    const stopped = this.xcld.stop()
+    this.pass()
+    await stopped
   }
 
   #newXcld(): Xcld {
@@ -204,13 +211,13 @@ export class TestHost {
   }
 
   /** Names of the files in which xcld keeps its domains. */
-  records(folder: 'journal' | 'domains'): string[] {
+  records(folder: 'journal' | 'domains' | 'restarts'): string[] {
     const path = join(this.folder.path, 'state', folder)
     return existsSync(path) ? readdirSync(path) : []
   }
 
-  stop(): void {
-    this.xcld.stop()
+  async stop(): Promise<void> {
+    await this.stopXcld()
     this.daemon.stop()
     this.folder.remove()
   }

@@ -44,8 +44,9 @@ void write_out(int fd, const void *bytes, size_t length);
 /* request.c */
 void send_request(int fd, int argc, char **argv);
 
-/* start.c: a connection to xcld, which is started when none runs. */
-int connect_xcld(const char *path);
+/* start.c: a connection to xcld, which is started when none runs. Words that ask for help only do
+   not need one: then its program prints that, and we end here. */
+int connect_xcld(const char *path, char **argv);
 /* @return the descriptor; -1 with errno set */
 int connect_unix(const char *path);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,10 @@ void restore_terminal(void)
 	is_changed = 0;
 }
 
+/* consoled answers at once; what does not is not consoled. */
+#define ANSWER_TIMEOUT_MS 5000
+
+/* With any reason, even an empty one: an answer without text would say "attached". */
 static void refuse(int xcld, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void refuse(int xcld, const char *format, ...)
 {
@@ -29,18 +34,22 @@ static void refuse(int xcld, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
+	if (*text == 0) strcpy(text, "the console refused without saying why");
 	send_frame(xcld, TO_ATTACHED, text, strlen(text));
 }
 
-/* One line of at most `room` bytes, a byte at a time: what follows it belongs to the console. */
+/*
+ * One line of at most `room` bytes, a byte at a time: what follows it belongs to the console.
+ * @return 0; -1 when it did not come, also because of an interrupt
+ */
 static int read_line(int fd, char *into, size_t room)
 {
 	size_t used = 0;
 	while (used + 1 < room) {
 		char byte;
-		ssize_t got = read(fd, &byte, 1);
-		if (got < 0 && errno == EINTR) continue;
-		if (got <= 0) return -1;
+		struct pollfd answer = { .fd = fd, .events = POLLIN };
+		if (poll(&answer, 1, ANSWER_TIMEOUT_MS) <= 0) return -1;
+		if (read(fd, &byte, 1) <= 0) return -1;
 		if (byte == '\n') break;
 		into[used++] = byte;
 	}
@@ -58,7 +67,9 @@ static int open_consoled(int xcld, const char *path, const char *domid, int is_r
 	char line[512];
 	int length = snprintf(line, sizeof line, "attach %s%s\n", domid, is_read_only ? " ro" : "");
 	if (write(fd, line, (size_t)length) != length || read_line(fd, line, sizeof line) < 0) {
-		refuse(xcld, "consoled at %s closed the connection", path);
+		/* First what may be the reason. */
+		pass_interrupt(xcld);
+		refuse(xcld, "consoled at %s gave no answer", path);
 	} else if (strcmp(line, "ok") == 0) {
 		return fd;
 	} else {

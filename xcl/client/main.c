@@ -85,7 +85,7 @@ int main(int argc, char **argv)
 	open_missing_descriptors();
 	const char *path = getenv("XCLD_SOCKET");
 	if (path == NULL || *path == 0) path = DEFAULT_SOCKET;
-	int xcld = connect_xcld(path);
+	int xcld = connect_xcld(path, argv);
 	catch_signals();
 	set_xcld(xcld);
 	send_request(xcld, argc - 1, argv + 1);

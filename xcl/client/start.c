@@ -81,12 +81,47 @@ static void start_xcld(const char *socket_path)
 	die(EXIT_FAILED, "xcld (%s) did not start", program);
 }
 
-int connect_xcld(const char *path)
+static int is_any(const char *word, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (strcmp(word, *words) == 0) return 1;
+	return 0;
+}
+
+static int asks_for_help(char **argv)
+{
+	static const char *const FIRST[] = { "help", "version", "--version", "-V", NULL };
+	static const char *const ANYWHERE[] = { "--help", "-h", NULL };
+	if (argv[0] == NULL || argv[1] == NULL) return 0;
+	if (is_any(argv[1], FIRST)) return 1;
+	for (int i = 1; argv[i] != NULL; i++)
+		if (is_any(argv[i], ANYWHERE)) return 1;
+	return 0;
+}
+
+/* The texts are xcld's; to print them it needs no Xen, no privileges and no daemon. */
+_Noreturn static void print_help(char **argv)
+{
+	char program[4096];
+	find_xcld(program, sizeof program);
+	size_t count = 0;
+	while (argv[count] != NULL) count++;
+	char **arguments = calloc(count + 2, sizeof *arguments);
+	if (arguments == NULL) die(EXIT_FAILED, "no memory for the command");
+	arguments[0] = program;
+	arguments[1] = "--command-line-help";
+	memcpy(arguments + 2, argv + 1, (count - 1) * sizeof *arguments);
+	execv(program, arguments);
+	die(EXIT_FAILED, "xcld (%s) cannot be run: %s", program, strerrordesc_np(errno));
+}
+
+int connect_xcld(const char *path, char **argv)
 {
 	int is_started = 0;
 	for (int tries = 0; tries < START_TRIES; tries++) {
 		int fd = connect_unix(path);
 		if (fd >= 0) return fd;
+		if (asks_for_help(argv)) print_help(argv);
 		if (errno == EACCES || errno == EPERM)
 			die(EXIT_REFUSED, "you may not talk to xcld at %s; xcl must be run as root (try sudo)", path);
 		if (errno != ENOENT && errno != ECONNREFUSED && errno != EAGAIN)

@@ -3,15 +3,16 @@ import { createConnection } from 'node:net'
 import type { Domid } from '../../native/hypervisor.ts'
 import type { ConsoleTarget } from '../daemon/protocol.ts'
 import { frontendPath } from '../device/console.ts'
-import { Refused, UsageError } from '../output/errors.ts'
+import { Interrupted, Refused, UsageError } from '../output/errors.ts'
 import type { Toolstack } from '../toolstack.ts'
 import type { Terminal } from './command.ts'
 
-/** How long a console daemon may take to make a terminal; xenconsole's value. */
-const TTY_TIMEOUT_MS = 5000
-/** A console daemon hears of a new domain a moment after us. */
-const ATTACH_TRIES = 50
+/** How long a console daemon may take to know a domain, or to make a terminal; xenconsole's value. */
+const TIMEOUT_MS = 5000
+/** Between two questions whether consoled knows a new domain, of which it hears a moment after us. */
 const ATTACH_PAUSE_MS = 100
+/** What consoled says of a domain it does not know (consoled/attach/server.ts). */
+const UNKNOWN_DOMAIN = /^there is no domain /
 
 const DEFAULT_ESCAPE = 0x1d
 
@@ -40,35 +41,95 @@ export async function attachConsole(
   domid: Domid,
   options: ConsoleOptions,
 ): Promise<void> {
-  await session.attach(await consoleTarget(toolstack, domid, options))
+  await withDeadline(toolstack, session, (end) =>
+    attachOnce(toolstack, session, domid, options, end),
+  )
 }
 
-/** The same for a domain that was made just now: consoled may not have heard of it yet. */
+/**
+ * The same for a domain that was made just now: consoled may not have heard of it yet.
+ * @throws Refused, Interrupted
+ */
 export async function attachNewConsole(
   toolstack: Toolstack,
   session: Terminal,
   domid: Domid,
   options: ConsoleOptions,
 ): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      await attachConsole(toolstack, session, domid, options)
-      return
-    } catch (error) {
-      if (tries === ATTACH_TRIES || session.signal.aborted) throw error
-      await new Promise<void>((resolve) => toolstack.after(ATTACH_PAUSE_MS, resolve))
+  await withDeadline(toolstack, session, async (end) => {
+    for (;;) {
+      try {
+        return await attachOnce(toolstack, session, domid, options, end)
+      } catch (error) {
+        const isUnknown = error instanceof Refused && UNKNOWN_DOMAIN.test(error.message)
+        if (!isUnknown || end.aborted) throw error
+      }
+      await pause(toolstack, end)
     }
+  })
+}
+
+/** @param end aborted when the time is over, or the caller does not want it any more */
+async function attachOnce(
+  toolstack: Toolstack,
+  session: Terminal,
+  domid: Domid,
+  options: ConsoleOptions,
+  end: AbortSignal,
+): Promise<void> {
+  const target = await consoleTarget(toolstack, domid, options, end)
+  if (!session.signal.aborted) await session.attach(target)
+}
+
+/**
+ * One time for all that is tried.
+ * @throws Interrupted as soon as the caller does not want it any more; else what `work` throws
+ */
+async function withDeadline(
+  toolstack: Toolstack,
+  { signal }: Terminal,
+  work: (end: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const end = new AbortController()
+  const callOff = toolstack.after(TIMEOUT_MS, () => end.abort())
+  let interrupt: () => void = () => undefined
+  const interrupted = new Promise<never>((_, reject) => {
+    interrupt = () => {
+      end.abort()
+      reject(new Interrupted('attaching to the console was interrupted'))
+    }
+  })
+  signal.addEventListener('abort', interrupt)
+  if (signal.aborted) interrupt()
+  try {
+    await Promise.race([interrupted, work(end.signal)])
+  } finally {
+    signal.removeEventListener('abort', interrupt)
+    callOff()
+    end.abort()
   }
+}
+
+/** Ends early when the time is over. */
+async function pause(toolstack: Toolstack, end: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const callOff = toolstack.after(ATTACH_PAUSE_MS, resolve)
+    end.addEventListener('abort', () => {
+      callOff()
+      resolve()
+    })
+  })
 }
 
 async function consoleTarget(
   toolstack: Toolstack,
   domid: Domid,
   { escapeCode, isReadOnly }: ConsoleOptions,
+  end: AbortSignal,
 ): Promise<ConsoleTarget> {
   const path = toolstack.consoledSocket
   if (await answers(path)) return { kind: 'consoled', path, domid, isReadOnly, escapeCode }
-  const tty = await terminalOf(toolstack, domid)
+  const tty = await terminalOf(toolstack, domid, end)
   if (tty === undefined) {
     throw new Refused(
       `domain ${domid} has no console to attach to: nothing answers at ${path}, and it has no terminal`,
@@ -90,15 +151,20 @@ function answers(path: string): Promise<boolean> {
   })
 }
 
-/** Path of the pseudo terminal, as soon as the console daemon has said it. */
-async function terminalOf(toolstack: Toolstack, domid: Domid): Promise<string | undefined> {
+/** Path of the pseudo terminal, as soon as the console daemon has said it; undefined at the end. */
+async function terminalOf(
+  toolstack: Toolstack,
+  domid: Domid,
+  end: AbortSignal,
+): Promise<string | undefined> {
   const store = await toolstack.store.client()
   const node = `${frontendPath(domid)}/tty`
   let settle: (path: string | undefined) => void = () => undefined
   const found = new Promise<string | undefined>((resolve) => {
     settle = resolve
   })
-  const callOff = toolstack.after(TTY_TIMEOUT_MS, () => settle(undefined))
+  end.addEventListener('abort', () => settle(undefined))
+  if (end.aborted) settle(undefined)
   const watch = await store.watch(node, () => {
     store.read(node).then(
       (path) => {
@@ -108,7 +174,6 @@ async function terminalOf(toolstack: Toolstack, domid: Domid): Promise<string | 
     )
   })
   const path = await found
-  callOff()
   await watch.unwatch().catch(() => undefined)
   return path
 }

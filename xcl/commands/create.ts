@@ -48,7 +48,12 @@ export const create: CommandSpec = {
     if (options.has('console') && configs.length !== 1) {
       throw new UsageError('--console takes one guest')
     }
-    await forEach(session, configs, (config) => createOne(invocation, config))
+    await forEach(
+      session,
+      configs,
+      ({ name }) => name,
+      (config) => createOne(invocation, config),
+    )
     if (options.has('console')) await session.detached
     return 0
   },

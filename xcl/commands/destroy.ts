@@ -12,7 +12,9 @@ export const destroy: CommandSpec = {
     { line: 'xcl destroy 5 6 7', does: 'end several, by domid' },
   ],
   run: async ({ toolstack, session, args }) => {
-    await forEach(session, args, async (arg) => {
+    await forEach(session, args, String, async (arg) => {
+      // One that is to come back after its end is only wanted, yet it has a name.
+      if (toolstack.restarts.cancel(arg)) return
       const creation = toolstack.names.creationOf(arg)
       if (creation === undefined) return destroyDomain(toolstack, await findDomain(toolstack, arg))
       await cancelCreation(toolstack, creation)

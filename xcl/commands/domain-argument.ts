@@ -1,5 +1,12 @@
 import { type Domid, domidFrom } from '../../native/hypervisor.ts'
-import { BatchFailed, errorText, explain, NoSuchDomain } from '../output/errors.ts'
+import {
+  BatchFailed,
+  type BatchFailure,
+  errorText,
+  explain,
+  Interrupted,
+  NoSuchDomain,
+} from '../output/errors.ts'
 import type { Toolstack } from '../toolstack.ts'
 import type { Terminal } from './command.ts'
 
@@ -30,29 +37,36 @@ export async function findDomain(toolstack: Toolstack, text: string): Promise<Do
 }
 
 /**
- * Does the same to several domains, some at a time. One failure of one is thrown as it is; of
- * several, each is told on stderr.
- * @throws BatchFailed when some, but not all, of several failed; the failure itself when all did
+ * Does the same to several domains, some at a time. What fails of one alone is thrown as it is; of
+ * several, each failure is told on stderr when it happens. After an interrupt no more are begun.
+ * @param nameOf what the person calls an item
+ * @throws BatchFailed when not all of several went well
  */
 export async function forEach<T>(
   session: Terminal,
   items: readonly T[],
+  nameOf: (item: T) => string,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
-  const failures: unknown[] = []
-  const queue = items.values()
+  const failures: BatchFailure[] = []
+  const queue = [...items]
+  let begun = 0
   const worker = async (): Promise<void> => {
-    for (const item of queue) {
+    for (let item = queue[begun]; item !== undefined; item = queue[begun]) {
+      if (session.signal.aborted) return
+      begun++
       try {
         await work(item)
       } catch (error) {
-        failures.push(error)
+        failures.push({ domain: nameOf(item), error })
         if (items.length > 1) session.stderr(errorText(explain(error)))
       }
     }
   }
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker))
-  if (failures.length === 0) return
-  if (items.length === 1) throw failures[0]
-  throw new BatchFailed(`${failures.length} of ${items.length} failed`)
+  const isInterrupted =
+    begun < items.length || failures.some(({ error }) => error instanceof Interrupted)
+  if (failures.length === 0 && !isInterrupted) return
+  if (items.length === 1 && failures[0] !== undefined) throw failures[0].error
+  throw new BatchFailed(failures, items.length, isInterrupted)
 }

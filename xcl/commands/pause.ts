@@ -33,6 +33,8 @@ async function each(
   { toolstack, session, args }: Invocation,
   work: (toolstack: Toolstack, domid: Domid) => void,
 ): Promise<number> {
-  await forEach(session, args, async (arg) => work(toolstack, await findDomain(toolstack, arg)))
+  await forEach(session, args, String, async (arg) =>
+    work(toolstack, await findDomain(toolstack, arg)),
+  )
   return 0
 }

@@ -44,27 +44,24 @@ async function request(invocation: Invocation, what: ShutdownRequest): Promise<n
         .filter(({ domid, isShutdown, isDying }) => domid !== DOM0 && !isShutdown && !isDying)
         .map(({ domid }) => domid)
     : [...args]
-  await forEach(session, targets, async (target) => {
+  await forEach(session, targets, String, async (target) => {
     const domid = typeof target === 'number' ? target : await findDomain(toolstack, target)
-    await untilInterrupted(session.signal, async () => {
-      const ended = options.has('wait') ? toolstack.lifeCycle.ended(domid) : undefined
-      await requestShutdown(toolstack, domid, what)
+    const { signal } = session
+    const waiting = new AbortController()
+    const stop = (): void => waiting.abort()
+    signal.addEventListener('abort', stop)
+    try {
+      const ended = options.has('wait')
+        ? toolstack.lifeCycle.ended(domid, waiting.signal)
+        : undefined
+      ended?.catch(() => undefined)
+      await requestShutdown(toolstack, domid, what, signal)
       await ended
-    })
+    } finally {
+      signal.removeEventListener('abort', stop)
+      stop()
+    }
+    if (signal.aborted) throw new Interrupted('interrupted; the guest was asked all the same')
   })
   return 0
-}
-
-/** What was asked of the guest cannot be taken back; only the waiting ends. */
-async function untilInterrupted(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  let stop: () => void = () => undefined
-  const interrupted = new Promise<never>((_, reject) => {
-    stop = () => reject(new Interrupted('interrupted; the guest was asked all the same'))
-  })
-  signal.addEventListener('abort', stop)
-  try {
-    await Promise.race([work(), interrupted])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
 }

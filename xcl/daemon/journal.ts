@@ -3,12 +3,14 @@
  * its handle in Xen.
  *
  * ```
- * journal/<uuid>.json   being created: at the next start of xcld the domain is undone
- * domains/<uuid>.json   created: its configuration, for on_reboot and its like
+ * journal/<uuid>.json    being created: at the next start of xcld the domain is undone
+ * domains/<uuid>.json    created: its configuration, for on_reboot and its like
+ * restarts/<uuid>.json   to be created (again): kept from before its predecessor goes until it is there
  * ```
  *
- * A file moves from one folder to the other by rename. Nothing is flushed to the disk: what survives
- * a crash of the machine is of no use, for no domain survives it.
+ * A file is written beside its place and then renamed, and moves from one folder to the other by
+ * rename: a kill leaves the old content or the new, never a part. Nothing is flushed to the disk:
+ * what survives a crash of the machine is of no use, for no domain survives it.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,12 +24,31 @@ export interface DomainRecord {
   /** Undefined until Xen has given it a number. */
   readonly domid: Domid | undefined
   readonly config: DomainConfig
+  /** Whoever created it wanted it paused: that it never ran does not mean it was cut off. */
+  readonly isLeftPaused: boolean
+  /** Ends in a row that came too soon, before this start. */
+  readonly quickDeaths: number
+}
+
+/** A file that cannot be read; the uuid is the one its name says. */
+export interface BrokenRecord {
+  readonly file: string
+  readonly uuid: string
+  readonly error: unknown
+}
+
+/** What a folder held. */
+export interface Records {
+  readonly records: readonly DomainRecord[]
+  readonly broken: readonly BrokenRecord[]
 }
 
 const action = v.picklist(END_ACTIONS)
 const recordSchema = v.object({
   uuid: v.string(),
   domid: v.optional(v.number()),
+  isLeftPaused: v.optional(v.boolean(), false),
+  quickDeaths: v.optional(v.number(), 0),
   config: v.object({
     name: v.string(),
     uuid: v.optional(v.string()),
@@ -50,21 +71,28 @@ const recordSchema = v.object({
   }),
 })
 
+const FILE_NAME = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json$/
+/** Ends the name of a file that is being written. */
+const UNFINISHED = '.new'
+
 export class Journal {
   readonly #begun: string
   readonly #done: string
+  readonly #restarts: string
 
   /** @param stateDir made when it is missing */
   constructor(stateDir: string) {
     this.#begun = join(stateDir, 'journal')
     this.#done = join(stateDir, 'domains')
-    mkdirSync(this.#begun, { recursive: true, mode: 0o700 })
-    mkdirSync(this.#done, { recursive: true, mode: 0o700 })
+    this.#restarts = join(stateDir, 'restarts')
+    for (const folder of [this.#begun, this.#done, this.#restarts]) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 })
+    }
   }
 
   /** Before the domain exists, and again when its domid is known. */
   begin(record: DomainRecord): void {
-    writeFileSync(join(this.#begun, fileName(record.uuid)), JSON.stringify(record))
+    writeRecord(this.#begun, record)
   }
 
   /** The domain is complete. */
@@ -78,38 +106,65 @@ export class Journal {
     rmSync(join(this.#done, fileName(uuid)), { force: true })
   }
 
+  /** From now on a domain of this uuid is to be created, by a later xcld if need be. */
+  beginRestart(record: DomainRecord): void {
+    writeRecord(this.#restarts, record)
+  }
+
+  /** It is there, or is not wanted any more. */
+  endRestart(uuid: string): void {
+    rmSync(join(this.#restarts, fileName(uuid)), { force: true })
+  }
+
   /** Creations that were cut off. */
-  halfMade(onBroken: BrokenRecord): DomainRecord[] {
-    return readRecords(this.#begun, onBroken)
+  halfMade(): Records {
+    return readRecords(this.#begun)
   }
 
   /** Domains that were complete. */
-  domains(onBroken: BrokenRecord): DomainRecord[] {
-    return readRecords(this.#done, onBroken)
+  domains(): Records {
+    return readRecords(this.#done)
+  }
+
+  /** Domains that are to be created. */
+  restarts(): Records {
+    return readRecords(this.#restarts)
   }
 }
 
-/** Told of a file that is no record; it is removed. */
-export type BrokenRecord = (file: string, error: unknown) => void
+function writeRecord(folder: string, record: DomainRecord): void {
+  const file = join(folder, fileName(record.uuid))
+  writeFileSync(file + UNFINISHED, JSON.stringify(record))
+  renameSync(file + UNFINISHED, file)
+}
 
-function readRecords(folder: string, onBroken: BrokenRecord): DomainRecord[] {
+/** Files that are none of ours stay where they are. */
+function readRecords(folder: string): Records {
   const records: DomainRecord[] = []
+  const broken: BrokenRecord[] = []
   for (const name of readdirSync(folder)) {
     const file = join(folder, name)
+    if (name.endsWith(UNFINISHED)) rmSync(file, { force: true })
+    const uuid = FILE_NAME.exec(name)?.[1]
+    if (uuid === undefined) continue
     try {
-      const { uuid, domid, config } = v.parse(recordSchema, JSON.parse(readFileSync(file, 'utf8')))
-      records.push({
-        uuid,
-        domid: domid === undefined ? undefined : domidFrom(String(domid)),
-        // JSON leaves out what is undefined.
-        config: { ...config, uuid, ramdisk: config.ramdisk },
-      })
+      records.push(readRecord(file, uuid))
     } catch (error) {
-      onBroken(file, error)
-      rmSync(file, { force: true })
+      broken.push({ file, uuid, error })
     }
   }
-  return records
+  return { records, broken }
+}
+
+function readRecord(file: string, uuid: string): DomainRecord {
+  const record = v.parse(recordSchema, JSON.parse(readFileSync(file, 'utf8')))
+  if (record.uuid !== uuid) throw new Error(`a record of ${record.uuid}`)
+  return {
+    ...record,
+    domid: record.domid === undefined ? undefined : domidFrom(String(record.domid)),
+    // JSON leaves out what is undefined.
+    config: { ...record.config, uuid, ramdisk: record.config.ramdisk },
+  }
 }
 
 function fileName(uuid: string): string {

@@ -1,6 +1,8 @@
 /**
  * Follows the domains that xcld created until they end, and does what their configurations say.
  *
+ * A domain is its number and its uuid together: Xen gives numbers again.
+ *
  * Xen before 4.21 does not tell which domain ended, so `@releaseDomain` costs one listing of all:
  * at most 20 a second, and none for releases that are our own (the end of a destroy): each of those
  * brings one event, which comes before the answer to the RELEASE.
@@ -8,6 +10,7 @@
 import type { Logger } from 'pino'
 import type { DomainControl, DomainInfo, Domid, ShutdownReason } from '../../native/hypervisor.ts'
 import type { DomainConfig } from '../config/domain-config.ts'
+import { backOffMs } from './back-off.ts'
 import { decideEnd, type EndDecision } from './end-policy.ts'
 
 /** Between an event and the listing: what ends in this time is found by one. */
@@ -43,53 +46,72 @@ export interface LifeCycleOptions {
   readonly actions: EndActions
 }
 
+/** Number and uuid as one key. */
+type Identity = `${number}/${string}`
+
 export class LifeCycle {
   readonly #options: LifeCycleOptions
-  readonly #managed = new Map<Domid, Managed>()
+  readonly #managed = new Map<Identity, Managed>()
+  /** The managed domain that has the number now. */
+  readonly #byDomid = new Map<Domid, Managed>()
   /** Domains that somebody is ending, and how many are at it. */
-  readonly #busy = new Map<Domid, number>()
-  readonly #waiters = new Map<Domid, (() => void)[]>()
+  readonly #busy = new Map<Identity, number>()
+  readonly #waiters = new Map<Identity, Set<() => void>>()
+  /** Ends that could not be dealt with, and how often in a row. */
+  readonly #failures = new Map<Identity, number>()
+  /** Those of them whose next try has not come yet. */
+  readonly #resting = new Set<Identity>()
+  /** Listings in a row that Xen refused. */
+  #refusals = 0
   /** Events that no RELEASE of ours accounts for yet. */
   #unexplained = 0
   #scans = 0
   #isScanDue = false
+  #isStopped = false
 
   constructor(options: LifeCycleOptions) {
     this.#options = options
   }
 
   track(managed: Managed): void {
-    this.#managed.set(managed.domid, managed)
+    this.#managed.set(identityOf(managed), managed)
+    this.#byDomid.set(managed.domid, managed)
   }
 
   managed(domid: Domid): Managed | undefined {
-    return this.#managed.get(domid)
+    return this.#byDomid.get(domid)
   }
 
   /**
    * From now on the domain's end is somebody's work: it is not looked at until `finish`.
    * @returns what was known of it
    */
-  begin(domid: Domid): Managed | undefined {
-    const managed = this.#managed.get(domid)
-    this.#managed.delete(domid)
-    this.#busy.set(domid, (this.#busy.get(domid) ?? 0) + 1)
+  begin(domid: Domid, uuid: string): Managed | undefined {
+    const identity = identityOf({ domid, uuid })
+    const managed = this.#managed.get(identity)
+    this.#managed.delete(identity)
+    if (this.#byDomid.get(domid) === managed) this.#byDomid.delete(domid)
+    this.#busy.set(identity, (this.#busy.get(identity) ?? 0) + 1)
     return managed
   }
 
   /** The work is done, or was given up and the domain is followed again; who waits is told. */
-  finish(domid: Domid, again?: Managed): void {
-    const depth = (this.#busy.get(domid) ?? 1) - 1
-    if (depth > 0) this.#busy.set(domid, depth)
-    else this.#busy.delete(domid)
+  finish(domid: Domid, uuid: string, again?: Managed): void {
+    const identity = identityOf({ domid, uuid })
+    const depth = (this.#busy.get(identity) ?? 1) - 1
+    if (depth > 0) this.#busy.set(identity, depth)
+    else this.#busy.delete(identity)
     if (again !== undefined) this.track(again)
-    else if (depth === 0) this.#tell(domid)
+    else if (depth === 0) {
+      this.#failures.delete(identity)
+      this.#tell(identity)
+    }
   }
 
   /** `@releaseDomain` came. */
   released(): void {
     this.#unexplained++
-    this.#scheduleScan()
+    this.#scheduleScan(SCAN_PAUSE_MS)
   }
 
   /** Sends a RELEASE of our own; the event it brings is no reason to look for dead domains. */
@@ -105,46 +127,92 @@ export class LifeCycle {
     this.released()
   }
 
-  /** Settles when the domain has shut down and was dealt with, or is gone. */
-  ended(domid: Domid): Promise<void> {
-    return new Promise((resolve) => {
-      const waiters = this.#waiters.get(domid) ?? []
-      waiters.push(resolve)
-      this.#waiters.set(domid, waiters)
+  /**
+   * Settles when the domain has shut down and was dealt with, or is gone; or when nobody wants to
+   * know any more.
+   * @throws XenError
+   */
+  async ended(domid: Domid, signal?: AbortSignal): Promise<void> {
+    const info = this.#options.domains.info(domid)
+    const uuid = info?.uuid ?? this.#byDomid.get(domid)?.uuid
+    if (uuid === undefined || signal?.aborted) return
+    const identity = identityOf({ domid, uuid })
+    await new Promise<void>((resolve) => {
+      const waiters = this.#waiters.get(identity) ?? new Set()
+      this.#waiters.set(identity, waiters)
+      waiters.add(resolve)
+      signal?.addEventListener('abort', () => {
+        waiters.delete(resolve)
+        if (waiters.size === 0 && this.#waiters.get(identity) === waiters) {
+          this.#waiters.delete(identity)
+        }
+        resolve()
+      })
       // It may have ended before anybody waited.
-      const info = this.#options.domains.info(domid)
       if (info === undefined || info.isShutdown || info.isDying) this.scanSoon()
     })
   }
 
-  #scheduleScan(): void {
+  /** How many wait for the end of some domain. */
+  get waiting(): number {
+    let waiting = 0
+    for (const waiters of this.#waiters.values()) waiting += waiters.size
+    return waiting
+  }
+
+  /** What ends from now on is for the next xcld. */
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  #scheduleScan(pauseMs: number): void {
     if (this.#isScanDue) return
     this.#isScanDue = true
-    this.#options.after(SCAN_PAUSE_MS, () => {
+    this.#options.after(pauseMs, () => {
       this.#isScanDue = false
-      if (this.#unexplained > 0) this.#scan()
+      if (this.#unexplained > 0 && !this.#isStopped) this.#scan()
     })
   }
 
   #scan(): void {
+    if (this.#managed.size === 0 && this.#waiters.size === 0) {
+      this.#unexplained = 0
+      return
+    }
+    let infos: DomainInfo[]
+    try {
+      infos = this.#options.domains.list()
+    } catch (error) {
+      this.#refusals++
+      this.#options.log.warn({ err: error }, 'domains cannot be listed; tried again')
+      this.#scheduleScan(backOffMs(this.#refusals))
+      return
+    }
+    this.#refusals = 0
     this.#unexplained = 0
     this.#scans++
-    if (this.#managed.size === 0 && this.#waiters.size === 0) return
+    this.#compare(infos)
+  }
+
+  #compare(infos: readonly DomainInfo[]): void {
     const missing = new Map(this.#managed)
     const waitedFor = new Set(this.#waiters.keys())
-    for (const info of this.#options.domains.list()) {
-      const managed = missing.get(info.domid)
+    for (const info of infos) {
+      const identity = identityOf(info)
+      const managed = missing.get(identity)
       const isOver = info.isShutdown || info.isDying
-      if (!isOver || managed !== undefined) waitedFor.delete(info.domid)
-      if (managed === undefined || managed.uuid !== info.uuid || info.isDying) continue
-      missing.delete(info.domid)
-      if (info.isShutdown) this.#end(managed, info)
+      if (!isOver || managed !== undefined) waitedFor.delete(identity)
+      if (managed === undefined || info.isDying) continue
+      missing.delete(identity)
+      if (info.isShutdown && !this.#resting.has(identity)) this.#end(managed, info)
     }
-    for (const managed of missing.values()) {
-      this.#run(managed, this.#options.actions.vanished(managed))
-      waitedFor.delete(managed.domid)
+    for (const [identity, managed] of missing) {
+      waitedFor.delete(identity)
+      if (!this.#resting.has(identity)) {
+        this.#run(managed, () => this.#options.actions.vanished(managed))
+      }
     }
-    for (const domid of waitedFor) if (!this.#busy.has(domid)) this.#tell(domid)
+    for (const identity of waitedFor) if (!this.#busy.has(identity)) this.#tell(identity)
   }
 
   #end(managed: Managed, info: DomainInfo): void {
@@ -154,7 +222,7 @@ export class LifeCycle {
     const decision = decideEnd(managed.config, reason, livedMs, managed.quickDeaths)
     if (decision.action === 'none') return
     this.#logEnd(managed, reason, decision)
-    this.#run(managed, this.#act(managed, decision))
+    this.#run(managed, () => this.#act(managed, decision))
   }
 
   #act(managed: Managed, decision: EndDecision): Promise<void> {
@@ -171,20 +239,34 @@ export class LifeCycle {
     }
   }
 
-  /** Dealt with once, whatever becomes of it. */
-  #run(managed: Managed, action: Promise<void>): void {
-    const { domid, config } = managed
-    this.begin(domid)
-    action
-      .catch((error: unknown) => {
-        this.#options.log.error({ domid, domain: config.name, err: error }, 'end not dealt with')
-      })
-      .finally(() => this.finish(domid))
+  /** Deals with an end; when that fails, the domain stays managed, and rests until the next try. */
+  #run(managed: Managed, act: () => Promise<void>): void {
+    const { domid, uuid, config } = managed
+    const identity = identityOf(managed)
+    this.begin(domid, uuid)
+    act().then(
+      () => this.finish(domid, uuid),
+      (error: unknown) => {
+        const failures = (this.#failures.get(identity) ?? 0) + 1
+        const retryMs = backOffMs(failures)
+        const about = { domid, domain: config.name, err: error, retryMs }
+        this.#options.log.error(about, 'end not dealt with; tried again')
+        this.#failures.set(identity, failures)
+        this.#resting.add(identity)
+        this.finish(domid, uuid, managed)
+        // Who waits is not to wait for what may never succeed.
+        this.#tell(identity)
+        this.#options.after(retryMs, () => {
+          this.#resting.delete(identity)
+          this.released()
+        })
+      },
+    )
   }
 
-  #tell(domid: Domid): void {
-    const waiters = this.#waiters.get(domid) ?? []
-    this.#waiters.delete(domid)
+  #tell(identity: Identity): void {
+    const waiters = this.#waiters.get(identity) ?? []
+    this.#waiters.delete(identity)
     for (const resolve of waiters) resolve()
   }
 
@@ -193,4 +275,8 @@ export class LifeCycle {
     const { action, note } = decision
     this.#options.log.info({ domid, domain: config.name, reason, action, note }, 'domain ended')
   }
+}
+
+function identityOf({ domid, uuid }: { readonly domid: Domid; readonly uuid: string }): Identity {
+  return `${domid}/${uuid}`
 }

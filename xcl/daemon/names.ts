@@ -5,9 +5,17 @@
  * It is fed by watches on `/libxl` and `/vm`, where only toolstacks write; a watch on
  * `/local/domain` would be woken by every write of every guest.
  */
+import type { Logger } from 'pino'
 import type { XenstoreClient } from '../../lixs/client/client.ts'
-import { type DomainControl, type Domid, domidFrom } from '../../native/hypervisor.ts'
+import {
+  type DomainControl,
+  type DomainInfo,
+  type Domid,
+  domidFrom,
+} from '../../native/hypervisor.ts'
+import { XenError } from '../../native/xen-error.ts'
 import { NameTaken } from '../output/errors.ts'
+import { backOffMs } from './back-off.ts'
 
 /** Reads on their way at once when the index is filled. */
 const FILL_CHUNK = 512
@@ -28,19 +36,32 @@ interface Named {
   readonly uuid: string
 }
 
+export interface DomainNamesOptions {
+  readonly domains: DomainControl
+  readonly log: Logger
+  /** Calls back after ms. */
+  readonly after: (ms: number, call: () => void) => void
+  /** What xcld itself knows a domain as, when the store does not. */
+  readonly recorded: (domid: Domid, uuid: string) => string | undefined
+}
+
 export class DomainNames {
-  readonly #domains: DomainControl
+  readonly #options: DomainNamesOptions
   readonly #byDomid = new Map<Domid, Named>()
-  readonly #byName = new Map<string, Named>()
-  readonly #byUuid = new Map<string, Named>()
+  readonly #byName = new Index()
+  readonly #byUuid = new Index()
   readonly #reservedNames = new Map<string, Reservation>()
   readonly #reservedUuids = new Map<string, Reservation>()
   readonly #created = new Map<Domid, Reservation>()
   readonly #changed = new Set<Domid>()
-  #refreshing: Promise<void> | undefined
+  /** The reads that are on their way, and those that begin when they have come. */
+  #reading: Promise<void> = Promise.resolve()
+  #next: Promise<void> | undefined
+  /** Refusals of Xen in a row. */
+  #refusals = 0
 
-  constructor(domains: DomainControl) {
-    this.#domains = domains
+  constructor(options: DomainNamesOptions) {
+    this.#options = options
   }
 
   nameOf(domid: Domid): string | undefined {
@@ -51,30 +72,37 @@ export class DomainNames {
     return this.#byDomid.get(domid)?.uuid
   }
 
+  /** Of several with one name, the one that had it first. */
   domidOf(name: string): Domid | undefined {
-    return this.#byName.get(name)?.domid
+    return this.#byName.first(name)?.domid
   }
 
   domidOfUuid(uuid: string): Domid | undefined {
-    return this.#byUuid.get(uuid)?.domid
+    return this.#byUuid.first(uuid)?.domid
   }
 
-  /** The creation that has this name, or made this domain, while it goes on. */
+  /** The creation that has this name or uuid, or made this domain, while it goes on. */
   creationOf(key: string | Domid): Reservation | undefined {
-    return typeof key === 'number' ? this.#created.get(key) : this.#reservedNames.get(key)
+    if (typeof key === 'number') return this.#created.get(key)
+    return this.#reservedNames.get(key) ?? this.#reservedUuids.get(key.toLowerCase())
+  }
+
+  /** All that go on. */
+  creations(): Reservation[] {
+    return [...this.#reservedNames.values()]
   }
 
   /** @throws NameTaken */
   reserve(reservation: Reservation): void {
     const { name, uuid } = reservation
-    const owner = this.#byName.get(name)
+    const owner = this.#byName.first(name)
     if (owner !== undefined) {
       throw new NameTaken(`the name ${name} is taken by domain ${owner.domid}`)
     }
     if (this.#reservedNames.has(name)) {
       throw new NameTaken(`a domain with the name ${name} is being created`)
     }
-    const same = this.#byUuid.get(uuid)
+    const same = this.#byUuid.first(uuid)
     if (same !== undefined || this.#reservedUuids.has(uuid)) {
       throw new NameTaken(`the uuid ${uuid} is taken by domain ${same?.name ?? 'being created'}`)
     }
@@ -97,38 +125,49 @@ export class DomainNames {
   }
 
   set(domid: Domid, name: string, uuid: string): void {
+    const before = this.#byDomid.get(domid)
+    // Who is read again keeps its place among those of its name.
+    if (before !== undefined && before.name === name && before.uuid === uuid) return
     this.drop(domid)
     const named = { domid, name, uuid }
     this.#byDomid.set(domid, named)
-    this.#byName.set(name, named)
-    this.#byUuid.set(uuid, named)
+    this.#byName.add(name, named)
+    this.#byUuid.add(uuid, named)
   }
 
   drop(domid: Domid): void {
     const named = this.#byDomid.get(domid)
     if (named === undefined) return
     this.#byDomid.delete(domid)
-    if (this.#byName.get(named.name) === named) this.#byName.delete(named.name)
-    if (this.#byUuid.get(named.uuid) === named) this.#byUuid.delete(named.uuid)
+    this.#byName.delete(named.name, named)
+    this.#byUuid.delete(named.uuid, named)
   }
 
-  /** Follows a store, after one listing of what is there. */
+  /**
+   * Follows a store, after one listing of what is there. The store may have lost everything in the
+   * meantime: a domain that Xen still has then keeps the name it is known by.
+   */
   async follow(store: XenstoreClient): Promise<void> {
     await Promise.all([
       store.watch('/libxl', (path) => this.#libxlChanged(store, path)),
       store.watch('/vm', (path) => this.#vmChanged(store, path)),
     ])
-    for (const domid of [...this.#byDomid.keys()]) this.drop(domid)
-    const infos = this.#domains.list()
+    const infos = this.#options.domains.list()
+    const uuids = new Map(infos.map(({ domid, uuid }) => [domid, uuid]))
+    for (const { domid, uuid } of [...this.#byDomid.values()]) {
+      if (uuids.get(domid) !== uuid) this.drop(domid)
+    }
     for (let at = 0; at < infos.length; at += FILL_CHUNK) {
-      const domids = infos.slice(at, at + FILL_CHUNK).map((info) => info.domid)
-      await Promise.all(domids.map((domid) => this.#read(store, domid)))
+      await Promise.all(infos.slice(at, at + FILL_CHUNK).map((info) => this.#fill(store, info)))
     }
   }
 
-  /** Settles when all changes that were announced so far are in the index. */
+  /**
+   * Settles when all changes that were announced so far are in the index; what changes from now on
+   * is not waited for.
+   */
   async refreshed(): Promise<void> {
-    while (this.#refreshing !== undefined) await this.#refreshing
+    await (this.#next ?? this.#reading)
   }
 
   #libxlChanged(store: XenstoreClient, path: string): void {
@@ -147,30 +186,66 @@ export class DomainNames {
   #noteChange(store: XenstoreClient, domid: Domid): void {
     if (this.#created.has(domid)) return
     this.#changed.add(domid)
-    this.#refreshing ??= this.#refresh(store)
+    this.#next ??= this.#reading.then(() => {
+      this.#next = undefined
+      this.#reading = this.#readChanged(store)
+      return this.#reading
+    })
   }
 
-  async #refresh(store: XenstoreClient): Promise<void> {
-    try {
-      await Promise.resolve()
-      while (this.#changed.size > 0) {
-        const domids = [...this.#changed]
-        this.#changed.clear()
-        await Promise.all(domids.map((domid) => this.#read(store, domid)))
-      }
-    } catch {
-      // The connection is lost: the next one begins with a listing of everything.
-      this.#changed.clear()
-    } finally {
-      this.#refreshing = undefined
+  async #readChanged(store: XenstoreClient): Promise<void> {
+    const domids = [...this.#changed]
+    this.#changed.clear()
+    const outcomes = await Promise.allSettled(domids.map((domid) => this.#read(store, domid)))
+    const refused = domids.filter((_, i) => {
+      const outcome = outcomes[i]
+      return outcome?.status === 'rejected' && outcome.reason instanceof XenError
+    })
+    // Any other failure is the connection's: the next one begins with a listing of everything.
+    if (refused.length === 0) {
+      this.#refusals = 0
+      return
     }
+    this.#refusals++
+    this.#options.log.warn({ domids: refused }, 'Xen does not say what these are; asked again')
+    this.#options.after(backOffMs(this.#refusals), () => {
+      for (const domid of refused) this.#noteChange(store, domid)
+    })
   }
 
   async #read(store: XenstoreClient, domid: Domid): Promise<void> {
-    const name = await store.read(`/local/domain/${domid}/name`)
+    const stored = await store.read(`/local/domain/${domid}/name`)
     if (this.#created.has(domid)) return
-    const info = this.#domains.info(domid)
-    if (name === undefined || name === '' || info === undefined) this.drop(domid)
+    const info = this.#options.domains.info(domid)
+    const name = stored || (info && this.#options.recorded(domid, info.uuid))
+    if (name === undefined || info === undefined) this.drop(domid)
     else this.set(domid, name, info.uuid)
+  }
+
+  async #fill(store: XenstoreClient, { domid, uuid }: DomainInfo): Promise<void> {
+    const stored = await store.read(`/local/domain/${domid}/name`)
+    if (this.#created.has(domid)) return
+    const name = stored || this.nameOf(domid) || this.#options.recorded(domid, uuid)
+    if (name !== undefined) this.set(domid, name, uuid)
+  }
+}
+
+/** Domains by a key that should be one domain's alone, and for a while, or by mistake, is not. */
+class Index {
+  readonly #named = new Map<string, Set<Named>>()
+
+  add(key: string, named: Named): void {
+    const same = this.#named.get(key)
+    if (same === undefined) this.#named.set(key, new Set([named]))
+    else same.add(named)
+  }
+
+  delete(key: string, named: Named): void {
+    const same = this.#named.get(key)
+    if (same?.delete(named) && same.size === 0) this.#named.delete(key)
+  }
+
+  first(key: string): Named | undefined {
+    return this.#named.get(key)?.values().next().value
   }
 }

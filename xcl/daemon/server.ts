@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
+import { Refused } from '../output/errors.ts'
 import { type RunCommand, Session } from './session.ts'
 
 /**
@@ -10,12 +11,14 @@ import { type RunCommand, Session } from './session.ts'
  */
 export class CommandServer {
   readonly #server: Server
-  readonly #sockets = new Set<Socket>()
+  readonly #sessions = new Map<Socket, Session>()
+  readonly #running = new Set<Promise<number>>()
   readonly #path: string
 
+  /** @throws Refused when something else than a socket lies at the path */
   static async listen(path: string, run: RunCommand): Promise<CommandServer> {
     mkdirSync(dirname(path), { recursive: true })
-    rmSync(path, { force: true })
+    removeSocket(path)
     const server = new CommandServer(path, run)
     await server.#listen()
     return server
@@ -24,17 +27,34 @@ export class CommandServer {
   private constructor(path: string, run: RunCommand) {
     this.#path = path
     this.#server = createServer((socket) => {
-      this.#sockets.add(socket)
-      socket.on('close', () => this.#sockets.delete(socket))
-      Session.serve(socket, run)
+      const session = Session.serve(socket, (session) => this.#track(run(session)))
+      this.#sessions.set(socket, session)
+      socket.on('close', () => this.#sessions.delete(socket))
     })
   }
 
-  /** Stops accepting; commands that run are cut off, as by an interrupt. */
+  /**
+   * Stops accepting, and interrupts the commands that run.
+   * @returns the commands
+   */
+  interrupt(): readonly Promise<number>[] {
+    this.#server.close()
+    for (const session of this.#sessions.values()) session.interrupt()
+    return [...this.#running]
+  }
+
+  /** Stops accepting; connections end as soon as what was said to them is sent. */
   close(): void {
     this.#server.close()
-    for (const socket of this.#sockets) socket.destroy()
-    rmSync(this.#path, { force: true })
+    for (const socket of this.#sessions.keys()) socket.destroySoon()
+    removeSocket(this.#path)
+  }
+
+  #track(command: Promise<number>): Promise<number> {
+    this.#running.add(command)
+    const ended = (): void => void this.#running.delete(command)
+    command.then(ended, ended)
+    return command
   }
 
   #listen(): Promise<void> {
@@ -50,4 +70,12 @@ export class CommandServer {
       process.umask(umask)
     })
   }
+}
+
+/** Removes what an earlier daemon left, and nothing else. */
+function removeSocket(path: string): void {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return
+  if (!stat.isSocket()) throw new Refused(`${path} is there and is no socket; it is left alone`)
+  rmSync(path, { force: true })
 }

@@ -41,7 +41,7 @@ export class Session {
   receivedAtMs = 0
 
   /** Serves one connection until its command has ended. */
-  static serve(socket: Socket, run: RunCommand): void {
+  static serve(socket: Socket, run: RunCommand): Session {
     const session = new Session(socket)
     const decoder = new FrameDecoder()
     socket.on('data', (bytes: Buffer) => {
@@ -56,6 +56,7 @@ export class Session {
     // A client that was killed has nobody left to undo for it: the same as an interrupt.
     socket.on('close', () => session.#gone())
     socket.on('error', () => undefined)
+    return session
   }
 
   private constructor(socket: Socket) {
@@ -104,6 +105,12 @@ export class Session {
     return this.#detached.promise
   }
 
+  /** The command is to stop, and what it has begun is to be undone. */
+  interrupt(): void {
+    this.#abort.abort()
+    this.#detached.resolve()
+  }
+
   #take(frame: Frame, run: RunCommand): void {
     switch (frame.kind) {
       case CLIENT_REQUEST:
@@ -122,8 +129,7 @@ export class Session {
         this.#takeStdin(frame.payload)
         return
       case CLIENT_INTERRUPT:
-        this.#abort.abort()
-        this.#detached.resolve()
+        this.interrupt()
         return
       case CLIENT_ATTACHED:
         if (frame.payload.length === 0) this.#attaching?.resolve()

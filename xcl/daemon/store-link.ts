@@ -1,29 +1,30 @@
 import type { Logger } from 'pino'
 import { XenstoreClient } from '../../lixs/client/client.ts'
+import { backOffMs } from './back-off.ts'
 
-const RETRY_MS = 1000
+export interface StoreLinkOptions {
+  /** Undefined: where XenStore usually is. */
+  readonly socketPath: string | undefined
+  readonly log: Logger
+  /** Calls back after ms. @returns a function that calls it off */
+  readonly after: (ms: number, call: () => void) => () => void
+  /** Runs before anybody gets the connection: watches and indexes are in place then. */
+  readonly onConnected: (store: XenstoreClient) => Promise<void>
+}
 
 /**
- * xcld's connection to XenStore: made when it is first needed, made again after it was lost.
- *
- * `onConnected` runs before anybody gets the connection: watches and indexes are in place then.
+ * xcld's connection to XenStore: made when it is first needed, and made again when it could not be
+ * made or was lost, for nobody may ask for a long time, yet domains that end have to be noticed.
  */
 export class StoreLink {
-  readonly #socketPath: string | undefined
-  readonly #onConnected: (store: XenstoreClient) => Promise<void>
-  readonly #log: Logger
+  readonly #options: StoreLinkOptions
   #client: Promise<XenstoreClient> | undefined
-  #retry: NodeJS.Timeout | undefined
+  #failures = 0
+  #callOffRetry: (() => void) | undefined
   #isClosed = false
 
-  constructor(
-    socketPath: string | undefined,
-    log: Logger,
-    onConnected: (store: XenstoreClient) => Promise<void>,
-  ) {
-    this.#socketPath = socketPath
-    this.#log = log
-    this.#onConnected = onConnected
+  constructor(options: StoreLinkOptions) {
+    this.#options = options
   }
 
   /**
@@ -37,7 +38,7 @@ export class StoreLink {
 
   close(): void {
     this.#isClosed = true
-    clearTimeout(this.#retry)
+    this.#callOffRetry?.()
     this.#client?.then(
       (client) => client.close(),
       () => undefined,
@@ -45,31 +46,39 @@ export class StoreLink {
   }
 
   async #connect(): Promise<XenstoreClient> {
+    const { socketPath, log, onConnected } = this.#options
     let client: XenstoreClient | undefined
     try {
-      client = await XenstoreClient.connect(this.#socketPath)
-      await this.#onConnected(client)
+      client = await XenstoreClient.connect(socketPath)
+      await onConnected(client)
     } catch (error) {
       this.#client = undefined
       client?.close()
+      this.#failures++
+      if (this.#failures === 1) log.warn({ err: error }, 'XenStore does not answer')
+      this.#tryAgain(this.#failures)
       throw error
     }
-    this.#log.info('connected to XenStore')
+    if (this.#isClosed) client.close()
+    this.#failures = 0
+    this.#callOffRetry?.()
+    this.#callOffRetry = undefined
+    log.info('connected to XenStore')
     void client.closed.then((lost) => {
       this.#client = undefined
       if (lost === undefined || this.#isClosed) return
-      this.#log.warn({ err: lost }, 'XenStore is lost')
-      this.#tryAgain()
+      log.warn({ err: lost }, 'XenStore is lost')
+      this.#tryAgain(1)
     })
     return client
   }
 
-  /** Nobody may ask for a long time, yet domains that end have to be noticed. */
-  #tryAgain(): void {
-    this.#retry = setTimeout(() => {
-      this.client().catch(() => {
-        if (!this.#isClosed) this.#tryAgain()
-      })
-    }, RETRY_MS)
+  #tryAgain(failures: number): void {
+    if (this.#isClosed || this.#callOffRetry !== undefined) return
+    this.#callOffRetry = this.#options.after(backOffMs(failures), () => {
+      this.#callOffRetry = undefined
+      // What it throws has put the next try off already.
+      this.client().catch(() => undefined)
+    })
   }
 }

@@ -8,20 +8,27 @@
  *        /libxl, /vm    ─► DomainNames
  * ```
  */
+import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { XenstoreClient } from '../../lixs/client/client.ts'
 import type { Hypervisor } from '../../native/hypervisor.ts'
 import { runCommandLine } from '../cli.ts'
 import { createDomain } from '../domain/create.ts'
-import { destroyDomain, removeRemains } from '../domain/destroy.ts'
+import { destroyDomain, destructionsOf, removeRemains } from '../domain/destroy.ts'
 import { domainPath, ensureStoreRoots, vmPath } from '../domain/store-tree.ts'
 import type { Toolstack } from '../toolstack.ts'
 import { retiredName } from './end-policy.ts'
 import { type DomainRecord, Journal } from './journal.ts'
 import { LifeCycle, type Managed } from './life-cycle.ts'
 import { DomainNames } from './names.ts'
+import { Remains } from './remains.ts'
+import { Restarts } from './restarts.ts'
 import { CommandServer } from './server.ts'
 import { StoreLink } from './store-link.ts'
+import { takeUp } from './take-up.ts'
+
+/** How long what was interrupted by our end may take to undo itself; then it is the next xcld's. */
+const STOP_TIMEOUT_MS = 10_000
 
 export interface XcldParts {
   readonly hypervisor: Pick<Hypervisor, 'domains' | 'builder'>
@@ -43,20 +50,33 @@ export class Xcld {
   readonly toolstack: Toolstack
   readonly #settings: XcldSettings
   readonly #store: StoreLink
-  readonly #halfMade = new Map<string, DomainRecord>()
   #server: CommandServer | undefined
+  /** What an earlier xcld wanted to create and did not get to. */
+  #wanted: readonly DomainRecord[] = []
 
   constructor(parts: XcldParts, settings: XcldSettings) {
     const { hypervisor, log, clock, after } = parts
+    const { domains } = hypervisor
+    const journal = new Journal(settings.stateDir)
     this.#settings = settings
-    this.#store = new StoreLink(settings.storeSocket, log, (store) => this.#connected(store))
+    this.#store = new StoreLink({
+      socketPath: settings.storeSocket,
+      log,
+      after,
+      onConnected: (store) => this.#connected(store),
+    })
     this.toolstack = {
       ...parts,
       store: this.#store,
-      names: new DomainNames(hypervisor.domains),
-      journal: new Journal(settings.stateDir),
+      names: new DomainNames({
+        domains,
+        log,
+        after,
+        recorded: (domid, uuid) => this.#recordedName(domid, uuid),
+      }),
+      journal,
       lifeCycle: new LifeCycle({
-        domains: hypervisor.domains,
+        domains,
         log,
         clock,
         after,
@@ -67,49 +87,62 @@ export class Xcld {
           vanished: ({ domid, uuid }) => removeRemains(this.toolstack, domid, uuid),
         },
       }),
+      remains: new Remains({
+        log,
+        after,
+        remove: ({ domid, uuid }) => removeRemains(this.toolstack, domid, uuid),
+      }),
+      restarts: new Restarts({
+        log,
+        journal,
+        after,
+        create: ({ config, quickDeaths }) => createDomain(this.toolstack, config, { quickDeaths }),
+      }),
       consoledSocket: settings.consoledSocket,
     }
   }
 
   /** Takes up what an earlier xcld left, then serves. A store that is not there yet is waited for. */
   async start(): Promise<void> {
-    await this.#takeUp()
+    this.#wanted = await takeUp(this.toolstack)
     this.#server = await CommandServer.listen(this.#settings.socket, (session) =>
       runCommandLine(this.toolstack, session),
     )
-    this.#store.client().catch((error: unknown) => {
-      this.toolstack.log.warn({ err: error }, 'XenStore does not answer yet')
-    })
+    // The link has logged why, and tries again.
+    this.#store.client().catch(() => undefined)
   }
 
-  stop(): void {
+  /**
+   * Ends what runs as an interrupt would, and waits until it is undone; 10 s at most.
+   */
+  async stop(): Promise<void> {
+    const { lifeCycle, remains, restarts, names, after } = this.toolstack
+    for (const part of [lifeCycle, remains, restarts]) part.stop()
+    const creations = names.creations()
+    for (const creation of creations) creation.cancel()
+    const work = [
+      ...(this.#server?.interrupt() ?? []),
+      ...creations.map(({ ended }) => ended),
+      ...destructionsOf(this.toolstack),
+    ]
+    if (work.length > 0) await this.#settledInTime(work, after)
     this.#server?.close()
     this.#store.close()
   }
 
-  /** Domains of an earlier xcld: complete ones are followed, half-made ones destroyed. */
-  async #takeUp(): Promise<void> {
-    const { hypervisor, journal, lifeCycle, log, clock } = this.toolstack
-    const onBroken = (file: string, error: unknown): void => {
-      log.warn({ file, err: error }, 'a record that cannot be read; removed')
-    }
-    const begun = journal.halfMade(onBroken)
-    const done = journal.domains(onBroken)
-    if (begun.length === 0 && done.length === 0) return
-    const byUuid = new Map(hypervisor.domains.list().map((info) => [info.uuid, info]))
-    for (const record of begun) {
-      const info = byUuid.get(record.uuid)
-      if (info !== undefined) {
-        log.warn({ domid: info.domid, uuid: record.uuid }, 'half-made domain destroyed')
-        await hypervisor.domains.destroy(info.domid)
-      }
-      this.#halfMade.set(record.uuid, { ...record, domid: info?.domid ?? record.domid })
-    }
-    for (const { uuid, domid, config } of done) {
-      const at = byUuid.get(uuid)?.domid ?? domid
-      if (at === undefined) journal.remove(uuid)
-      else lifeCycle.track({ domid: at, uuid, config, startedAtMs: clock(), quickDeaths: 0 })
-    }
+  async #settledInTime(
+    work: readonly Promise<unknown>[],
+    after: XcldParts['after'],
+  ): Promise<void> {
+    let callOff: () => void = () => undefined
+    const late = new Promise<void>((resolve) => {
+      callOff = after(STOP_TIMEOUT_MS, () => {
+        this.toolstack.log.warn('what runs cannot be undone in time; left to the next xcld')
+        resolve()
+      })
+    })
+    await Promise.race([Promise.allSettled(work), late])
+    callOff()
   }
 
   /** Before anybody else gets the connection. */
@@ -122,42 +155,46 @@ export class Xcld {
       store.watch('@releaseDomain', () => lifeCycle.released()),
     ])
     // They ask for the connection, which is being made: after it was handed out.
-    if (this.#halfMade.size > 0) setImmediate(() => void this.#removeHalfMade())
+    setImmediate(() => void this.#goOn())
   }
 
-  async #removeHalfMade(): Promise<void> {
-    for (const { uuid, domid } of this.#halfMade.values()) {
-      try {
-        if (domid === undefined) this.toolstack.journal.remove(uuid)
-        else await removeRemains(this.toolstack, domid, uuid)
-        this.#halfMade.delete(uuid)
-      } catch (error) {
-        this.toolstack.log.warn({ uuid, err: error }, 'remains of a half-made domain stay')
-      }
-    }
+  /** With what had to wait for a store. */
+  async #goOn(): Promise<void> {
+    const { remains, restarts } = this.toolstack
+    // Remains may have the name or the uuid of what is to be created.
+    await remains.sweep()
+    const wanted = this.#wanted
+    this.#wanted = []
+    await Promise.all(wanted.map((record) => restarts.create(record)))
+  }
+
+  #recordedName(domid: Managed['domid'], uuid: string): string | undefined {
+    const managed = this.toolstack.lifeCycle.managed(domid)
+    return managed?.uuid === uuid ? managed.config.name : undefined
   }
 
   async #restart(managed: Managed, quickDeaths: number, isRenamed: boolean): Promise<void> {
-    const { domid, uuid, config } = managed
-    if (!isRenamed) {
-      await destroyDomain(this.toolstack, domid)
-      await createDomain(this.toolstack, { ...config, uuid }, { quickDeaths })
-      return
-    }
-    await this.#retire(managed)
-    // The old domain keeps its handle in Xen, so the new one cannot have the same.
-    await createDomain(this.toolstack, { ...config, uuid: undefined }, { quickDeaths })
+    // The old domain, when it stays, keeps its handle in Xen: the new one cannot have the same.
+    const uuid = isRenamed ? randomUUID() : managed.uuid
+    const config = { ...managed.config, uuid }
+    const record = { uuid, domid: undefined, config, isLeftPaused: false, quickDeaths }
+    await this.toolstack.restarts.replace(record, () =>
+      isRenamed ? this.#retire(managed) : destroyDomain(this.toolstack, managed.domid),
+    )
   }
 
   /** Gives the domain a name under which nobody looks for it; it is not followed any more. */
   async #retire({ domid, uuid, config }: Managed): Promise<void> {
+    const { names, wallClock, journal } = this.toolstack
     const store = await this.#store.client()
-    const name = retiredName(config.name, this.toolstack.wallClock())
+    const first = retiredName(config.name, wallClock())
+    let name = first
+    for (let i = 2; names.domidOf(name) !== undefined; i++) name = `${first}-${i}`
     await Promise.all([
       store.write(`${domainPath(domid)}/name`, name),
       store.write(`${vmPath(uuid)}/name`, name),
     ])
-    this.toolstack.names.set(domid, name, uuid)
-    this.toolstack.journal.remove(uuid)
+    names.set(domid, name, uuid)
+    journal.remove(uuid)
   }
 }

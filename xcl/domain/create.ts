@@ -1,5 +1,6 @@
 /**
- * Creates a domain: steps as data, each with its undo.
+ * Creates a domain: steps as data, each with its undo. A console is attached while everything can
+ * still be undone without a trace; after `record` only what cannot take long is left.
  *
  * Three rounds to the store: START, which goes while the image is built; then tree, permissions,
  * console and END in one write; INTRODUCE. Only unpause has to be last.
@@ -11,6 +12,7 @@ import { XenstoreError } from '../../lixs/client/errors.ts'
 import type { BuiltImage, DomainPorts, DomainSpec, Domid } from '../../native/hypervisor.ts'
 import { XenError } from '../../native/xen-error.ts'
 import type { DomainConfig } from '../config/domain-config.ts'
+import type { DomainRecord } from '../daemon/journal.ts'
 import type { Reservation } from '../daemon/names.ts'
 import { ConfigError, Interrupted, NoRoom } from '../output/errors.ts'
 import type { Toolstack } from '../toolstack.ts'
@@ -33,8 +35,9 @@ export interface Created {
   readonly domid: Domid
   readonly uuid: string
   readonly name: string
-  /** ms from the request to the end of the last step. */
+  /** ms from the request to the unpause. */
   readonly totalMs: number
+  /** `request`: from the request to the first step; `build` and `store-start` overlap. */
   readonly stepMs: StepTimes
 }
 
@@ -47,11 +50,15 @@ export interface Creation {
   readonly spec: DomainSpec
   readonly reservation: Reservation
   readonly options: CreateOptions
-  /** Set when an undo failed: the journal then keeps the domain, for the next start of xcld. */
+  /** Set when an undo failed: the journal then keeps the domain, and what is left is tried again. */
   isUndoFailed: boolean
   domid: Domid | undefined
   ports: DomainPorts | undefined
   building: Promise<BuiltImage> | undefined
+  /** How long the image took, by the build's own promise. */
+  buildMs: number
+  /** How long the transaction took to begin, and to be written and committed. */
+  storeTimes: StepTimes
   image: BuiltImage | undefined
 }
 
@@ -64,10 +71,10 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   },
   {
     name: 'journal',
-    do: ({ toolstack, uuid, config }) => {
+    do: ({ toolstack, uuid, config, options }) => {
       checkFile('kernel', config.kernel)
       if (config.ramdisk !== undefined) checkFile('ramdisk', config.ramdisk)
-      toolstack.journal.begin({ uuid, domid: undefined, config })
+      toolstack.journal.begin(recordOf(uuid, undefined, config, options))
     },
     undo: ({ toolstack, uuid, isUndoFailed }) => {
       if (!isUndoFailed) toolstack.journal.remove(uuid)
@@ -76,12 +83,12 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   {
     name: 'domain',
     do: async (creation) => {
-      const { toolstack, reservation, spec, uuid, config } = creation
+      const { toolstack, reservation, spec, uuid, config, options } = creation
       checkMemory(toolstack, config)
       const domid = await toolstack.hypervisor.builder.create(spec)
       creation.domid = domid
       toolstack.names.expect(reservation, domid)
-      toolstack.journal.begin({ uuid, domid, config })
+      toolstack.journal.begin(recordOf(uuid, domid, config, options))
     },
     undo: async ({ toolstack, domid }) => {
       if (domid !== undefined) await destroyInXen(toolstack, domid)
@@ -102,15 +109,16 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
       const { toolstack, spec, config } = creation
       const { kernel, ramdisk, cmdline } = config
       const image = { kernel, ramdisk, cmdline }
-      creation.building = toolstack.hypervisor.builder.build(
-        known(creation.domid),
-        spec,
-        known(creation.ports),
-        image,
-      )
-      // Awaited by the next step, while the store opens the transaction.
+      const begin = toolstack.clock()
+      creation.building = toolstack.hypervisor.builder
+        .build(known(creation.domid), spec, known(creation.ports), image)
+        .finally(() => {
+          creation.buildMs = toolstack.clock() - begin
+        })
+      // Awaited, and its time told, by the next step, while the store opens the transaction.
       creation.building.catch(() => undefined)
     },
+    times: () => ({}),
     // A domain must not be destroyed under the thread that fills it; its failure is known.
     undo: async ({ building }) => {
       await building?.catch(() => undefined)
@@ -120,8 +128,15 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     name: 'store',
     do: async (creation) => {
       const { toolstack, store, uuid, config } = creation
+      const { clock } = toolstack
+      const begin = clock()
+      let startedAtMs = begin
+      let writtenAtMs: number | undefined
       await store.pipelinedTransaction(async (tx) => {
+        // Tried again when somebody interferes: that belongs to the commit.
+        if (writtenAtMs === undefined) startedAtMs = clock()
         creation.image = await known(creation.building)
+        writtenAtMs ??= clock()
         writeStoreTree(tx, {
           domid: known(creation.domid),
           uuid,
@@ -131,7 +146,12 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
           startTimeMs: toolstack.wallClock(),
         })
       })
+      creation.storeTimes = {
+        'store-start': startedAtMs - begin,
+        'store-commit': clock() - (writtenAtMs ?? begin),
+      }
     },
+    times: ({ buildMs, storeTimes }) => ({ build: buildMs, ...storeTimes }),
     undo: async ({ toolstack, domid, uuid }) => {
       if (domid === undefined) return
       await removeStoreTree(await toolstack.store.client(), domid, vmPath(uuid))
@@ -147,6 +167,12 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     },
   },
   {
+    name: 'attach',
+    do: async ({ options, domid }) => await options.beforeUnpause?.(known(domid)),
+    // Whoever is attached sees the console end.
+    undo: () => undefined,
+  },
+  {
     name: 'record',
     do: ({ toolstack, uuid }) => toolstack.journal.complete(uuid),
     // The journal's own undo removes the file wherever it is.
@@ -154,18 +180,17 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   },
   {
     name: 'unpause',
-    do: async ({ toolstack, options, domid, uuid, config }) => {
+    do: ({ toolstack, options, domid, uuid, config }) => {
       const id = known(domid)
-      await options.beforeUnpause?.(id)
       const startedAtMs = toolstack.clock()
       const quickDeaths = options.quickDeaths ?? 0
       toolstack.lifeCycle.track({ domid: id, uuid, config, startedAtMs, quickDeaths })
       if (!options.isLeftPaused) toolstack.hypervisor.domains.unpause(id)
     },
-    undo: ({ toolstack, domid }) => {
+    undo: ({ toolstack, domid, uuid }) => {
       if (domid === undefined) return
-      toolstack.lifeCycle.begin(domid)
-      toolstack.lifeCycle.finish(domid)
+      toolstack.lifeCycle.begin(domid, uuid)
+      toolstack.lifeCycle.finish(domid, uuid)
     },
   },
 ]
@@ -202,10 +227,13 @@ export async function createDomain(
     domid: undefined,
     ports: undefined,
     building: undefined,
+    buildMs: 0,
+    storeTimes: {},
     image: undefined,
   }
   try {
-    const stepMs = await runSteps(CREATE_STEPS, creation, {
+    const requestMs = clock() - begin
+    const times = await runSteps(CREATE_STEPS, creation, {
       log,
       clock,
       check: () => {
@@ -219,12 +247,14 @@ export async function createDomain(
         creation.isUndoFailed = true
       },
     })
+    const totalMs = clock() - begin
+    const stepMs = { request: requestMs, ...times }
     const domid = known(creation.domid)
     names.settle(reservation, domid)
-    const totalMs = clock() - begin
     log.info({ domid, domain: config.name, uuid, totalMs, stepMs }, 'domain created')
     return { domid, uuid, name: config.name, totalMs, stepMs }
   } catch (error) {
+    if (creation.isUndoFailed) toolstack.remains.retryLater({ uuid, domid: creation.domid })
     throw explained(error, config)
   } finally {
     settle()
@@ -250,6 +280,15 @@ export async function destroyInXen(toolstack: Toolstack, domid: Domid): Promise<
   } catch (error) {
     if (!(error instanceof XenError && error.code === 'ESRCH')) throw error
   }
+}
+
+function recordOf(
+  uuid: string,
+  domid: Domid | undefined,
+  config: DomainConfig,
+  { isLeftPaused = false, quickDeaths = 0 }: CreateOptions,
+): DomainRecord {
+  return { uuid, domid, config, isLeftPaused, quickDeaths }
 }
 
 function specOf(config: DomainConfig, uuid: string): DomainSpec {

@@ -7,7 +7,7 @@ import { removeDevices } from '../device/removal.ts'
 import { NoSuchDomain, Refused } from '../output/errors.ts'
 import type { Toolstack } from '../toolstack.ts'
 import { destroyInXen, releaseDomain } from './create.ts'
-import { domainPath, libxlPath, removeStoreTree } from './store-tree.ts'
+import { domainPath, libxlPath, removeStoreTree, vmPath } from './store-tree.ts'
 
 /** Destroys on their way, so that a second one of the same domain joins the first. */
 const underWay = new WeakMap<Toolstack, Map<Domid, Promise<void>>>()
@@ -41,43 +41,64 @@ export async function cancelCreation(toolstack: Toolstack, creation: Reservation
   if (domid !== undefined) await destroyDomain(toolstack, domid)
 }
 
-/** Removes what a domain that Xen no longer has left in the store and on disk. */
+/** Destroys that are on their way. */
+export function destructionsOf(toolstack: Toolstack): Promise<void>[] {
+  return [...(underWay.get(toolstack)?.values() ?? [])]
+}
+
+/**
+ * Removes what is left of a domain that was cut off or is gone: in the store, in Xen, on disk.
+ * @param domid the number it had, which may be another domain's by now; undefined when not known
+ */
 export async function removeRemains(
   toolstack: Toolstack,
-  domid: Domid,
+  domid: Domid | undefined,
   uuid: string,
 ): Promise<void> {
+  const { hypervisor, names, journal } = toolstack
   const store = await toolstack.store.client()
-  // The number may belong to another domain by now.
-  if ((await store.read(`${domainPath(domid)}/vm`)) === `/vm/${uuid}`) {
-    await removeStoreTree(store, domid, `/vm/${uuid}`)
-    await releaseDomain(toolstack, domid)
-    toolstack.names.drop(domid)
-  } else {
-    await removeVm(store, uuid)
+  const successor = names.domidOfUuid(uuid)
+  const hasSuccessor =
+    names.creationOf(uuid) !== undefined || (successor !== undefined && successor !== domid)
+  const vm = hasSuccessor ? undefined : vmPath(uuid)
+  // A domain that is being created with the number removes what it finds itself.
+  if (domid !== undefined && names.creationOf(domid) === undefined) {
+    const isInXen = hypervisor.domains.info(domid)?.uuid === uuid
+    if (isInXen || (await store.read(`${domainPath(domid)}/vm`)) === vmPath(uuid)) {
+      await removeStoreTree(store, domid, vm)
+      await releaseDomain(toolstack, domid)
+    }
+    if (isInXen) await destroyInXen(toolstack, domid)
+    if (names.uuidOf(domid) === uuid) names.drop(domid)
   }
-  toolstack.journal.remove(uuid)
+  if (hasSuccessor) return
+  await removeVm(store, uuid)
+  journal.remove(uuid)
 }
 
 async function removeVm(store: XenstoreClient, uuid: string): Promise<void> {
-  if ((await store.read(`/vm/${uuid}/uuid`)) !== undefined) await store.rm(`/vm/${uuid}`)
+  const vm = vmPath(uuid)
+  if ((await store.directory(vm)) !== undefined) await store.rm(vm)
 }
 
 async function destroy(toolstack: Toolstack, domid: Domid): Promise<void> {
   const store = await toolstack.store.client()
   const info = toolstack.hypervisor.domains.info(domid)
   if (info === undefined) throw new NoSuchDomain(String(domid))
+  const { uuid } = info
   const begin = toolstack.clock()
   const name = toolstack.names.nameOf(domid)
-  const managed = toolstack.lifeCycle.begin(domid)
+  const managed = toolstack.lifeCycle.begin(domid, uuid)
   try {
     await removeAll(toolstack, store, info)
   } catch (error) {
-    toolstack.lifeCycle.finish(domid, managed)
+    // What announced that its tree is gone may have cost it its name.
+    if (name !== undefined) toolstack.names.set(domid, name, uuid)
+    toolstack.lifeCycle.finish(domid, uuid, managed)
     throw error
   }
-  if (managed === undefined) removeLibxlFiles(domid, info.uuid)
-  toolstack.lifeCycle.finish(domid)
+  if (managed === undefined) removeLibxlFiles(domid, uuid)
+  toolstack.lifeCycle.finish(domid, uuid)
   const totalMs = toolstack.clock() - begin
   toolstack.log.info({ domid, domain: name, totalMs }, 'domain destroyed')
 }
@@ -104,8 +125,10 @@ async function removeAll(
     }
   }
   await removeStoreTree(store, domid, vm === undefined || !isVmPath(vm) ? undefined : vm)
-  await destroyInXen(toolstack, domid)
+  // First the store daemon lets go of the domain's pages, so that Xen can free them at once; and of
+  // the domain that Xen then ends it knows nothing any more, so that nobody is told twice.
   await releaseDomain(toolstack, domid)
+  await destroyInXen(toolstack, domid)
   toolstack.journal.remove(uuid)
   toolstack.names.drop(domid)
 }

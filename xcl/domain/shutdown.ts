@@ -11,13 +11,14 @@ export type ShutdownRequest = 'poweroff' | 'reboot'
 
 /**
  * Writes the request and waits until the guest acknowledges it: it empties or removes the node, or
- * just ends.
- * @throws NoSuchDomain, Refused, TimedOut, XenstoreError
+ * just ends; or until `signal` is aborted: what was asked cannot be taken back.
+ * @throws NoSuchDomain, Refused, TimedOut, XenError, XenstoreError
  */
 export async function requestShutdown(
   toolstack: Toolstack,
   domid: Domid,
   request: ShutdownRequest,
+  signal?: AbortSignal,
 ): Promise<void> {
   if (domid === DOM0) throw new Refused('Domain-0 is shut down as any Linux is, not by xcl')
   const store = await toolstack.store.client()
@@ -47,10 +48,17 @@ export async function requestShutdown(
     }, fail)
   }
   const watch = await store.watch(node, look)
-  void toolstack.lifeCycle.ended(domid).then(settle)
+  const waiting = new AbortController()
+  const stop = (): void => waiting.abort()
+  signal?.addEventListener('abort', stop)
+  if (signal?.aborted) stop()
+  toolstack.lifeCycle.ended(domid, waiting.signal).then(settle, fail)
   try {
     await acknowledged
   } finally {
+    // A guest may be asked often before it ends: nothing is left of this time.
+    signal?.removeEventListener('abort', stop)
+    stop()
     callOff()
     await watch.unwatch().catch(() => undefined)
   }

@@ -8,11 +8,13 @@ export interface Step<Work> {
   /** As logs and timings call it. */
   readonly name: string
   readonly do: (work: Work) => void | Promise<void>
+  /** Where what was done is not the step's own work alone: what to tell of it. */
+  readonly times?: (work: Work) => StepTimes
   readonly undo: (work: Work) => void | Promise<void>
 }
 
-/** How long each step took, in ms, in their order. */
-export type StepTimes = Record<string, number>
+/** How long each step took, in ms, in their order; parts of one step may overlap. */
+export type StepTimes = Readonly<Record<string, number>>
 
 export interface StepContext {
   readonly log: Logger
@@ -32,17 +34,17 @@ export async function runSteps<Work>(
   work: Work,
   context: StepContext,
 ): Promise<StepTimes> {
-  const times: StepTimes = {}
+  const times: Record<string, number> = {}
   for (const [index, step] of steps.entries()) {
     const begin = context.clock()
     try {
       context.check()
       await step.do(work)
+      Object.assign(times, step.times?.(work) ?? { [step.name]: context.clock() - begin })
     } catch (error) {
       await undoSteps(steps.slice(0, index + 1), work, context)
       throw error
     }
-    times[step.name] = context.clock() - begin
   }
   return times
 }

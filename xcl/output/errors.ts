@@ -97,9 +97,29 @@ export class NoRoom extends Error {
   override readonly name = 'NoRoom'
 }
 
-/** Several domains were asked for and some went well; each failure was told when it happened. */
+/** What happened to one of several. */
+export interface BatchFailure {
+  /** As the person, or the configuration, called it. */
+  readonly domain: string
+  readonly error: unknown
+}
+
+/** Several domains were asked for and not all went well; each failure was told when it happened. */
 export class BatchFailed extends Error {
   override readonly name = 'BatchFailed'
+  readonly failures: readonly BatchFailure[]
+  /** How many were asked for. */
+  readonly total: number
+  /** Some were not begun, for the person did not want to go on. */
+  readonly isInterrupted: boolean
+
+  constructor(failures: readonly BatchFailure[], total: number, isInterrupted: boolean) {
+    const tail = isInterrupted ? '; interrupted' : ''
+    super(`${failures.length} of ${total} failed${tail}`)
+    this.failures = failures
+    this.total = total
+    this.isInterrupted = isInterrupted
+  }
 }
 
 /** An error as a person and a script get it. */
@@ -109,6 +129,12 @@ export interface Explanation {
   readonly code: string
   readonly sentence: string
   readonly hint: string | undefined
+  /** Of a batch: what happened to each that failed. */
+  readonly failures?: readonly {
+    readonly domain: string
+    readonly code: string
+    readonly message: string
+  }[]
 }
 
 /** Sentence, hint and exit code of anything that was thrown. */
@@ -124,7 +150,7 @@ export function explain(error: unknown): Explanation {
   if (error instanceof Interrupted) return explanation('interrupted', EXIT.interrupted, error)
   if (error instanceof Refused) return explanation('refused', EXIT.failed, error)
   if (error instanceof NoRoom) return explanation('no-room', EXIT.noRoom, error)
-  if (error instanceof BatchFailed) return explanation('batch', EXIT.batch, error)
+  if (error instanceof BatchFailed) return explainBatch(error)
   if (error instanceof XenError) return explainXen(error)
   if (error instanceof XenstoreUnreachable) return explainUnreachable(error)
   if (error instanceof XenstoreConnectionLost) {
@@ -148,6 +174,27 @@ function explanation(
   error: Error & { readonly hint?: string | undefined },
 ): Explanation {
   return { exitCode, code, sentence: error.message, hint: error.hint }
+}
+
+/** When all failed alike, the exit code is that failure's; when some went well, the batch's. */
+function explainBatch(error: BatchFailed): Explanation {
+  const explained = error.failures.map((failure) => explain(failure.error))
+  const codes = new Set(explained.map(({ exitCode }) => exitCode))
+  const [first] = codes
+  const isTotal = error.failures.length === error.total
+  const alike = codes.size === 1 && first !== undefined ? first : EXIT.failed
+  const exitCode = error.isInterrupted ? EXIT.interrupted : isTotal ? alike : EXIT.batch
+  return {
+    exitCode,
+    code: error.isInterrupted ? 'interrupted' : 'batch',
+    sentence: error.message,
+    hint: undefined,
+    failures: explained.map(({ code, sentence: message }, i) => ({
+      domain: error.failures[i]?.domain ?? '',
+      code,
+      message,
+    })),
+  }
 }
 
 function explainConfig(error: ConfigError): Explanation {

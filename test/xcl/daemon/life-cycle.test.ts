@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Domid } from '../../../native/hypervisor.ts'
+import { type Domid, VIRQ_DOM_EXC } from '../../../native/hypervisor.ts'
+import { XenError } from '../../../native/xen-error.ts'
 import { QUICK_DEATH_MS } from '../../../xcl/daemon/end-policy.ts'
+import { LifeCycle } from '../../../xcl/daemon/life-cycle.ts'
 import { createDomain } from '../../../xcl/domain/create.ts'
 import { destroyDomain } from '../../../xcl/domain/destroy.ts'
 import { requestShutdown } from '../../../xcl/domain/shutdown.ts'
@@ -109,6 +111,128 @@ describe('a domain that ends by itself', () => {
   })
 })
 
+describe('an end that cannot be dealt with', () => {
+  const tries = (): number =>
+    host.hypervisor.calls.filter((call) => call.startsWith('destroy')).length
+
+  test('is tried again until it can', async () => {
+    const { domid } = await createDomain(host.toolstack, host.config())
+    host.hypervisor.failing.set('destroy', 'EBUSY')
+    await ends(domid, 'poweroff')
+    expect(tries()).toBe(1)
+    expect(host.toolstack.lifeCycle.managed(domid)).toBeDefined()
+    host.hypervisor.failing.clear()
+    await until(() => {
+      host.pass()
+      return !host.daemon.domains.has(domid)
+    })
+    expect(host.records('domains')).toEqual([])
+  })
+
+  test('is not tried again before its time', async () => {
+    const { domid } = await createDomain(host.toolstack, host.config())
+    const { lifeCycle } = host.toolstack
+    host.hypervisor.failing.set('destroy', 'EBUSY')
+    await ends(domid, 'poweroff')
+    const { clock, log } = host.toolstack
+    expect(lifeCycle.managed(domid)).toBeDefined()
+    // The same with time that only moves as far as the next listing.
+    const pauses: { ms: number; call: () => void }[] = []
+    const acts: string[] = []
+    const own = new LifeCycle({
+      domains: host.hypervisor.domains,
+      log,
+      clock,
+      after: (ms, call) => void pauses.push({ ms, call }),
+      actions: {
+        destroy: async () => {
+          acts.push('destroy')
+          throw new Error('told to fail')
+        },
+        restart: async () => undefined,
+        vanished: async () => undefined,
+      },
+    })
+    const managed = lifeCycle.managed(domid)
+    if (managed === undefined) throw new Error('not managed')
+    own.track(managed)
+    const scan = (): void => {
+      own.released()
+      for (const { call } of pauses.splice(0, pauses.length).filter(({ ms }) => ms <= 50)) call()
+    }
+    scan()
+    await until(() => own.managed(domid) !== undefined)
+    expect(pauses.map(({ ms }) => ms > 50)).toEqual([true])
+    scan()
+    expect(acts).toEqual(['destroy'])
+  })
+
+  test('by a restart keeps its record until the successor is there', async () => {
+    const { domid, uuid } = await createDomain(host.toolstack, host.config())
+    host.nowMs += QUICK_DEATH_MS
+    host.hypervisor.failing.set('create', 'ENOMEM')
+    await ends(domid, 'reboot')
+    expect(host.toolstack.names.domidOf('demo')).toBeUndefined()
+    expect(host.records('restarts')).toEqual([`${uuid}.json`])
+    host.hypervisor.failing.clear()
+    await until(() => {
+      host.pass()
+      return host.records('restarts').length === 0
+    })
+    expect(host.toolstack.names.domidOfUuid(uuid)).toBe(domid + 1)
+  })
+
+  test('by a restart is given up when the domain is destroyed', async () => {
+    const { domid, uuid } = await createDomain(host.toolstack, host.config())
+    host.nowMs += QUICK_DEATH_MS
+    host.hypervisor.failing.set('create', 'ENOMEM')
+    await ends(domid, 'reboot')
+    expect(host.toolstack.restarts.cancel('demo')).toBe(true)
+    expect(host.toolstack.restarts.cancel(uuid)).toBe(false)
+    expect(host.records('restarts')).toEqual([])
+  })
+})
+
+describe('Xen that refuses to list its domains', () => {
+  test('is asked again', async () => {
+    const { domid } = await createDomain(host.toolstack, host.config())
+    await settled()
+    const { list } = host.hypervisor.domains
+    let refusals = 0
+    host.hypervisor.domains.list = () => {
+      refusals++
+      throw new XenError('xc_domain_getinfolist', 'EAGAIN', 11, 'EAGAIN')
+    }
+    host.shutDown(domid, 'poweroff')
+    await until(() => {
+      host.pass()
+      return refusals > 1
+    })
+    host.hypervisor.domains.list = list
+    await until(() => {
+      host.pass()
+      return !host.daemon.domains.has(domid)
+    })
+  })
+})
+
+describe('a number that two domains have had', () => {
+  test('is followed as the one that Xen has', async () => {
+    const { lifeCycle } = host.toolstack
+    const { domid } = await createDomain(host.toolstack, host.config())
+    const managed = lifeCycle.managed(domid)
+    if (managed === undefined) throw new Error('not managed')
+    const stale = { ...managed, uuid: 'aaaaaaaa-0000-0000-0000-000000000000' }
+    lifeCycle.track(stale)
+    lifeCycle.track(managed)
+    lifeCycle.scanSoon()
+    await settled()
+    expect(lifeCycle.managed(domid)).toBe(managed)
+    expect(host.daemon.domains.has(domid)).toBe(true)
+    expect(host.records('domains')).toEqual([`${managed.uuid}.json`])
+  })
+})
+
 describe('a destroy of our own', () => {
   test('costs no listing of all domains', async () => {
     await createDomain(host.toolstack, host.config({ name: 'other' }))
@@ -116,14 +240,37 @@ describe('a destroy of our own', () => {
     await settled()
     const listings = (): number => host.hypervisor.calls.filter((call) => call === 'list').length
     const before = listings()
-    host.hypervisor.before.set('destroy', () => host.daemon.loopback.removeDomain(domid))
-    await host.toolstack.lifeCycle.ownRelease(async () => {
-      const store = await host.toolstack.store.client()
-      await store.release(domid)
+    // Xen says that something happened before it has freed everything: time for a store daemon.
+    host.hypervisor.before.set('destroy', async () => {
+      host.daemon.loopback.removeDomain(domid)
+      host.daemon.loopback.fireVirq(VIRQ_DOM_EXC)
+      const store = await host.daemon.connect()
+      await store.read('/')
     })
+    await destroyDomain(host.toolstack, domid)
+    await settled()
     await settled()
     expect(listings()).toBe(before)
+  })
+
+  test('lets the store daemon go before Xen frees the domain', async () => {
+    const { domid } = await createDomain(host.toolstack, host.config())
+    const mappings: number[] = []
+    host.hypervisor.before.set('destroy', () => {
+      mappings.push(host.daemon.loopback.leftovers().mappings)
+    })
     await destroyDomain(host.toolstack, domid)
+    expect(mappings).toEqual([0])
+  })
+
+  test('that fails leaves the domain its name, and followed', async () => {
+    const { domid } = await createDomain(host.toolstack, host.config())
+    host.hypervisor.failing.set('destroy', 'EBUSY')
+    await expect(destroyDomain(host.toolstack, domid)).rejects.toThrow(/EBUSY/)
+    expect(host.toolstack.names.domidOf('demo')).toBe(domid)
+    host.hypervisor.failing.clear()
+    await destroyDomain(host.toolstack, domid)
+    expect([...host.daemon.domains.keys()]).toEqual([0])
   })
 })
 
@@ -140,6 +287,19 @@ describe('a request to shut down', () => {
     })
     await request
     expect(await store.read(node)).toBe('')
+  })
+
+  test('leaves nobody waiting, however often it is made', async () => {
+    const { domid } = await createDomain(host.toolstack, host.config())
+    const node = `/local/domain/${domid}/control/shutdown`
+    const store = await host.daemon.connect()
+    await store.watch(node, () => {
+      void store.read(node).then((value) => {
+        if (value === 'reboot') void store.write(node, '')
+      })
+    })
+    for (let i = 0; i < 3; i++) await requestShutdown(host.toolstack, domid, 'reboot')
+    expect(host.toolstack.lifeCycle.waiting).toBe(0)
   })
 
   test('is told when the guest does not answer', async () => {

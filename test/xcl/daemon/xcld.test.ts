@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Domid } from '../../../native/hypervisor.ts'
+import type { DomainRecord } from '../../../xcl/daemon/journal.ts'
 import { createDomain } from '../../../xcl/domain/create.ts'
 import { storeText, TestHost, until } from '../a-host.ts'
 
@@ -18,6 +20,10 @@ function stuckAt(call: 'build' | 'prepare'): Promise<void> {
     })
     void createDomain(host.toolstack, host.config())
   })
+}
+
+function aRecord(uuid: string, domid: Domid): DomainRecord {
+  return { uuid, domid, config: host.config({ uuid }), isLeftPaused: false, quickDeaths: 0 }
 }
 
 describe('an xcld that follows one that was killed', () => {
@@ -41,7 +47,7 @@ describe('an xcld that follows one that was killed', () => {
     const { domid, uuid } = await createDomain(host.toolstack, host.config())
     const store = await host.daemon.connect()
     // As if it had been killed before the last steps: the record still says "begun".
-    host.toolstack.journal.begin({ uuid, domid, config: host.config() })
+    host.toolstack.journal.begin(aRecord(uuid, domid))
 
     await host.killXcld()
     await until(() => host.records('journal').length === 0)
@@ -65,7 +71,7 @@ describe('an xcld that follows one that was killed', () => {
 
   test('acts on what ended in between', async () => {
     const { domid } = await createDomain(host.toolstack, host.config())
-    host.xcld.stop()
+    await host.stopXcld()
     host.hypervisor.change(domid, { isShutdown: true, shutdownReason: 'crash' })
     await host.killXcld()
     await until(() => {

@@ -29,6 +29,8 @@ const FAULTS: Readonly<Record<string, (host: TestHost) => Promise<void> | void>>
   introduce: (host) => {
     host.hypervisor.givesRings = false
   },
+  // Whoever wants to be attached is refused: see `beforeUnpause` below.
+  attach: () => undefined,
   record: (host) => {
     const folder = join(host.folder.path, 'state', 'journal')
     host.hypervisor.before.set('build', () => rmSync(folder, { recursive: true }))
@@ -50,7 +52,9 @@ describe('a creation that fails', () => {
     const config = host.config(step === 'store' ? { cmdline: 'x'.repeat(5000) } : {})
     await FAULTS[step]?.(host)
 
-    await expect(createDomain(host.toolstack, config)).rejects.toThrow()
+    const beforeUnpause = (): Promise<void> =>
+      step === 'attach' ? Promise.reject(new Error('told to fail')) : Promise.resolve()
+    await expect(createDomain(host.toolstack, config, { beforeUnpause })).rejects.toThrow()
 
     expect(await storeText(store)).toEqual(before)
     expect([...host.daemon.domains.keys()]).toEqual([0])

@@ -40,7 +40,9 @@ describe('an error', () => {
     [new XenstoreError('ENOSPC', 'WRITE', '/a'), 6],
     [new NoRoom('no memory'), 6],
     [new TimedOut('60 s'), 7],
-    [new BatchFailed('1 of 2'), 8],
+    [new BatchFailed([{ domain: 'a', error: new NoSuchDomain('a') }], 2, false), 8],
+    [new BatchFailed([{ domain: 'a', error: new NoSuchDomain('a') }], 1, false), 4],
+    [new BatchFailed([{ domain: 'a', error: new NoSuchDomain('a') }], 2, true), 130],
     [new Interrupted('by Ctrl-C'), 130],
   ])('%s has the exit code %i', (error, exitCode) => {
     expect(explain(error).exitCode).toBe(exitCode)

@@ -1,0 +1,92 @@
+/**
+ * Domains that are to be created again: each is on disk from before its predecessor goes until it
+ * is there, and what fails is tried again with back-off.
+ */
+import type { Logger } from 'pino'
+import { Interrupted, NameTaken } from '../output/errors.ts'
+import { backOffMs } from './back-off.ts'
+import type { DomainRecord, Journal } from './journal.ts'
+
+export interface RestartsOptions {
+  readonly log: Logger
+  readonly journal: Journal
+  /** Calls back after ms. @returns a function that calls it off */
+  readonly after: (ms: number, call: () => void) => () => void
+  readonly create: (record: DomainRecord) => Promise<unknown>
+}
+
+export class Restarts {
+  readonly #options: RestartsOptions
+  /** Those that wait for their next try, by uuid. */
+  readonly #waiting = new Map<string, { readonly name: string; callOff(): void }>()
+  #isStopped = false
+
+  constructor(options: RestartsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Makes room for a domain, and then creates it. Settles after the first try; what could not be
+   * created then is tried again.
+   * @param clear ends the predecessor, or takes its name away; what it throws is passed on, and
+   *   nothing is to be created
+   */
+  async replace(record: DomainRecord, clear: () => Promise<void>): Promise<void> {
+    const { journal } = this.#options
+    journal.beginRestart(record)
+    try {
+      await clear()
+    } catch (error) {
+      journal.endRestart(record.uuid)
+      throw error
+    }
+    await this.create(record)
+  }
+
+  /** Of a domain whose record says "to be created"; never rejects. */
+  async create(record: DomainRecord, failures = 0): Promise<void> {
+    const { uuid, config } = record
+    const { journal, log, after } = this.#options
+    try {
+      await this.#options.create(record)
+      journal.endRestart(uuid)
+    } catch (error) {
+      // Told to stop in the middle: it is the next xcld's.
+      if (this.#isStopped) return
+      const about = { uuid, domain: config.name, err: error }
+      if (error instanceof NameTaken || error instanceof Interrupted) {
+        log.warn(about, 'not restarted')
+        journal.endRestart(uuid)
+        return
+      }
+      const retryMs = backOffMs(failures + 1)
+      log.error({ ...about, retryMs }, 'restart failed; tried again')
+      const callOff = after(retryMs, () => {
+        this.#waiting.delete(uuid)
+        if (!this.#isStopped) void this.create(record, failures + 1)
+      })
+      this.#waiting.set(uuid, { name: config.name, callOff })
+    }
+  }
+
+  /**
+   * Gives up a restart that waits for its next try.
+   * @param key name or uuid
+   * @returns whether there was one
+   */
+  cancel(key: string): boolean {
+    for (const [uuid, { name, callOff }] of this.#waiting) {
+      if (name !== key && uuid !== key.toLowerCase()) continue
+      callOff()
+      this.#waiting.delete(uuid)
+      this.#options.journal.endRestart(uuid)
+      return true
+    }
+    return false
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    for (const { callOff } of this.#waiting.values()) callOff()
+  }
+}
