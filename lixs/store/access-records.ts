@@ -5,7 +5,7 @@
  * transaction:  first record → … → last record      in order of first access
  * index:        (transaction, node) → record
  *
- * read:     existence, value (a copy and its generation), children (generation), permissions (the list)
+ * read:     existence, value (a copy and its generation), children (generation and hash), permissions (the list)
  * written:  value, permissions, CREATED, DELETED
  * ```
  *
@@ -14,7 +14,9 @@
  * before, with all below, goes first; both together are a fresh node in the place of an old one.
  */
 import type { StateMemory } from '../../native/os/state-memory.ts'
+import type { ChildrenDigest } from './children-digest.ts'
 import { HashIndex, hashPair } from './hash-index.ts'
+import type { Principal } from './principal.ts'
 import { RowTable } from './row-table.ts'
 
 export const READ_EXISTENCE = 1
@@ -29,8 +31,10 @@ export const WROTE_VALUE = 128
 export const WROTE_PERMS = 256
 /** The commit is to tell watchers of this node. */
 export const CHANGED = 512
+/** The answers about it differ from each other: there is no moment at which all of them are right. */
+export const TORN = 1024
 
-const STRIDE = 16
+const STRIDE = 20
 const TRANSACTION = 0
 const NODE = 1
 const NEXT = 2
@@ -46,6 +50,10 @@ const PERMS = 10
 const CHILD_BYTES = 11
 const VALUE_GENERATION = 12
 const CHILDREN_GENERATION = 14
+/** Number of the children that were read, and two words of hash over their names in order. */
+const CHILD_COUNT = 16
+const CHILDREN_HASH = 17
+const CHILDREN_HASH_2 = 18
 
 export class AccessRecords {
   readonly #rows: RowTable
@@ -58,6 +66,10 @@ export class AccessRecords {
 
   get count(): number {
     return this.#rows.inUse
+  }
+
+  hasRoomFor(who: Principal): boolean {
+    return this.#rows.hasRoomFor(who, 1)
   }
 
   /** @returns 0 when the transaction has none of this node */
@@ -137,9 +149,22 @@ export class AccessRecords {
     return this.#rows.getNumber(id, CHILDREN_GENERATION)
   }
 
-  setReadChildren(id: number, generation: number): void {
+  setReadChildren(id: number, generation: number, children: ChildrenDigest): void {
     this.#rows.setNumber(id, CHILDREN_GENERATION, generation)
+    this.#rows.set(id, CHILD_COUNT, children.count)
+    this.#rows.set(id, CHILDREN_HASH, children.hash)
+    this.#rows.set(id, CHILDREN_HASH_2, children.hash2)
     this.mark(id, READ_CHILDREN)
+  }
+
+  /** Were these the children that were read? */
+  hasReadChildren(id: number, children: ChildrenDigest): boolean {
+    const rows = this.#rows
+    return (
+      rows.get(id, CHILD_COUNT) === children.count &&
+      rows.get(id, CHILDREN_HASH) === children.hash &&
+      rows.get(id, CHILDREN_HASH_2) === children.hash2
+    )
   }
 
   readPermsOf(id: number): number {

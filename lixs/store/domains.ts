@@ -31,6 +31,7 @@ const TARGET_INCARNATION = 9
 const NEXT_KNOWN = 10
 const PREVIOUS_KNOWN = 11
 const MEMORY = 12
+const GHOSTS = 14
 
 const HEADER = DOMID_FIRST_RESERVED
 const LAST_INCARNATION = 0
@@ -158,6 +159,15 @@ export class DomainRecords {
 
   addNodes(domid: number, delta: number): void {
     this.#rows.add(domid, NODES, delta)
+  }
+
+  /** Rows that it keeps for nodes that do not exist. */
+  ghostsOf(domid: number): number {
+    return this.#rows.get(domid, GHOSTS)
+  }
+
+  addGhosts(domid: number, delta: number): void {
+    this.#rows.add(domid, GHOSTS, delta)
   }
 
   watchesOf(domid: number): number {

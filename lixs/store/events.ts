@@ -56,6 +56,8 @@ export class EventQueue implements Removals {
   readonly #path = new Uint8Array(PATH_BYTES)
   #rows = new Int32Array(256 * STRIDE)
   #count = 0
+  /** Those before are told and let go. */
+  #told = 0
 
   constructor(
     tables: {
@@ -105,18 +107,36 @@ export class EventQueue implements Removals {
 
   /** Tells everything that was noted, in that order. */
   flush(): void {
-    for (let i = 0; i < this.#count; i++) {
-      const at = i * STRIDE
+    while (this.#told < this.#count) {
+      const at = this.#told * STRIDE
       const node = this.#rows[at + NODE] as number
       const oldPerms = this.#rows[at + OLD_PERMS] as number
       const parentPerms = this.#rows[at + PARENT_PERMS] as number
       this.#tell(node, oldPerms, parentPerms, this.#rows[at + IS_EXACT] === 1)
-      this.#perms.release(oldPerms)
-      this.#perms.release(parentPerms)
-      this.#nodes.addPins(node, -1)
-      this.#tree.dropGhosts(node)
+      this.#letGo()
     }
     this.#count = 0
+    this.#told = 0
+  }
+
+  /**
+   * Forgets, untold, what a request has left here that ended by a throw; for the beginning of every
+   * function that notes events.
+   */
+  reset(): void {
+    while (this.#told < this.#count) this.#letGo()
+    this.#count = 0
+    this.#told = 0
+  }
+
+  /** Releases what the first row that is not told holds. */
+  #letGo(): void {
+    const at = this.#told++ * STRIDE
+    const node = this.#rows[at + NODE] as number
+    this.#perms.release(this.#rows[at + OLD_PERMS] as number)
+    this.#perms.release(this.#rows[at + PARENT_PERMS] as number)
+    this.#nodes.addPins(node, -1)
+    this.#tree.dropGhosts(node)
   }
 
   #tell(node: number, oldPerms: number, parentPerms: number, isExact: boolean): void {

@@ -5,6 +5,7 @@
  *
  * @see docs/misc/xenstore.txt, "Database read, write and permissions operations"
  */
+import { DOM0 } from '../../native/hypervisor.ts'
 import { OK, type Outcome, type XsErrno } from '../xs-errno.ts'
 import { ChildList, writeGeneration } from './child-list.ts'
 import { NODE_BYTES } from './node-table.ts'
@@ -123,6 +124,7 @@ export class LiveNodes {
     }
     if (!this.#may(who, node, PERM_WRITE)) return 'EACCES'
     if (node === ROOT) return 'EINVAL'
+    events.reset()
     tree.deleteSubtree(node, events)
     events.flush()
     return OK
@@ -213,7 +215,7 @@ export class LiveNodes {
     let node = parent
     let top = 0
     for (let i = first; i < path.count; i++) {
-      const child = tree.ensureChild(node, path, i)
+      const child = tree.ensureChild(node, path, i, DOM0)
       if (child === 0) {
         if (top !== 0) tree.deleteSubtree(top, undefined)
         return 0
@@ -231,8 +233,9 @@ export class LiveNodes {
     const nearest = tree.nearest
     const first = tree.matched
     const missing = path.count - first
-    if (nodes.available < missing) return 'ENOMEM'
+    if (!nodes.hasRoomFor(who, missing)) return 'ENOMEM'
     if (who.isPrivileged) return OK
+    if (!perms.hasRoomFor(who)) return 'ENOMEM'
     if (!quota.allowsNodes(who, missing)) return 'ENOSPC'
     const name = path.endOf(first) - path.startOf(first)
     const count = perms.countOf(nodes.permsOf(nearest))

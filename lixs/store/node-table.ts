@@ -13,10 +13,13 @@
  * A *ghost* is a row whose node does not exist: a watch waits for it, or a transaction has looked
  * for it or is going to make it. Ghosts have a parent and a name and are found like nodes, but are in no list
  * of children and have neither value nor permissions. Creating the node makes the ghost a node, with
- * the same id; deleting a node that someone still holds makes it a ghost.
+ * the same id; deleting a node that someone still holds makes it a ghost. A ghost counts for the
+ * unprivileged domain that looked for it first, or that owned the node that it was.
  */
+import { DOM0 } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
 import type { DomainRecords } from './domains.ts'
+import type { Principal } from './principal.ts'
 import { RowTable } from './row-table.ts'
 
 const STRIDE = 28
@@ -40,6 +43,9 @@ const NEXT_OWNED = 16
 const PREVIOUS_OWNED = 17
 const FIRST_WATCH = 18
 const LAST_WATCH = 19
+/** Who pays for the ghost: a domain, as it is now; incarnation 0 = nobody. */
+const PAYER = 20
+const PAYER_INCARNATION = 21
 const VALUE_GENERATION = 22
 const CHILDREN_GENERATION = 24
 
@@ -60,8 +66,9 @@ export class NodeTable {
     return this.#rows.inUse
   }
 
-  get available(): number {
-    return this.#rows.available
+  /** May `who` take this many rows more? */
+  hasRoomFor(who: Principal, more: number): boolean {
+    return this.#rows.hasRoomFor(who, more)
   }
 
   /** @returns a ghost without name; 0 when the table is full */
@@ -204,6 +211,26 @@ export class NodeTable {
 
   addGhostChildren(id: number, delta: number): void {
     this.#rows.add(id, GHOST_CHILDREN, delta)
+  }
+
+  /** A domain begins to pay for a ghost. @param domid 0: nobody does */
+  chargeGhost(id: number, domid: number): void {
+    if (domid === DOM0) return
+    const incarnation = this.#domains.incarnationOf(domid)
+    if (incarnation === 0) return
+    this.#rows.set(id, PAYER, domid)
+    this.#rows.set(id, PAYER_INCARNATION, incarnation)
+    this.#domains.addGhosts(domid, 1)
+  }
+
+  /** The ghost becomes a node, or nothing. */
+  dischargeGhost(id: number): void {
+    const incarnation = this.#rows.get(id, PAYER_INCARNATION)
+    if (incarnation === 0) return
+    const domid = this.#rows.get(id, PAYER)
+    // The next domain of the same number owes nothing.
+    if (this.#domains.incarnationOf(domid) === incarnation) this.#domains.addGhosts(domid, -1)
+    this.#rows.set(id, PAYER_INCARNATION, 0)
   }
 
   /** How many transactions and pending events hold the row. */

@@ -55,6 +55,11 @@ export class Perms {
     return this.#rows.inUse
   }
 
+  /** May `who` make one more list? */
+  hasRoomFor(who: Principal): boolean {
+    return this.#rows.hasRoomFor(who, 1) && this.#arena.hasRoomFor(who)
+  }
+
   /**
    * Reads text, each permission ended by a NUL, into the draft. Numbers as strtol with base 0 does.
    * @returns how many; -1 when one of them is not valid

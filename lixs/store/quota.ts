@@ -4,8 +4,10 @@
  *
  * @see tools/xenstored/domain.c, quota names of `xenstored -Q`
  */
+import { DOM0 } from '../../native/hypervisor.ts'
 import type { DomainRecords } from './domains.ts'
 import type { Principal } from './principal.ts'
+import type { ValueArena } from './value-arena.ts'
 
 /** The limits; 0 = unlimited. May be changed while the store is in use. */
 export interface Quotas {
@@ -49,14 +51,22 @@ export const DEFAULT_QUOTAS: Readonly<Quotas> = {
 const NODE_HEADER_BYTES = 24
 const PERM_BYTES = 8
 
+/**
+ * Rows of the node table that a domain may keep for nodes that do not exist, which watches and
+ * transactions wait for, per node that it may own.
+ */
+const GHOSTS_PER_NODE = 4
+
 /** The checks, all of them true for a privileged principal. */
 export class QuotaCheck {
   readonly quotas: Quotas
   readonly #domains: DomainRecords
+  readonly #arena: ValueArena
 
-  constructor(quotas: Quotas, domains: DomainRecords) {
+  constructor(quotas: Quotas, domains: DomainRecords, arena: ValueArena) {
     this.quotas = quotas
     this.#domains = domains
+    this.#arena = arena
   }
 
   /** May `who` own this many nodes more? */
@@ -65,9 +75,21 @@ export class QuotaCheck {
     return !exceeds(this.#domains.nodesOf(who.domid) + more, this.quotas.nodes)
   }
 
-  /** May `who` make the domain that is charged use this many bytes more? dom0 always can. */
+  /** May `who` have this many more rows for nodes that do not exist? */
+  allowsGhosts(who: Principal, more: number): boolean {
+    if (who.isPrivileged) return true
+    const limit = this.quotas.nodes * GHOSTS_PER_NODE
+    return !exceeds(this.#domains.ghostsOf(who.domid) + more, limit)
+  }
+
+  /**
+   * May `who` make the domain that is charged use this many bytes more? dom0's are not limited, as
+   * long as there is room for unprivileged domains at all.
+   */
   allowsMemory(who: Principal, charged: number, more: number): boolean {
-    if (who.isPrivileged || charged === 0 || more <= 0) return true
+    if (who.isPrivileged || more <= 0) return true
+    if (!this.#arena.hasRoomFor(who)) return false
+    if (charged === DOM0) return true
     return !exceeds(this.#domains.memoryOf(charged) + more, this.quotas.memoryHard)
   }
 

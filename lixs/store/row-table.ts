@@ -14,10 +14,17 @@
  * a thousand-guest-old id is rarely in the cache.
  */
 import type { StateMemory } from '../../native/os/state-memory.ts'
+import type { Principal } from './principal.ts'
 
 const FREE_HEAD = 0
 const HIGH_WATER = 1
 const IN_USE = 2
+
+/**
+ * The part of each table that unprivileged domains may fill together. The rest is a reserve: whatever
+ * they do, the toolstack can make and remove domains.
+ */
+export const SHARED_PART = 0.9
 
 export class RowTable {
   readonly capacity: number
@@ -64,8 +71,10 @@ export class RowTable {
     return this.#words[IN_USE] as number
   }
 
-  get available(): number {
-    return this.capacity - 1 - this.inUse
+  /** May `who` take this many rows more? */
+  hasRoomFor(who: Principal, more: number): boolean {
+    const limit = who.isPrivileged ? this.capacity - 1 : this.capacity * SHARED_PART
+    return this.inUse + more <= limit
   }
 
   /** @returns a row full of zeroes; 0 when there is none left */

@@ -24,6 +24,7 @@ import type { Quotas } from './quota.ts'
 import { DEFAULT_CAPACITY, type StoreCapacity, StoreTables } from './tables.ts'
 import { TransactionCommit } from './transaction-commit.ts'
 import { TransactionNodes } from './transaction-nodes.ts'
+import { TransactionQuota } from './transaction-quota.ts'
 import { Transactions } from './transactions.ts'
 import { INTRODUCE_DOMAIN, RELEASE_DOMAIN, ROOT } from './tree.ts'
 
@@ -56,8 +57,9 @@ export class Store {
     this.#tables = new StoreTables(memory, quotas, events, capacity)
     this.#transactions = new Transactions(memory, capacity, this.#tables)
     this.#live = new LiveNodes(this.#tables)
-    this.#inTransaction = new TransactionNodes(this.#tables, this.#transactions)
-    this.#commit = new TransactionCommit(this.#tables, this.#transactions)
+    const quota = new TransactionQuota(this.#tables, this.#transactions)
+    this.#inTransaction = new TransactionNodes(this.#tables, this.#transactions, quota)
+    this.#commit = new TransactionCommit(this.#tables, this.#transactions, quota)
     this.#options = options
   }
 
@@ -181,6 +183,10 @@ export class Store {
     const count = perms.parse(text, start, end)
     if (count > 0 && !quota.allowsPermissions(who, count)) return 'ENOSPC'
     if (count <= 0) return 'EINVAL'
+    if (!perms.hasRoomFor(who)) {
+      if (tx !== 0) this.#transactions.fail(tx)
+      return 'ENOMEM'
+    }
     for (let i = 0; i < count; i++) {
       if (this.#isKnown(perms.draftDomid(i))) perms.bindDraft(i)
       else if (i === 0) return 'ENOENT'
@@ -204,6 +210,7 @@ export class Store {
 
   /** Gone afterwards in every case. Fires the events of a commit. */
   endTransaction(tx: TransactionSlot, isCommit: boolean): Outcome {
+    this.#tables.events.reset()
     const outcome = isCommit ? this.#commit.commit(tx) : OK
     this.#transactions.drop(tx)
     return outcome
@@ -254,11 +261,12 @@ export class Store {
    * before. Cost: its own. Not for dom0.
    */
   releaseDomain(domid: Domid): void {
-    const { domains } = this.#tables
+    const { domains, events } = this.#tables
     if (domid === DOM0 || domains.incarnationOf(domid) === 0) return
     const connection = domains.connectionOf(domid)
     if (connection !== undefined) this.closeConnection(connection)
     const wasIntroduced = domains.isIntroduced(domid)
+    events.reset()
     this.#disown(domid)
     domains.forget(domid)
     if (wasIntroduced) this.fireReleaseDomain()
@@ -352,8 +360,12 @@ export class Store {
 
   #giveToDom0(node: number): void {
     const { nodes, perms, tree } = this.#tables
-    const list = perms.withOwner(nodes.permsOf(node), DOM0)
-    if (list === 0) throw new Error('no room for a permission list')
+    let list = perms.withOwner(nodes.permsOf(node), DOM0)
+    if (list === 0) {
+      // Without room for a list of its own: what always works, and gives nobody too much.
+      list = tree.nobodysList
+      perms.use(list)
+    }
     tree.setPerms(node, list)
   }
 }

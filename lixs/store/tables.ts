@@ -4,6 +4,7 @@
  */
 import type { StateMemory } from '../../native/os/state-memory.ts'
 import { ChildIndex } from './child-index.ts'
+import { ChildrenDigest } from './children-digest.ts'
 import { Connections } from './connections.ts'
 import { DomainRecords } from './domains.ts'
 import { EventQueue, type EventSink } from './events.ts'
@@ -46,17 +47,19 @@ export class StoreTables {
   readonly tree: Tree
   readonly watches: Watches
   readonly events: EventQueue
+  readonly childrenDigest: ChildrenDigest
 
   constructor(memory: StateMemory, quotas: Quotas, sink: EventSink, capacity: StoreCapacity) {
     this.domains = new DomainRecords(memory)
-    this.quota = new QuotaCheck(quotas, this.domains)
-    this.connections = new Connections(memory, capacity.connections)
     this.arena = new ValueArena(memory, 'store.arena', capacity.arenaBytes)
+    this.quota = new QuotaCheck(quotas, this.domains, this.arena)
+    this.connections = new Connections(memory, capacity.connections)
     this.perms = new Perms(memory, capacity.permLists, this.arena, this.domains)
     this.nodes = new NodeTable(memory, capacity.nodes, this.domains)
     const index = new ChildIndex(memory, capacity.nodes, this.nodes, this.arena)
     this.tree = new Tree(memory, this.nodes, index, this.arena, this.perms, this.domains)
     this.watches = new Watches(memory, capacity.watches, this)
     this.events = new EventQueue(this, sink)
+    this.childrenDigest = new ChildrenDigest(memory, this.nodes, this.arena)
   }
 }

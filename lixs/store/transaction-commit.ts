@@ -20,24 +20,28 @@ import {
   READ_EXISTENCE,
   READ_PERMS,
   READ_VALUE,
+  TORN,
   WAS_PRESENT,
   WROTE_PERMS,
   WROTE_VALUE,
 } from './access-records.ts'
 import type { StoreTables } from './tables.ts'
+import type { TransactionQuota } from './transaction-quota.ts'
 import type { Transactions } from './transactions.ts'
 
 export class TransactionCommit {
   readonly #tables: StoreTables
   readonly #transactions: Transactions
   readonly #records: AccessRecords
+  readonly #quota: TransactionQuota
   /** Nodes on the way from one that is to be made up to one that exists; not state. */
   readonly #chain = new Int32Array(4096)
 
-  constructor(tables: StoreTables, transactions: Transactions) {
+  constructor(tables: StoreTables, transactions: Transactions, quota: TransactionQuota) {
     this.#tables = tables
     this.#transactions = transactions
     this.#records = transactions.records
+    this.#quota = quota
   }
 
   /** Applies the transaction; the slot is the caller's to drop, whatever comes of it. */
@@ -48,7 +52,8 @@ export class TransactionCommit {
     for (let record = first; record !== 0; record = records.nextOf(record)) {
       if (!this.#isValid(slot, record)) return 'EAGAIN'
     }
-    if (!this.#isWithinQuota(slot, first)) return 'ENOSPC'
+    const refusal = this.#quota.checkCommit(slot)
+    if (refusal !== OK) return refusal
     for (let record = first; record !== 0; record = records.nextOf(record)) {
       this.#noteEvents(slot, record)
     }
@@ -72,12 +77,12 @@ export class TransactionCommit {
     const flags = records.flagsOf(record)
     const node = records.nodeOf(record)
     const exists = nodes.exists(node)
+    if ((flags & TORN) !== 0) return false
     if ((flags & READ_EXISTENCE) !== 0 && exists !== ((flags & WAS_PRESENT) !== 0)) return false
     if ((flags & READ_VALUE) !== 0 && !this.#isValueUnchanged(record, node)) return false
     if ((flags & READ_CHILDREN) !== 0) {
       if (!exists) return false
-      if (nodes.childrenGenerationOf(node) !== records.readChildrenGenerationOf(record))
-        return false
+      if (!this.#areChildrenUnchanged(record, node)) return false
     }
     if ((flags & READ_PERMS) !== 0) {
       if (!exists || nodes.permsOf(node) !== records.readPermsOf(record)) return false
@@ -87,7 +92,7 @@ export class TransactionCommit {
     const inherited = records.inheritedOf(record)
     if (!perms.isOwnerAlive(inherited)) return false
     // Someone else has made it meanwhile: what was made below must have inherited the same.
-    return !exists || nodes.permsOf(node) === inherited || this.#isDeleted(slot, node)
+    return !exists || nodes.permsOf(node) === inherited || this.#transactions.isDeleted(slot, node)
   }
 
   #isValueUnchanged(record: number, node: number): boolean {
@@ -100,44 +105,12 @@ export class TransactionCommit {
     return arena.equals(nodes.valueOf(node), nodes.valueLengthOf(node), arena.bytes, start, end)
   }
 
-  /** Does the transaction delete the live node, or one above it? */
-  #isDeleted(slot: number, node: number): boolean {
-    const { nodes } = this.#tables
-    for (let at = node; at !== 0; at = nodes.parentOf(at)) {
-      if (nodes.pinsOf(at) === 0) continue
-      const record = this.#records.find(slot, at)
-      if (record !== 0 && this.#records.has(record, DELETED)) return true
-    }
-    return false
-  }
-
-  #isWithinQuota(slot: number, first: number): boolean {
-    const { connections, nodes, quota } = this.#tables
-    const who = connections.principalOf(this.#transactions.connectionOf(slot))
-    if (who.isPrivileged) return true
-    const records = this.#records
-    let made = 0
-    let gone = 0
-    for (let record = first; record !== 0; record = records.nextOf(record)) {
-      const node = records.nodeOf(record)
-      if (records.has(record, CREATED) && (!nodes.exists(node) || this.#isDeleted(slot, node))) {
-        made++
-      }
-      if (records.has(record, DELETED) && nodes.exists(node)) {
-        if (!this.#isDeleted(slot, nodes.parentOf(node))) gone += this.#ownedBelow(node, who.domid)
-      }
-    }
-    return made === 0 || quota.allowsNodes(who, made - gone)
-  }
-
-  /** How many nodes of a subtree a domain owns. */
-  #ownedBelow(root: number, domid: number): number {
-    const { tree, nodes } = this.#tables
-    let count = 0
-    for (let node = root; node !== 0; node = tree.nextInSubtree(root, node, false)) {
-      if (nodes.ownerOf(node) === domid) count++
-    }
-    return count
+  #areChildrenUnchanged(record: number, node: number): boolean {
+    const { nodes, childrenDigest } = this.#tables
+    const generation = this.#records.readChildrenGenerationOf(record)
+    if (nodes.childrenGenerationOf(node) === generation) return true
+    childrenDigest.take(node)
+    return this.#records.hasReadChildren(record, childrenDigest)
   }
 
   /** One event for a changed node; with a deleted one, for each watched node below it. */
@@ -150,7 +123,7 @@ export class TransactionCommit {
     const exists = nodes.exists(node)
     if (!exists && (flags & CREATED) === 0) return
     const isOnlyEnsured = (flags & (CREATED | DELETED | WROTE_VALUE | WROTE_PERMS)) === CREATED
-    if (isOnlyEnsured && exists && !this.#isDeleted(slot, node)) return
+    if (isOnlyEnsured && exists && !this.#transactions.isDeleted(slot, node)) return
     events.push(node, false)
     if ((flags & DELETED) === 0 || !exists) return
     for (let at = node; at !== 0; ) {

@@ -19,8 +19,9 @@ import {
 import { ChildList, writeGeneration } from './child-list.ts'
 import type { ParsedPath } from './path.ts'
 import { PERM_OWNER, PERM_READ, PERM_WRITE } from './perms.ts'
-import type { Principal } from './principal.ts'
+import { type Principal, payerOf } from './principal.ts'
 import type { StoreTables } from './tables.ts'
+import type { TransactionQuota } from './transaction-quota.ts'
 import { TransactionView } from './transaction-view.ts'
 import type { Transactions } from './transactions.ts'
 import { ROOT } from './tree.ts'
@@ -29,13 +30,15 @@ export class TransactionNodes {
   readonly #tables: StoreTables
   readonly #transactions: Transactions
   readonly #records: AccessRecords
+  readonly #quota: TransactionQuota
   readonly #view: TransactionView
   readonly #children: ChildList
 
-  constructor(tables: StoreTables, transactions: Transactions) {
+  constructor(tables: StoreTables, transactions: Transactions, quota: TransactionQuota) {
     this.#tables = tables
     this.#transactions = transactions
     this.#records = transactions.records
+    this.#quota = quota
     this.#view = new TransactionView(tables, transactions)
     this.#children = new ChildList(tables.nodes, tables.arena)
   }
@@ -145,6 +148,11 @@ export class TransactionNodes {
       if (isGrowing && !quota.allowsNodeSize(who, count, end - start, view.childListBytes())) {
         return this.#fail(slot, 'ENOSPC')
       }
+      const owner = perms.ownerOf(list)
+      const growth = end - start - nodes.valueLengthOf(view.node)
+      if (owner !== who.domid && !quota.allowsMemory(who, owner, growth)) {
+        return this.#fail(slot, 'ENOMEM')
+      }
     }
     return this.#setValue(who, slot, value, start, end)
   }
@@ -160,15 +168,17 @@ export class TransactionNodes {
     const view = this.#view
     if (!view.find(slot, path)) {
       const error = this.#missing(who, slot, path, PERM_WRITE)
-      return error === 'ENOENT' && view.matched === path.count - 1 ? OK : error
+      if (error !== 'ENOENT' || view.matched !== path.count - 1) return error
+      // The answer hangs on the parent, too.
+      return view.isLive ? view.noteExistence(slot, who) : OK
     }
     const allowed = view.check(slot, who, PERM_WRITE)
     if (allowed !== OK) return allowed
     if (view.node === ROOT) return 'EINVAL'
     const outcome = view.isLive ? view.noteExistence(slot, who) : OK
     if (outcome !== OK) return outcome
-    this.#forgetBelow(slot, view.node)
-    this.#forgetWrites(slot, view.record)
+    this.#transactions.forgetWritesBelow(slot, view.node)
+    this.#transactions.forgetWrites(slot, view.record)
     this.#records.mark(view.record, DELETED | CHANGED)
     const { nodes } = this.#tables
     const parent = view.recordAt(slot, nodes.parentOf(view.node))
@@ -277,8 +287,8 @@ export class TransactionNodes {
     const view = this.#view
     const noted = view.noteAbsence(slot, who, path)
     if (noted !== OK) return noted
-    const more = this.#transactions.createdNodesOf(slot) + path.count - view.matched
-    if (!quota.allowsNodes(who, more)) return 'ENOSPC'
+    if (!this.#quota.allowsNodes(slot, who, path.count - view.matched)) return 'ENOSPC'
+    if (!perms.hasRoomFor(who)) return this.#fail(slot, 'ENOMEM')
     const count = perms.countOf(list)
     const name = path.endOf(view.matched) - path.startOf(view.matched)
     const value = view.isHidden ? 0 : nodes.valueLengthOf(view.node)
@@ -296,7 +306,7 @@ export class TransactionNodes {
     const view = this.#view
     const records = this.#records
     const { tree, nodes, perms } = this.#tables
-    const child = tree.ensureChild(view.node, path, view.matched)
+    const child = tree.ensureChild(view.node, path, view.matched, payerOf(who))
     if (child === 0) return this.#fail(slot, 'ENOMEM')
     const record = this.#transactions.recordOf(slot, who, child)
     if (typeof record === 'string') {
@@ -304,11 +314,15 @@ export class TransactionNodes {
       return record
     }
     perms.use(inherited)
+    perms.release(records.inheritedOf(record))
     records.setInherited(record, inherited)
-    records.mark(record, CREATED)
-    records.addChildBytes(view.record, nodes.nameLengthOf(child) + 1)
-    this.#transactions.addCreatedNodes(slot, 1)
-    this.#transactions.noteShapeChange(slot)
+    // Made before, but what was above it has gone outside meanwhile: the commit will see that.
+    if (!records.has(record, CREATED)) {
+      records.mark(record, CREATED)
+      records.addChildBytes(view.record, nodes.nameLengthOf(child) + 1)
+      this.#transactions.addCreatedNodes(slot, 1)
+      this.#transactions.noteShapeChange(slot)
+    }
     view.node = child
     view.record = record
     view.isHidden ||= records.has(record, DELETED)
@@ -316,46 +330,17 @@ export class TransactionNodes {
     return OK
   }
 
-  /** Takes back what the transaction has written below a node that it deletes. */
-  #forgetBelow(slot: number, node: number): void {
-    const { nodes } = this.#tables
-    const records = this.#records
-    for (
-      let record = this.#transactions.firstRecordOf(slot);
-      record !== 0;
-      record = records.nextOf(record)
-    ) {
-      if (!records.has(record, CREATED | WROTE_VALUE | WROTE_PERMS)) continue
-      let at = nodes.parentOf(records.nodeOf(record))
-      while (at !== 0 && at !== node) at = nodes.parentOf(at)
-      if (at === node) this.#forgetWrites(slot, record)
-    }
-  }
-
-  #forgetWrites(slot: number, record: number): void {
-    const records = this.#records
-    const { arena, perms } = this.#tables
-    if (records.has(record, CREATED)) this.#transactions.addCreatedNodes(slot, -1)
-    arena.free(records.valueOf(record))
-    records.setValue(record, 0, 0)
-    perms.release(records.inheritedOf(record))
-    records.setInherited(record, 0)
-    perms.release(records.permsOf(record))
-    records.setPerms(record, 0)
-    records.addChildBytes(record, -records.childBytesOf(record))
-    records.unmark(record, CREATED | WROTE_VALUE | WROTE_PERMS)
-  }
-
   #addChildren(who: Principal, slot: number): Outcome {
     const view = this.#view
     const parent = view.node
     const { nodes } = this.#tables
-    const isHidden = view.isHidden
-    if (!isHidden) {
+    let areLiveListed = false
+    if (!view.isHidden) {
       const outcome = view.noteChildren(slot, who)
-      if (outcome === OK) this.#addLiveChildren(slot, parent)
-      else if (outcome !== 'ENOENT' || view.isLive) return outcome
+      if (outcome !== OK && (outcome !== 'ENOENT' || view.isLive)) return outcome
+      areLiveListed = outcome === OK
     }
+    if (areLiveListed) this.#addLiveChildren(slot, parent)
     const records = this.#records
     for (
       let record = this.#transactions.firstRecordOf(slot);
@@ -364,7 +349,7 @@ export class TransactionNodes {
     ) {
       const child = records.nodeOf(record)
       if (!records.has(record, CREATED) || nodes.parentOf(child) !== parent) continue
-      const isListed = !isHidden && nodes.exists(child) && !records.has(record, DELETED)
+      const isListed = areLiveListed && nodes.exists(child) && !records.has(record, DELETED)
       if (!isListed) this.#children.add(child)
     }
     return OK

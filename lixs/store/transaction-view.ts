@@ -20,11 +20,12 @@ import {
   READ_EXISTENCE,
   READ_PERMS,
   READ_VALUE,
+  TORN,
   WAS_PRESENT,
   WROTE_PERMS,
 } from './access-records.ts'
 import type { ParsedPath } from './path.ts'
-import type { Principal } from './principal.ts'
+import { type Principal, payerOf } from './principal.ts'
 import type { StoreTables } from './tables.ts'
 import type { Transactions } from './transactions.ts'
 import { ROOT, SPECIAL_ROOT } from './tree.ts'
@@ -118,7 +119,7 @@ export class TransactionView {
   noteAbsence(slot: number, who: Principal, path: ParsedPath): Outcome {
     if (this.isHidden) return OK
     const { tree } = this.#tables
-    const missing = tree.ensureChild(this.node, path, this.matched)
+    const missing = tree.ensureChild(this.node, path, this.matched, payerOf(who))
     if (missing === 0) {
       this.#transactions.fail(slot)
       return 'ENOMEM'
@@ -143,7 +144,7 @@ export class TransactionView {
       if ((flags & READ_PERMS) !== 0) return this.#records.readPermsOf(this.record)
     }
     const { nodes, perms } = this.#tables
-    if (!nodes.exists(this.node)) return 'ENOENT'
+    if (!nodes.exists(this.node)) return this.#gone()
     const outcome = this.ensureRecord(slot, who)
     if (outcome !== OK) return outcome
     const list = nodes.permsOf(this.node)
@@ -165,7 +166,7 @@ export class TransactionView {
     const outcome = this.noteExistence(slot, who)
     if (outcome !== OK || this.#records.has(this.record, READ_VALUE)) return outcome
     const { nodes, arena } = this.#tables
-    if (!nodes.exists(this.node)) return 'ENOENT'
+    if (!nodes.exists(this.node)) return this.#gone()
     const length = nodes.valueLengthOf(this.node)
     if (!this.#transactions.charge(slot, who, length)) return 'ENOMEM'
     const start = arena.startOf(nodes.valueOf(this.node))
@@ -178,16 +179,33 @@ export class TransactionView {
     return OK
   }
 
-  /** Notes the child list of the live node at the cursor. @returns OK; ENOENT when there is none */
+  /**
+   * Notes the child list of the live node at the cursor; a list that was noted before must still be
+   * the same. @returns OK; ENOENT when there is none
+   */
   noteChildren(slot: number, who: Principal): Outcome {
     const outcome = this.noteExistence(slot, who)
     if (outcome !== OK) return outcome
-    const { nodes } = this.#tables
-    if (!this.#records.has(this.record, WAS_PRESENT) || !nodes.exists(this.node)) return 'ENOENT'
-    if (!this.#records.has(this.record, READ_CHILDREN)) {
-      this.#records.setReadChildren(this.record, nodes.childrenGenerationOf(this.node))
-    }
+    const { nodes, childrenDigest } = this.#tables
+    const records = this.#records
+    if (!records.has(this.record, WAS_PRESENT)) return 'ENOENT'
+    if (!nodes.exists(this.node)) return this.#gone()
+    const generation = nodes.childrenGenerationOf(this.node)
+    const isFirst = !records.has(this.record, READ_CHILDREN)
+    if (!isFirst && generation === records.readChildrenGenerationOf(this.record)) return OK
+    childrenDigest.take(this.node)
+    if (isFirst) records.setReadChildren(this.record, generation, childrenDigest)
+    else if (!records.hasReadChildren(this.record, childrenDigest)) records.mark(this.record, TORN)
     return OK
+  }
+
+  /**
+   * The node at the cursor was there when it was noted and is not there now: should it be back at
+   * the commit, the answer is wrong all the same.
+   */
+  #gone(): XsErrno {
+    this.#records.mark(this.record, TORN)
+    return 'ENOENT'
   }
 
   /** Length of the list of children of the node at the cursor. */

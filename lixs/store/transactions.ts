@@ -11,7 +11,14 @@
  */
 import type { StateMemory } from '../../native/os/state-memory.ts'
 import type { XsErrno } from '../xs-errno.ts'
-import { AccessRecords } from './access-records.ts'
+import {
+  AccessRecords,
+  CREATED,
+  DELETED,
+  READ_EXISTENCE,
+  WROTE_PERMS,
+  WROTE_VALUE,
+} from './access-records.ts'
 import { HashIndex, hashPair } from './hash-index.ts'
 import { NODE_BYTES } from './node-table.ts'
 import type { Principal } from './principal.ts'
@@ -58,7 +65,7 @@ export class Transactions {
   /** @returns the new transaction's id */
   start(connection: number, who: Principal): number | XsErrno {
     const { connections, domains, quota } = this.#tables
-    if (!quota.allowsTransaction(who)) return 'ENOSPC'
+    if (!quota.allowsTransaction(who) || !this.#rows.hasRoomFor(who, 1)) return 'ENOSPC'
     const slot = this.#rows.allocate()
     if (slot === 0) return 'ENOSPC'
     let txId = connections.nextTxId(connection)
@@ -178,6 +185,12 @@ export class Transactions {
     }
     const levels = Math.max(1, tree.depthOf(node) - SHARED_LEVELS)
     if (!this.charge(slot, who, RECORD_BYTES + levels * NODE_BYTES)) return 'ENOMEM'
+    // The node's row, if a ghost, was made just now; one that exists may become one.
+    const hasRoom = nodes.hasRoomFor(who, 0) && this.records.hasRoomFor(who)
+    if (!hasRoom || !quota.allowsGhosts(who, 0)) {
+      this.fail(slot)
+      return 'ENOMEM'
+    }
     const record = this.records.allocate(slot, node)
     if (record === 0) {
       this.fail(slot)
@@ -190,6 +203,51 @@ export class Transactions {
     rows.set(slot, LAST_RECORD, record)
     rows.add(slot, RECORDS, 1)
     return record
+  }
+
+  /** Does the transaction delete the live node, or one above it? */
+  isDeleted(slot: number, node: number): boolean {
+    const { nodes } = this.#tables
+    for (let at = node; at !== 0; at = nodes.parentOf(at)) {
+      if (nodes.pinsOf(at) === 0) continue
+      const record = this.records.find(slot, at)
+      if (record !== 0 && this.records.has(record, DELETED)) return true
+    }
+    return false
+  }
+
+  /** Takes back what the transaction has written below a node that it deletes. */
+  forgetWritesBelow(slot: number, node: number): void {
+    const { nodes } = this.#tables
+    const { records } = this
+    for (let record = this.firstRecordOf(slot); record !== 0; record = records.nextOf(record)) {
+      if (!records.has(record, CREATED | WROTE_VALUE | WROTE_PERMS)) continue
+      let at = nodes.parentOf(records.nodeOf(record))
+      while (at !== 0 && at !== node) at = nodes.parentOf(at)
+      if (at === node) this.forgetWrites(slot, record)
+    }
+  }
+
+  /** Takes back what the transaction has written of a node. */
+  forgetWrites(slot: number, record: number): void {
+    const { records } = this
+    const { arena, perms } = this.#tables
+    if (records.has(record, CREATED)) {
+      this.addCreatedNodes(slot, -1)
+      // It was not there: what has been answered about it since is true only if that stays so.
+      const isNoted = records.has(record, READ_EXISTENCE)
+      if (!isNoted && !this.isDeleted(slot, records.nodeOf(record))) {
+        records.mark(record, READ_EXISTENCE)
+      }
+    }
+    arena.free(records.valueOf(record))
+    records.setValue(record, 0, 0)
+    perms.release(records.inheritedOf(record))
+    records.setInherited(record, 0)
+    perms.release(records.permsOf(record))
+    records.setPerms(record, 0)
+    records.addChildBytes(record, -records.childBytesOf(record))
+    records.unmark(record, CREATED | WROTE_VALUE | WROTE_PERMS)
   }
 
   /** Charges the transaction's domain. @returns false: too much, the transaction has failed */

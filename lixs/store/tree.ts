@@ -28,6 +28,7 @@ export const INTRODUCE_DOMAIN = 3
 export const RELEASE_DOMAIN = 4
 const FIRST_PATHS = ['@introduceDomain', '@releaseDomain', '/tool', '/tool/xenstored']
 const GENERATION = 0
+const NOBODYS_LIST = 1
 
 /** Who wants to know which nodes go, while they are still there. */
 export interface Removals {
@@ -69,6 +70,11 @@ export class Tree {
     return this.#globals[GENERATION] as number
   }
 
+  /** The permission list `n0`; always there, also when there is room for no other. */
+  get nobodysList(): number {
+    return this.#globals[NOBODYS_LIST] as number
+  }
+
   /** @returns the existing node at a path; 0 when there is none: `nearest` and `matched` tell more */
   find(path: ParsedPath): number {
     const count = path.count
@@ -99,11 +105,25 @@ export class Tree {
     return node
   }
 
-  /** As `findRow`, but makes the ghosts that are missing. @returns 0: no room, nothing made */
-  ensureRow(path: ParsedPath): number {
+  /** How many components of a path have neither node nor ghost. */
+  missingRows(path: ParsedPath): number {
     let node = path.isSpecial ? SPECIAL_ROOT : ROOT
     for (let i = 0; i < path.count; i++) {
-      const child = this.ensureChild(node, path, i)
+      node = this.childNamed(node, path, i)
+      if (node === 0) return path.count - i
+    }
+    return 0
+  }
+
+  /**
+   * As `findRow`, but makes the ghosts that are missing.
+   * @param payer whom they count for
+   * @returns 0: no room, nothing made
+   */
+  ensureRow(path: ParsedPath, payer: number): number {
+    let node = path.isSpecial ? SPECIAL_ROOT : ROOT
+    for (let i = 0; i < path.count; i++) {
+      const child = this.ensureChild(node, path, i, payer)
       if (child === 0) {
         this.dropGhosts(node)
         return 0
@@ -113,8 +133,8 @@ export class Tree {
     return node
   }
 
-  /** The child with this name; a new ghost if there is none. @returns 0: no room */
-  ensureChild(parent: number, path: ParsedPath, component: number): number {
+  /** The child with this name; if there is none, a new ghost, for `payer`. @returns 0: no room */
+  ensureChild(parent: number, path: ParsedPath, component: number, payer: number): number {
     const found = this.childNamed(parent, path, component)
     if (found !== 0) return found
     const start = path.startOf(component)
@@ -129,6 +149,7 @@ export class Tree {
     this.#nodes.setName(id, name, end - start)
     this.#index.insert(id, path.bytes, start, end)
     this.#nodes.addGhostChildren(parent, 1)
+    this.#nodes.chargeGhost(id, payer)
     return id
   }
 
@@ -136,6 +157,7 @@ export class Tree {
   create(id: number, perms: number): void {
     const nodes = this.#nodes
     const parent = nodes.parentOf(id)
+    nodes.dischargeGhost(id)
     nodes.addGhostChildren(parent, -1)
     nodes.setExists(id, true)
     nodes.appendChild(parent, id)
@@ -290,10 +312,12 @@ export class Tree {
     nodes.setValue(id, 0, 0)
     nodes.setPerms(id, 0)
     nodes.addGhostChildren(parent, 1)
+    nodes.chargeGhost(id, nodes.ownerOf(id))
   }
 
   #freeRow(id: number): void {
     this.#index.remove(id)
+    this.#nodes.dischargeGhost(id)
     this.#arena.free(this.#nodes.nameOf(id))
     this.#nodes.free(id)
   }
@@ -331,8 +355,9 @@ export class Tree {
       const bytes = Buffer.from(text, 'latin1')
       parsePath(bytes, 0, bytes.length, DOM0, path, 0)
       this.#perms.use(nobody)
-      this.create(this.ensureRow(path), nobody)
+      this.create(this.ensureRow(path, DOM0), nobody)
     }
-    this.#perms.release(nobody)
+    // Stays in use for ever: see `nobodysList`.
+    this.#globals[NOBODYS_LIST] = nobody
   }
 }

@@ -14,7 +14,8 @@
  * what a burst of one size has taken is there for all afterwards.
  */
 import type { StateMemory } from '../../native/os/state-memory.ts'
-import { RowTable } from './row-table.ts'
+import type { Principal } from './principal.ts'
+import { RowTable, SHARED_PART } from './row-table.ts'
 
 const UNIT = 16
 const SLAB_BYTES = 65536
@@ -72,6 +73,11 @@ export class ValueArena {
   /** Bytes of all slabs that hold a block. */
   get slabBytes(): number {
     return (this.#heads[SLABS] as number) * SLAB_BYTES
+  }
+
+  /** May `who` take blocks at all? A part of the arena is kept for the privileged. */
+  hasRoomFor(who: Principal): boolean {
+    return who.isPrivileged || (this.#heads[SLABS] as number) <= this.#slabCount * SHARED_PART
   }
 
   /** @returns the block's ref; 0 when `length` is 0 or, otherwise, when there is no room */

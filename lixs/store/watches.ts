@@ -14,7 +14,7 @@ import type { DomainRecords } from './domains.ts'
 import { HashIndex, hashBytes, hashPair } from './hash-index.ts'
 import { NODE_BYTES, type NodeTable } from './node-table.ts'
 import type { ParsedPath } from './path.ts'
-import type { Principal } from './principal.ts'
+import { type Principal, payerOf } from './principal.ts'
 import type { QuotaCheck } from './quota.ts'
 import { RowTable } from './row-table.ts'
 import type { Tree } from './tree.ts'
@@ -98,7 +98,10 @@ export class Watches {
     const ghosts = Math.max(1, path.count - SHARED_LEVELS)
     const charge = WATCH_BYTES + end - start + path.length + ghosts * NODE_BYTES
     if (!this.#quota.allowsMemory(who, who.domid, charge)) return 'ENOMEM'
-    const node = this.#tree.ensureRow(path)
+    const missing = this.#tree.missingRows(path)
+    if (!this.#nodes.hasRoomFor(who, missing) || !this.#rows.hasRoomFor(who, 1)) return 'ENOMEM'
+    if (!this.#quota.allowsGhosts(who, missing)) return 'ENOMEM'
+    const node = this.#tree.ensureRow(path, payerOf(who))
     if (node === 0) return 'ENOMEM'
     const text = this.#arena.store(token, start, end)
     const id = text === 0 && start !== end ? 0 : this.#rows.allocate()

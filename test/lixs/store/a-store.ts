@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest'
 import { ParsedPath, parsePath } from '../../../lixs/store/path.ts'
 import { DEFAULT_QUOTAS, type Quotas } from '../../../lixs/store/quota.ts'
 import { type Principal, Store } from '../../../lixs/store/store.ts'
+import type { StoreCapacity } from '../../../lixs/store/tables.ts'
 import type { Domid } from '../../../native/hypervisor.ts'
 import { StateMemory } from '../../../native/os/state-memory.ts'
 
@@ -15,9 +16,10 @@ interface TestStoreOptions {
   /** Domains that Xen knows though nobody has introduced them; all of them unless told. */
   readonly existing?: (domid: Domid) => boolean
   readonly memory?: StateMemory
+  readonly capacity?: Partial<StoreCapacity>
 }
 
-const CAPACITY = {
+const CAPACITY: StoreCapacity = {
   connections: 2 ** 10,
   nodes: 2 ** 13,
   watches: 2 ** 12,
@@ -39,6 +41,8 @@ export class TestStore {
   readonly quotas: Quotas
   /** `connection path token`, in order of arrival. */
   readonly events: string[] = []
+  /** Makes every event that is told end in a throw, as a defect would. */
+  isSinkBroken = false
   #connections = 0
 
   constructor(memory: StateMemory, options: TestStoreOptions) {
@@ -48,6 +52,7 @@ export class TestStore {
       this.quotas,
       {
         watchEvent: (connection, path, start, end, token, tokenStart, tokenEnd) => {
+          if (this.isSinkBroken) throw new Error('the sink is broken')
           const name = Buffer.from(path.subarray(start, end)).toString('latin1')
           const text = Buffer.from(token.subarray(tokenStart, tokenEnd)).toString('latin1')
           this.events.push(`${connection} ${name} ${text}`)
@@ -56,7 +61,7 @@ export class TestStore {
       {
         domainExists: options.existing ?? ((): boolean => true),
         keepOrphans: options.keepOrphans ?? false,
-        capacity: CAPACITY,
+        capacity: { ...CAPACITY, ...options.capacity },
       },
     )
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Domid } from '../../../native/hypervisor.ts'
 import { aStore, type Client } from './a-store.ts'
 
 /** What happens inside, then outside; and what the commit of a privileged client must answer. */
@@ -113,7 +114,51 @@ const MATRIX: [string, (c: Client, tx: number) => void, (c: Client) => void, str
   ],
   ['RM / child made below', (c, tx) => c.rm('/a', tx), (c) => c.write('/a/z', ''), 'OK'],
   ['RM / RM', (c, tx) => c.rm('/a', tx), (c) => c.rm('/a'), 'EAGAIN'],
+  ['RM of missing / parent removed', (c, tx) => c.rm('/a/n', tx), (c) => c.rm('/a'), 'EAGAIN'],
+  ['RM of missing / sibling removed', (c, tx) => c.rm('/a/n', tx), (c) => c.rm('/a/x'), 'OK'],
+  [
+    'DIRECTORY / child made and removed',
+    (c, tx) => c.directory('/a', tx),
+    (c) => [c.mkdir('/a/z'), c.rm('/a/z')],
+    'OK',
+  ],
+  [
+    'DIRECTORY / last child made anew',
+    (c, tx) => c.directory('/a', tx),
+    (c) => [c.rm('/a/y'), c.mkdir('/a/y')],
+    'OK',
+  ],
+  [
+    'DIRECTORY / order changed',
+    (c, tx) => c.directory('/a', tx),
+    (c) => [c.rm('/a/x'), c.mkdir('/a/x')],
+    'EAGAIN',
+  ],
+  [
+    'DIRECTORY / other names of the same bytes',
+    (c, tx) => [
+      c.rm('/a/x'),
+      c.rm('/a/y'),
+      c.mkdir('/a/ab'),
+      c.mkdir('/a/c'),
+      c.directory('/a', tx),
+    ],
+    (c) => [c.rm('/a/ab'), c.rm('/a/c'), c.mkdir('/a/a'), c.mkdir('/a/bc')],
+    'EAGAIN',
+  ],
   ['RM of missing / made', (c, tx) => c.rm('/n', tx), (c) => c.mkdir('/n'), 'EAGAIN'],
+  [
+    'GET_PERMS of a new node that is removed again / made with other permissions',
+    (c, tx) => [c.mkdir('/n', tx), c.getPerms('/n', tx), c.rm('/n', tx)],
+    (c) => [c.mkdir('/n'), c.setPerms('/n', 'r0')],
+    'EAGAIN',
+  ],
+  [
+    'a child made anew in a new place and removed again / anything',
+    (c, tx) => [c.rm('/a', tx), c.mkdir('/a/x', tx), c.rm('/a/x', tx)],
+    () => undefined,
+    'OK',
+  ],
   ['SET_PERMS / WRITE', (c, tx) => c.setPerms('/a/x', 'r0', tx), (c) => c.write('/a/x', 'n'), 'OK'],
   ['SET_PERMS / RM', (c, tx) => c.setPerms('/a/x', 'r0', tx), (c) => c.rm('/a/x'), 'EAGAIN'],
   ['nothing / anything', () => undefined, (c) => c.rm('/a'), 'OK'],
@@ -277,4 +322,153 @@ test('nodes of a domain that died meanwhile: EAGAIN, and nothing is left of it',
   for (const tx of [writer, giver, maker]) expect(dom0.commit(tx)).toBe('EAGAIN')
   expect(dom0.directory('/local/domain')).toEqual([])
   expect(dom0.getPerms('/other')).toBe('n0')
+})
+
+test('a guest that toggles a child cannot keep a transaction that lists the children from its end', () => {
+  const store = aStore()
+  const dom0 = store.socket()
+  const guest = store.guestAtHome(5)
+  for (let i = 0; i < 50; i++) {
+    const tx = dom0.start()
+    dom0.directory('/local/domain/5', tx)
+    guest.mkdir(`n${i % 2}`)
+    guest.rm(`n${i % 2}`)
+    dom0.write('/seen', `${i}`, tx)
+    expect(dom0.commit(tx)).toBe('OK')
+  }
+})
+
+test('two lists that differ fail the commit, though the first one is right again at the end', () => {
+  const dom0 = aStore().socket()
+  dom0.mkdir('/a/x')
+  const tx = dom0.start()
+  expect(dom0.directory('/a', tx)).toEqual(['x'])
+  dom0.mkdir('/a/y')
+  expect(dom0.directory('/a', tx)).toEqual(['x', 'y'])
+  dom0.rm('/a/y')
+  expect(dom0.commit(tx)).toBe('EAGAIN')
+})
+
+test.each([
+  ['READ', (c: Client, tx: number) => c.read('/a', tx)],
+  ['DIRECTORY', (c: Client, tx: number) => c.directory('/a', tx)],
+  ['GET_PERMS', (c: Client, tx: number) => c.getPerms('/a', tx)],
+])('%s of a node that was there, is not and is again fails the commit', (_, ask) => {
+  const dom0 = aStore().socket()
+  dom0.mkdir('/a')
+  const tx = dom0.start()
+  expect(dom0.mkdir('/a', tx)).toBe('OK')
+  dom0.rm('/a')
+  expect(ask(dom0, tx)).toBe('ENOENT')
+  dom0.mkdir('/a')
+  expect(dom0.commit(tx)).toBe('EAGAIN')
+})
+
+test("another owner's hard memory quota holds inside a transaction, too", () => {
+  const store = aStore({ quotas: { memoryHard: 4000 } })
+  const dom0 = store.socket()
+  for (const name of ['one', 'two', 'three']) {
+    dom0.mkdir(`/of8/${name}`)
+    dom0.setPerms(`/of8/${name}`, 'b8')
+  }
+  const guest = store.guest(9)
+  const value = 'v'.repeat(1500)
+  const both = guest.start()
+  expect(guest.write('/of8/one', value, both)).toBe('OK')
+  expect(guest.write('/of8/two', value, both)).toBe('OK')
+  expect(guest.abort(both)).toBe('OK')
+  guest.write('/of8/one', value)
+  guest.write('/of8/two', value)
+  const used = store.store.usageOf(8 as Domid).memoryBytes
+  expect(used).toBeGreaterThan(3000)
+  const tx = guest.start()
+  expect(guest.write('/of8/three', value, tx)).toBe('ENOMEM')
+  expect(guest.commit(tx)).toBe('ENOMEM')
+  expect(store.store.usageOf(8 as Domid).memoryBytes).toBe(used)
+})
+
+test("another owner's memory is asked for again at the commit, of all writes together", () => {
+  const store = aStore({ quotas: { memoryHard: 5000 } })
+  const dom0 = store.socket()
+  for (const name of ['one', 'two', 'three']) {
+    dom0.mkdir(`/of8/${name}`)
+    dom0.setPerms(`/of8/${name}`, 'b8')
+  }
+  dom0.write('/of8/one', 'v'.repeat(2000))
+  const guest = store.guest(9)
+  const value = 'v'.repeat(1500)
+  const tx = guest.start()
+  expect(guest.write('/of8/two', value, tx)).toBe('OK')
+  expect(guest.write('/of8/three', value, tx)).toBe('OK')
+  expect(guest.commit(tx)).toBe('ENOMEM')
+  expect(dom0.read('/of8/two')).toBe('')
+  const next = guest.start()
+  guest.write('/of8/two', value, next)
+  expect(guest.commit(next)).toBe('OK')
+})
+
+test('what a transaction removes makes room for what it makes', () => {
+  const store = aStore({ quotas: { nodes: 3 } })
+  const guest = store.guestAtHome(5)
+  guest.mkdir('a')
+  guest.mkdir('b')
+  const tx = guest.start()
+  expect(guest.write('c', '', tx)).toBe('ENOSPC')
+  expect(guest.rm('b', tx)).toBe('OK')
+  expect(guest.write('d', '', tx)).toBe('OK')
+  expect(guest.write('e', '', tx)).toBe('ENOSPC')
+  expect(guest.commit(tx)).toBe('OK')
+  expect(guest.directory('/local/domain/5')).toEqual(['a', 'd'])
+})
+
+test('what a request that ended by a throw has noted is not told by the next one', () => {
+  const store = aStore()
+  const dom0 = store.socket()
+  dom0.watch('/', 't')
+  dom0.watch('/a/b', 'held')
+  dom0.write('/a/b', '')
+  const before = store.store.figures()
+  dom0.write('/a/c/d', '')
+  store.takeEvents()
+  const tx = dom0.start()
+  dom0.rm('/a/c', tx)
+  dom0.rm('/a/b', tx)
+  store.isSinkBroken = true
+  expect(() => dom0.commit(tx)).toThrow('the sink is broken')
+  expect(() => dom0.rm('/a')).toThrow('the sink is broken')
+  store.isSinkBroken = false
+  dom0.abort(tx)
+  dom0.write('/a/b', '')
+  store.takeEvents()
+  dom0.rm('/none')
+  dom0.write('/z', '')
+  dom0.rm('/z')
+  expect(store.takeEvents()).toEqual(['0 /z t', '0 /z t'])
+  expect(store.store.figures()).toEqual(before)
+})
+
+test('a new node lists what was made in it, though someone made the same outside', () => {
+  const dom0 = aStore().socket()
+  const tx = dom0.start()
+  expect(dom0.read('/a', tx)).toBe('ENOENT')
+  dom0.write('/a/x', '')
+  expect(dom0.write('/a/x', '', tx)).toBe('OK')
+  expect(dom0.directory('/a', tx)).toEqual(['x'])
+  dom0.rm('/a')
+  expect(dom0.commit(tx)).toBe('OK')
+  expect(dom0.directory('/a')).toEqual(['x'])
+})
+
+test('a node that is made twice, as what was above it went outside, leaves nothing behind', () => {
+  const store = aStore()
+  const dom0 = store.socket()
+  const before = store.store.figures()
+  dom0.write('/a/x', '')
+  dom0.setPerms('/a/x', 'r0')
+  const tx = dom0.start()
+  expect(dom0.mkdir('/a/x/y', tx)).toBe('OK')
+  dom0.rm('/a')
+  expect(dom0.write('/a/x/y', '', tx)).toBe('OK')
+  expect(dom0.commit(tx)).toBe('EAGAIN')
+  expect(store.store.figures()).toEqual(before)
 })
