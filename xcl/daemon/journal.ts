@@ -144,7 +144,7 @@ function readRecords(folder: string): Records {
   const broken: BrokenRecord[] = []
   for (const name of readdirSync(folder)) {
     const file = join(folder, name)
-    if (name.endsWith(UNFINISHED)) rmSync(file, { force: true })
+    if (name.endsWith(UNFINISHED)) rmSync(file, { force: true, recursive: true })
     const uuid = FILE_NAME.exec(name)?.[1]
     if (uuid === undefined) continue
     try {
