@@ -143,7 +143,7 @@ export class TestHost {
   xcld: Xcld
   readonly #storeSocket: string
   /** Calls put off by xcld; `pass` makes them. */
-  readonly #later = new Set<() => void>()
+  readonly #later = new Map<() => void, number>()
   nowMs = 1_000_000
 
   constructor(options: { readonly storeSocket?: string } = {}) {
@@ -174,9 +174,11 @@ export class TestHost {
         log: pino({ level: 'silent' }),
         clock: () => this.nowMs,
         wallClock: () => Date.UTC(2026, 0, 31, 12, 5),
-        after: (_, call) => {
-          this.#later.add(call)
-          return () => this.#later.delete(call)
+        after: (ms, call) => {
+          // A call that is put off twice is two calls.
+          const once = (): void => call()
+          this.#later.set(once, ms)
+          return () => this.#later.delete(once)
         },
       },
       {
@@ -196,9 +198,10 @@ export class TestHost {
     return join(this.folder.path, 'xcld.sock')
   }
 
-  /** Time passes: what was put off is done. */
-  pass(): void {
-    for (const call of [...this.#later]) {
+  /** Time passes: what was put off, by so many ms at most, is done. */
+  pass(maxMs = Number.POSITIVE_INFINITY): void {
+    for (const [call, ms] of [...this.#later]) {
+      if (ms > maxMs) continue
       this.#later.delete(call)
       call()
     }

@@ -1,10 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { COMMANDS, findCommand, runCommandLine } from '../../xcl/cli.ts'
+import { COMMANDS, commandLineHelp, findCommand, runCommandLine } from '../../xcl/cli.ts'
 import type { Terminal } from '../../xcl/commands/command.ts'
 import { createDomain } from '../../xcl/domain/create.ts'
-import { TestHost } from './a-host.ts'
+import { Refused, UsageError } from '../../xcl/output/errors.ts'
+import { TestHost, until } from './a-host.ts'
 
 let host: TestHost
 
@@ -25,6 +27,11 @@ async function typed(...argv: string[]): Promise<Outcome> {
 }
 
 async function typedInto(stdin: string, ...argv: string[]): Promise<Outcome> {
+  return await run({ readStdin: async () => stdin }, ...argv)
+}
+
+/** @param own what the terminal of this command does */
+async function run(own: Partial<Terminal>, ...argv: string[]): Promise<Outcome> {
   let stdout = ''
   let stderr = ''
   const session: Terminal = {
@@ -43,9 +50,10 @@ async function typedInto(stdin: string, ...argv: string[]): Promise<Outcome> {
     stderr: (text) => {
       stderr += text
     },
-    readStdin: async () => stdin,
+    readStdin: async () => '',
     attach: () => Promise.reject(new Error('no terminal')),
     detached: Promise.resolve(),
+    ...own,
   }
   const status = await runCommandLine(host.toolstack, session)
   return { status, stdout, stderr }
@@ -225,6 +233,150 @@ describe('a domain', () => {
     await createDomain(host.toolstack, host.config())
     expect(await typed('destroy', 'nobody', 'demo')).toMatchObject({ status: 8 })
     expect(host.daemon.domains.has(1)).toBe(false)
+  })
+})
+
+describe('create --console', () => {
+  const CONFIG = 'name = "demo"\nkernel = "guest.elf"\nmemory = 1\n'
+
+  /** As consoled's socket: that somebody answers is all xcld looks for. */
+  async function answering(): Promise<Server> {
+    const server = createServer((socket) => socket.destroy())
+    await new Promise<void>((resolve) => {
+      server.listen(join(host.folder.path, 'consoled.sock'), resolve)
+    })
+    return server
+  }
+
+  test('without a console daemon gives up after one time, and leaves nothing', async () => {
+    aFile('demo.cfg', CONFIG)
+    await host.toolstack.store.client()
+    const creation = typed('create', '-c', 'demo.cfg')
+    let rounds = 0
+    let outcome: Outcome | undefined
+    void creation.then((ended) => {
+      outcome = ended
+    })
+    const store = await host.daemon.connect()
+    // The terminal is waited for from here on.
+    await until(() => host.hypervisor.calls.includes('build 1'))
+    while (outcome === undefined && rounds < 20) {
+      for (let i = 0; i < 10; i++) await store.read('/')
+      host.pass()
+      rounds++
+    }
+    expect(outcome).toMatchObject({ status: 1, stderr: expect.stringContaining('no console') })
+    expect(host.daemon.domains.has(1)).toBe(false)
+  })
+
+  test('asks again only as long as consoled does not know the domain', async () => {
+    aFile('demo.cfg', CONFIG)
+    const server = await answering()
+    const answers = ['there is no domain 1', 'there is no domain 1', 'domain 1 has a viewer']
+    let asked = 0
+    const attach = async (): Promise<void> => {
+      throw new Refused(answers[asked++] ?? 'asked too often')
+    }
+    let outcome: Outcome | undefined
+    void run({ attach }, 'create', '-c', 'demo.cfg').then((ended) => {
+      outcome = ended
+    })
+    // Only the pauses pass, not the time for all of it.
+    await until(() => {
+      host.pass(100)
+      return outcome !== undefined
+    })
+    server.close()
+    expect(asked).toBe(3)
+    expect(outcome).toMatchObject({ status: 1, stderr: 'xcl: domain 1 has a viewer\n' })
+  })
+
+  test('is interrupted while it waits', async () => {
+    aFile('demo.cfg', CONFIG)
+    const server = await answering()
+    const interrupt = new AbortController()
+    const attach = (): Promise<void> => {
+      interrupt.abort()
+      return new Promise(() => undefined)
+    }
+    const { signal } = interrupt
+    expect(await run({ attach, signal }, 'create', '-c', 'demo.cfg')).toMatchObject({ status: 130 })
+    server.close()
+    expect([...host.daemon.domains.keys()]).toEqual([0])
+  })
+})
+
+describe('several domains', () => {
+  test('of which all fail alike have the exit code of that', async () => {
+    const { status, stdout, stderr } = await typed('destroy', '--json', 'nobody', 'noone')
+    expect(status).toBe(4)
+    expect(JSON.parse(stdout)).toEqual({
+      error: {
+        code: 'batch',
+        message: '2 of 2 failed',
+        failures: [
+          { domain: 'nobody', code: 'no-such-domain', message: 'no domain nobody' },
+          { domain: 'noone', code: 'no-such-domain', message: 'no domain noone' },
+        ],
+      },
+    })
+    expect(stderr).toContain('no domain nobody')
+  })
+
+  test('are not begun after an interrupt', async () => {
+    await createDomain(host.toolstack, host.config({ name: 'a' }))
+    await createDomain(host.toolstack, host.config({ name: 'b' }))
+    const interrupt = new AbortController()
+    interrupt.abort()
+    const { signal } = interrupt
+    expect(await run({ signal }, 'destroy', 'a', 'b')).toMatchObject({ status: 130 })
+    expect([...host.daemon.domains.keys()]).toEqual([0, 1, 2])
+  })
+
+  test('of which one is interrupted have the exit code 130', async () => {
+    aFile('a.cfg', 'name = "a"\nkernel = "guest.elf"\nmemory = 1\n')
+    aFile('b.cfg', 'name = "b"\nkernel = "guest.elf"\nmemory = 1\n')
+    const interrupt = new AbortController()
+    host.hypervisor.before.set('build', () => interrupt.abort())
+    const { signal } = interrupt
+    expect(await run({ signal }, 'create', 'a.cfg', 'b.cfg')).toMatchObject({ status: 130 })
+    expect([...host.daemon.domains.keys()]).toEqual([0])
+  })
+
+  test('can be given by the uuid of a creation on its way', async () => {
+    const uuid = '6a1ec31f-2ad1-4d23-9f9b-3a2f6d1f9c01'
+    let destroyed: Promise<Outcome> | undefined
+    host.hypervisor.before.set('build', () => {
+      destroyed = typed('destroy', uuid)
+    })
+    await expect(createDomain(host.toolstack, host.config({ uuid }))).rejects.toThrow(/destroyed/)
+    expect(await destroyed).toMatchObject({ status: 0 })
+    expect([...host.daemon.domains.keys()]).toEqual([0])
+  })
+})
+
+describe('shutdown --wait', () => {
+  test('that is interrupted leaves nobody waiting', async () => {
+    await createDomain(host.toolstack, host.config())
+    const interrupt = new AbortController()
+    const store = await host.daemon.connect()
+    await store.watch('/local/domain/1/control/shutdown', () => {
+      void store.read('/local/domain/1/control/shutdown').then((value) => {
+        if (value === 'poweroff') interrupt.abort()
+      })
+    })
+    const { signal } = interrupt
+    expect(await run({ signal }, 'shutdown', '-w', 'demo')).toMatchObject({ status: 130 })
+    expect(host.toolstack.lifeCycle.waiting).toBe(0)
+  })
+})
+
+describe('help', () => {
+  test('is printed without any toolstack', () => {
+    expect(commandLineHelp(['--help'])).toContain('Usage: xcl COMMAND')
+    expect(commandLineHelp(['--version'])).toMatch(/^xcl /)
+    expect(commandLineHelp(['help', 'create'])).toBe(commandLineHelp(['create', '--help']))
+    expect(() => commandLineHelp(['list'])).toThrow(UsageError)
   })
 })
 

@@ -214,6 +214,26 @@ describe('without a proper xcld', () => {
     })
   })
 
+  test.each([
+    [['--help']],
+    [['help', 'create']],
+    [['list', '-h']],
+    [['--version']],
+  ])('%j is answered by the program of xcld, which starts nothing', async (args) => {
+    const script = join(folder.path, 'xcld')
+    writeFileSync(script, '#!/bin/sh\necho "$@"\nexit 3\n', { mode: 0o755 })
+    expect(await run(args, { XCLD: script }).ended).toMatchObject({
+      status: 3,
+      stdout: `--command-line-help ${args.join(' ')}\n`,
+      stderr: '',
+    })
+  })
+
+  test('that runs, help is its own', async () => {
+    await serve(async (session) => session.request.argv.length)
+    expect((await run(['help', 'create']).ended).status).toBe(2)
+  })
+
   test('it is started with the path of the socket, and the command goes on', async () => {
     const marker = join(folder.path, 'started')
     const script = join(folder.path, 'xcld')
@@ -255,6 +275,42 @@ describe('a console', () => {
       status: 4,
       stderr: 'there is no domain 7\n',
     })
+  })
+
+  test.each([
+    ['error \n', /without saying why/],
+    ['\n', /without saying why/],
+    ['', /gave no answer/],
+  ])('that consoled refuses with %j fails with a sentence of its own', async (answer, sentence) => {
+    const console = join(folder.path, 'consoled.sock')
+    await serveRaw(console, (socket) => {
+      socket.once('data', () => socket.end(answer))
+    })
+    await serve((session) => attachTo(session, console))
+    expect(await run([]).ended).toMatchObject({
+      status: 4,
+      stderr: expect.stringMatching(sentence),
+    })
+  })
+
+  test('whose daemon does not answer is left by an interrupt', async () => {
+    const console = join(folder.path, 'consoled.sock')
+    let asked: () => void = () => undefined
+    const isAsked = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    await serveRaw(console, (socket) => socket.once('data', asked))
+    let isInterrupted = false
+    await serve(async (session) => {
+      const status = await attachTo(session, console)
+      isInterrupted = session.signal.aborted
+      return status
+    })
+    const { child, ended } = run([])
+    await isAsked
+    child.kill('SIGINT')
+    expect(await ended).toMatchObject({ status: 4 })
+    expect(isInterrupted).toBe(true)
   })
 
   test('is left by the escape character, and the terminal gets its mode back', async () => {

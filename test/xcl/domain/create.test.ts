@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Domid } from '../../../native/hypervisor.ts'
 import { CREATE_STEPS, createDomain } from '../../../xcl/domain/create.ts'
-import { destroyDomain } from '../../../xcl/domain/destroy.ts'
+import { cancelCreation, destroyDomain } from '../../../xcl/domain/destroy.ts'
 import { Interrupted, NameTaken } from '../../../xcl/output/errors.ts'
 import { storeText, TestHost, until } from '../a-host.ts'
 
@@ -192,6 +192,43 @@ describe('a creation', () => {
     await expect(createDomain(host.toolstack, host.config())).rejects.toThrow(/demo is taken/)
   })
 
+  test('tells the time of each part, of the image by its own end', async () => {
+    const begin = host.nowMs - 5
+    host.hypervisor.before.set('build', async () => {
+      // Well after the store has answered.
+      await (await host.daemon.connect()).read('/')
+      host.nowMs += 100
+    })
+    host.hypervisor.before.set('prepare', () => {
+      host.nowMs += 7
+    })
+    const created = await createDomain(host.toolstack, host.config(), { requestedAtMs: begin })
+    expect(created.stepMs).toEqual({
+      request: 5,
+      name: 0,
+      journal: 0,
+      domain: 0,
+      prepare: 7,
+      build: 100,
+      'store-start': expect.any(Number),
+      'store-commit': 0,
+      introduce: 0,
+      attach: 0,
+      record: 0,
+      unpause: 0,
+    })
+    expect(created.totalMs).toBe(112)
+  })
+
+  test('attaches before anything says that the domain is complete', async () => {
+    const seen: string[][] = []
+    const beforeUnpause = async (): Promise<void> => {
+      seen.push(host.records('journal'), host.records('domains'))
+    }
+    const { uuid } = await createDomain(host.toolstack, host.config(), { beforeUnpause })
+    expect(seen).toEqual([[`${uuid}.json`], []])
+  })
+
   test('can be left paused', async () => {
     const { domid } = await createDomain(host.toolstack, host.config(), { isLeftPaused: true })
     expect(host.daemon.domains.get(domid)?.isPaused).toBe(true)
@@ -221,6 +258,19 @@ describe('a domain that is destroyed', () => {
     await destruction
     expect([...host.daemon.domains.keys()]).toEqual([0])
     expect(host.records('journal')).toEqual([])
+  })
+
+  test('by the uuid of its creation is given up, too', async () => {
+    const uuid = '6a1ec31f-2ad1-4d23-9f9b-3a2f6d1f9c01'
+    let destruction: Promise<void> | undefined
+    host.hypervisor.before.set('build', () => {
+      const creation = host.toolstack.names.creationOf(uuid)
+      if (creation !== undefined) destruction = cancelCreation(host.toolstack, creation)
+    })
+    const creation = createDomain(host.toolstack, host.config({ uuid }))
+    await expect(creation).rejects.toBeInstanceOf(Interrupted)
+    await destruction
+    expect([...host.daemon.domains.keys()]).toEqual([0])
   })
 
   test('by two at once is destroyed once', async () => {
