@@ -11,11 +11,16 @@
  *   its death, so those whose keys vanished are asked for first; a full scan follows, within a second
  *   if one of them had gone, else at the pace of scan-pace.ts.
  *
- * A domid may be used again, so a domain is known by domid and uuid.
+ * A domid may be used again, so a domain is known by domid and uuid; whose keys change is asked for.
  */
 
 import { XenstoreConnectionLost } from '../lixs/client/errors.ts'
-import { type DomainControl, type DomainInfo, type Domid, domidFrom } from '../native/hypervisor.ts'
+import {
+  DOMAIN_DYING,
+  type DomainControl,
+  type DomainInfo,
+  type Domid,
+} from '../native/hypervisor.ts'
 import type { Logger } from '../native/os/log.ts'
 import type { GuestConsole } from './console.ts'
 import { consolePath, isConsoleKey, type KeyReader, readConsoleKeys } from './console-keys.ts'
@@ -37,7 +42,7 @@ interface ConsoleStore extends KeyReader {
 }
 
 /** What is asked of the hypervisor. */
-type DomainList = Pick<DomainControl, 'info' | 'list'>
+type DomainList = Pick<DomainControl, 'info' | 'states'>
 
 interface ConsolesParts {
   readonly domains: DomainList
@@ -159,45 +164,50 @@ export class Consoles {
   /** @returns how many unknown domains there were */
   #lookAbove(domid: number): number {
     let found = 0
-    for (const info of this.#list(domid + 1) ?? []) {
-      if (info.isDying || this.#followed.has(info.domid)) continue
-      this.#open(info, true)
-      found++
+    for (const unknown of this.#alive(domid + 1) ?? []) {
+      if (!this.#followed.has(unknown) && this.#discover(unknown, true) !== undefined) found++
     }
     return found
   }
 
   #scan(): void {
-    const domains = this.#list(FIRST_GUEST)
-    if (domains === undefined) return
+    const alive = this.#alive(FIRST_GUEST)
+    if (alive === undefined) return
     const isFirst = this.#scans === 0
     this.#scans++
     this.#leaving.clear()
-    for (const info of domains) {
-      if (info.isDying) continue
-      let followed = this.#followed.get(info.domid)
-      if (followed !== undefined && followed.console.uuid !== info.uuid) {
-        this.#close(followed)
-        followed = undefined
-      }
-      followed ??= this.#open(info, !isFirst)
-      followed.seenInScan = this.#scans
+    for (const domid of alive) {
+      const followed = this.#followed.get(domid) ?? this.#discover(domid, !isFirst)
+      if (followed !== undefined) followed.seenInScan = this.#scans
     }
     for (const followed of this.#followed.values()) {
       if (followed.seenInScan !== this.#scans) this.#close(followed)
     }
   }
 
-  /** Undefined when the hypervisor did not answer; then the next event brings the next try. */
-  #list(first: number): DomainInfo[] | undefined {
-    const domid = domidFrom(String(first))
-    if (domid === undefined) return []
+  /** Follows a domain that was not known. */
+  #discover(domid: Domid, isNew: boolean): Followed | undefined {
+    const info = this.#info(domid)
+    return info === undefined || info.isDying ? undefined : this.#open(info, isNew)
+  }
+
+  /**
+   * Domains that exist and are not dying, in ascending order. Undefined when the hypervisor did not
+   * answer; then the next event brings the next try.
+   */
+  #alive(first: number): Domid[] | undefined {
+    let states: Int32Array
     try {
-      return this.#parts.domains.list(domid)
+      states = this.#parts.domains.states(first)
     } catch (error) {
       this.#parts.log.error({ err: error }, 'cannot list the domains')
       return undefined
     }
+    const alive: Domid[] = []
+    for (let at = 0; at < states.length; at += 2) {
+      if (((states[at + 1] as number) & DOMAIN_DYING) === 0) alive.push(states[at] as Domid)
+    }
+    return alive
   }
 
   /** Undefined also when the hypervisor did not answer. */
@@ -283,6 +293,13 @@ export class Consoles {
         followed.isDirty = false
         const keys = await readConsoleKeys(store, followed.console.domid)
         if (followed.isClosed || this.#store !== store) return
+        if (this.#isReplaced(followed)) {
+          const { domid } = followed.console
+          this.#close(followed, () => {
+            if (this.#store !== undefined && !this.#followed.has(domid)) this.#discover(domid, true)
+          })
+          return
+        }
         if (keys.ring !== undefined) followed.hadRing = true
         else if (followed.console.isConnected && this.#isOver(followed)) {
           this.#keysVanished(followed)
@@ -295,6 +312,12 @@ export class Consoles {
     } finally {
       followed.isReading = false
     }
+  }
+
+  /** The domid is another domain's by now, whose keys these are. */
+  #isReplaced(followed: Followed): boolean {
+    const info = this.#info(followed.console.domid)
+    return info !== undefined && info.uuid !== followed.console.uuid
   }
 
   /** Whether keys that are missing mean that the console has ended. */

@@ -39,7 +39,7 @@ const OTHER_DESCRIPTORS = 64
 
 /** What consoled asks of the machine. */
 export interface ConsoleMachine extends Pick<Hypervisor, 'rings'> {
-  readonly domains: Pick<DomainControl, 'info' | 'list' | 'readConsoleRing'>
+  readonly domains: Pick<DomainControl, 'info' | 'states' | 'readConsoleRing'>
 }
 
 interface DaemonParts {

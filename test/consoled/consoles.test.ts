@@ -174,12 +174,13 @@ describe('a console', () => {
     expect(host.logged('guest-first.log')).toBe('')
   })
 
-  it('of a domid that was used again unnoticed is another one after the next scan', async () => {
+  it('of a domid that was used again unnoticed is another one as soon as its keys change', async () => {
     await aHost()
     await host.startConsoled()
     const first = await host.introduce(5, 'first')
     await host.giveConsole(first)
     await said(first, 'guest-first.log', 'one')
+    host.loopback.removeDomain(5 as ConsoleGuest['domid'])
     host.domains.set(5, { uuid: '00000000-0000-0000-0000-00000000beef' })
     const second = new ConsoleGuest(host.loopback, 5)
     await host.store.write('/local/domain/5/name', 'second')
