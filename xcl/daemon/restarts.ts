@@ -47,6 +47,7 @@ export class Restarts {
   async create(record: DomainRecord, failures = 0): Promise<void> {
     const { uuid, config } = record
     const { journal, log, after } = this.#options
+    if (this.#isStopped) return
     try {
       await this.#options.create(record)
       journal.endRestart(uuid)

@@ -52,6 +52,8 @@ export interface Creation {
   readonly options: CreateOptions
   /** Set when an undo failed: the journal then keeps the domain, and what is left is tried again. */
   isUndoFailed: boolean
+  /** The store daemon has heard of it, or may have. */
+  isIntroduced: boolean
   domid: Domid | undefined
   ports: DomainPorts | undefined
   building: Promise<BuiltImage> | undefined
@@ -90,8 +92,11 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
       toolstack.names.expect(reservation, domid)
       toolstack.journal.begin(recordOf(uuid, domid, config, options))
     },
-    undo: async ({ toolstack, domid }) => {
-      if (domid !== undefined) await destroyInXen(toolstack, domid)
+    undo: async ({ toolstack, domid, isIntroduced }) => {
+      if (domid === undefined) return
+      await destroyInXen(toolstack, domid)
+      // A console daemon that has taken it up lets go of it only when it is dying already.
+      if (isIntroduced) await releaseDomain(toolstack, domid)
     },
   },
   {
@@ -159,12 +164,13 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   },
   {
     name: 'introduce',
-    do: async ({ store, domid, image, ports }) => {
+    do: async (creation) => {
+      const { store, domid, image, ports } = creation
+      creation.isIntroduced = true
       await store.introduce(known(domid), known(image).storeGfn, known(ports).storePort)
     },
-    undo: async ({ toolstack, domid }) => {
-      if (domid !== undefined) await releaseDomain(toolstack, domid)
-    },
+    // With the domain.
+    undo: () => undefined,
   },
   {
     name: 'attach',
@@ -224,6 +230,7 @@ export async function createDomain(
     reservation,
     options,
     isUndoFailed: false,
+    isIntroduced: false,
     domid: undefined,
     ports: undefined,
     building: undefined,

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import type { XenstoreClient } from '../../lixs/client/client.ts'
 import { DOM0, type DomainInfo, type Domid } from '../../native/hypervisor.ts'
 import type { Reservation } from '../daemon/names.ts'
+import { frontendPath } from '../device/console.ts'
 import { removeDevices } from '../device/removal.ts'
 import { NoSuchDomain, Refused } from '../output/errors.ts'
 import type { Toolstack } from '../toolstack.ts'
@@ -66,9 +67,10 @@ export async function removeRemains(
     const isInXen = hypervisor.domains.info(domid)?.uuid === uuid
     if (isInXen || (await store.read(`${domainPath(domid)}/vm`)) === vmPath(uuid)) {
       await removeStoreTree(store, domid, vm)
+      // Released last, for any console daemon may have taken it up: see `removeAll`.
+      if (isInXen) await destroyInXen(toolstack, domid)
       await releaseDomain(toolstack, domid)
     }
-    if (isInXen) await destroyInXen(toolstack, domid)
     if (names.uuidOf(domid) === uuid) names.drop(domid)
   }
   if (hasSuccessor) return
@@ -111,9 +113,10 @@ async function removeAll(
   const { domid, uuid, isPaused, isDying } = info
   const { domains } = toolstack.hypervisor
   if (!isDying) domains.pause(domid)
-  const [kinds, vm] = await Promise.all([
+  const [kinds, vm, tty] = await Promise.all([
     store.directory(`${libxlPath(domid)}/device`),
     store.read(`${domainPath(domid)}/vm`),
+    store.read(`${frontendPath(domid)}/tty`),
   ])
   if (kinds?.some((kind) => kind !== 'console')) {
     try {
@@ -125,10 +128,17 @@ async function removeAll(
     }
   }
   await removeStoreTree(store, domid, vm === undefined || !isVmPath(vm) ? undefined : vm)
-  // First the store daemon lets go of the domain's pages, so that Xen can free them at once; and of
-  // the domain that Xen then ends it knows nothing any more, so that nobody is told twice.
-  await releaseDomain(toolstack, domid)
-  await destroyInXen(toolstack, domid)
+  if (tty) {
+    // xenconsoled, which makes terminals, looks at a domain only when the store says that one has
+    // gone, and lets go of its pages only if it is dying then.
+    await destroyInXen(toolstack, domid)
+    await releaseDomain(toolstack, domid)
+  } else {
+    // First the store daemon lets go of the domain's pages, so that Xen can free them at once; and
+    // of the domain that Xen then ends it knows nothing any more, so that nobody is told twice.
+    await releaseDomain(toolstack, domid)
+    await destroyInXen(toolstack, domid)
+  }
   toolstack.journal.remove(uuid)
   toolstack.names.drop(domid)
 }

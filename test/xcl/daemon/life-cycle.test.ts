@@ -264,6 +264,19 @@ describe('a destroy of our own', () => {
     expect(mappings).toEqual([0])
   })
 
+  test('begins in Xen when a stock console daemon has made a terminal', async () => {
+    const { domid } = await createDomain(host.toolstack, host.config())
+    const store = await host.daemon.connect()
+    await store.write(`/local/domain/${domid}/console/tty`, '/dev/pts/7')
+    const mappings: number[] = []
+    host.hypervisor.before.set('destroy', () => {
+      mappings.push(host.daemon.loopback.leftovers().mappings)
+    })
+    await destroyDomain(host.toolstack, domid)
+    expect(mappings).toEqual([1])
+    expect(host.daemon.loopback.leftovers().mappings).toBe(0)
+  })
+
   test('that fails leaves the domain its name, and followed', async () => {
     const { domid } = await createDomain(host.toolstack, host.config())
     host.hypervisor.failing.set('destroy', 'EBUSY')
