@@ -20,6 +20,9 @@ import { backOffMs } from './back-off.ts'
 /** Reads on their way at once when the index is filled. */
 const FILL_CHUNK = 512
 
+/** What is asked of a connection to XenStore. */
+type NameStore = Pick<XenstoreClient, 'watch' | 'read'>
+
 /** Who is creating the domain that a name is kept for. */
 export interface Reservation {
   readonly name: string
@@ -147,7 +150,7 @@ export class DomainNames {
    * Follows a store, after one listing of what is there. The store may have lost everything in the
    * meantime: a domain that Xen still has then keeps the name it is known by.
    */
-  async follow(store: XenstoreClient): Promise<void> {
+  async follow(store: NameStore): Promise<void> {
     await Promise.all([
       store.watch('/libxl', (path) => this.#libxlChanged(store, path)),
       store.watch('/vm', (path) => this.#vmChanged(store, path)),
@@ -170,12 +173,12 @@ export class DomainNames {
     await (this.#next ?? this.#reading)
   }
 
-  #libxlChanged(store: XenstoreClient, path: string): void {
+  #libxlChanged(store: NameStore, path: string): void {
     const domid = domidFrom(path.split('/')[2] ?? '')
     if (domid !== undefined) this.#noteChange(store, domid)
   }
 
-  #vmChanged(store: XenstoreClient, path: string): void {
+  #vmChanged(store: NameStore, path: string): void {
     const [, , uuid, key] = path.split('/')
     if (uuid === undefined || key !== 'name') return
     const domid = this.domidOfUuid(uuid)
@@ -183,7 +186,7 @@ export class DomainNames {
   }
 
   /** Many events of one change become one read. */
-  #noteChange(store: XenstoreClient, domid: Domid): void {
+  #noteChange(store: NameStore, domid: Domid): void {
     if (this.#created.has(domid)) return
     this.#changed.add(domid)
     this.#next ??= this.#reading.then(() => {
@@ -193,7 +196,7 @@ export class DomainNames {
     })
   }
 
-  async #readChanged(store: XenstoreClient): Promise<void> {
+  async #readChanged(store: NameStore): Promise<void> {
     const domids = [...this.#changed]
     this.#changed.clear()
     const outcomes = await Promise.allSettled(domids.map((domid) => this.#read(store, domid)))
@@ -213,7 +216,7 @@ export class DomainNames {
     })
   }
 
-  async #read(store: XenstoreClient, domid: Domid): Promise<void> {
+  async #read(store: NameStore, domid: Domid): Promise<void> {
     const stored = await store.read(`/local/domain/${domid}/name`)
     if (this.#created.has(domid)) return
     const info = this.#options.domains.info(domid)
@@ -222,7 +225,7 @@ export class DomainNames {
     else this.set(domid, name, info.uuid)
   }
 
-  async #fill(store: XenstoreClient, { domid, uuid }: DomainInfo): Promise<void> {
+  async #fill(store: NameStore, { domid, uuid }: DomainInfo): Promise<void> {
     const stored = await store.read(`/local/domain/${domid}/name`)
     if (this.#created.has(domid)) return
     const name = stored || this.nameOf(domid) || this.#options.recorded(domid, uuid)
