@@ -61,11 +61,15 @@ export function buildImage(log: (line: string) => void): Image {
   return { folder }
 }
 
-/** Compiles our guest kernel; gives the folder with guest-pv.elf and guest-pvh.elf. */
+/** Compiles what scenarios run; gives the folder with guest-pv.elf, guest-pvh.elf and free-kib. */
 export function buildGuests(): string {
   const out = join(cacheRoot, 'guest')
   mkdirSync(out, { recursive: true })
   execFileSync('make', ['--silent', '-C', resolve(here, '../guest'), `OUT=${out}`], {
+    stdio: 'inherit',
+  })
+  const source = join(here, 'free-kib.c')
+  execFileSync('gcc', ['-O1', '-Wall', '-o', join(out, 'free-kib'), source, '-lxenctrl'], {
     stdio: 'inherit',
   })
   return out

@@ -229,25 +229,23 @@ say_to() { # NAME LINE
 # Each fails rather than give nothing: two nothings would be equal.
 tree() { timeout 30 xenstore-ls -f > /tmp/tree.raw && sort /tmp/tree.raw; }
 evtchn_count() { lsevtchn 0 > /tmp/evtchn.raw && wc -l < /tmp/evtchn.raw; }
-free_mib() { timeout 10 xl info free_memory; }
+free_kib() { timeout 10 /rig/free-kib; }
 
 remember() { # NAME: the state a later nothing_left compares with
   tree > "/tmp/$1.tree"
   evtchn_count > "/tmp/$1.evtchn"
-  free_mib > "/tmp/$1.free"
+  free_kib > "/tmp/$1.free"
 }
 
 same_tree() { tree > /tmp/now.tree && diff "/tmp/$1.tree" /tmp/now.tree; }
 same_evtchns() {
   evtchn_count > /tmp/now.evtchn && diff "/tmp/$1.evtchn" /tmp/now.evtchn || { lsevtchn 0; return 1; }
 }
-# Whole MiB are all that xl tells: as many as before means that less than one is missing. There may be
-# more, when dom0 gives some of its own back.
 same_memory() { # NAME: within 1 MiB
   local before now
-  before=$(cat "/tmp/$1.free") now=$(free_mib)
-  echo "MiB free before: $before, now: $now"
-  [ -n "$before" ] && [ -n "$now" ] && [ "$now" -ge "$before" ]
+  before=$(cat "/tmp/$1.free") now=$(free_kib)
+  echo "KiB free before: $before, now: $now"
+  [ -n "$before" ] && [ -n "$now" ] && [ $((before - now)) -le 1024 ]
 }
 
 # Xen frees the memory of a domain a moment after it ended, so these are asked again for a while.

@@ -114,6 +114,7 @@ function layerArchives(built: Built, layers: readonly Layer[]): string[] | null 
 const guestFiles = (built: Built) => [
   join(built.guests, 'guest-pv.elf'),
   join(built.guests, 'guest-pvh.elf'),
+  join(built.guests, 'free-kib'),
 ]
 
 async function runScript(
