@@ -27,9 +27,10 @@ const root = dirname(fileURLToPath(import.meta.url))
 const at = (...parts) => join(root, ...parts)
 /**
  * The heaps of our daemons are small, since their state lies outside: threads that help to collect
- * them cost more wake-ups than they save (a warm create under emulation: 123 ms against 184 ms).
+ * them cost more wake-ups than they save (a warm create under emulation: 123 ms against 184 ms). And
+ * code that was not used for a while is kept: a create after a quiet hour must not compile again.
  */
-const SHEBANG = '#!/usr/bin/env -S node --single-threaded-gc'
+const SHEBANG = '#!/usr/bin/env -S node --single-threaded-gc --no-flush-bytecode'
 const PROGRAMS = [
   { name: 'lixs', entry: 'lixs/main.ts' },
   { name: 'consoled', entry: 'consoled/main.ts' },
