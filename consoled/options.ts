@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { type Settings, UsageError } from '../native/os/command-line.ts'
-import { LOG_LEVELS, type LogLevel } from '../native/os/log.ts'
+import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
 import type { OptionName } from './option-table.ts'
 
 /** What consoled is told to do. */
@@ -50,7 +50,7 @@ export function optionsFrom(settings: Settings<OptionName>): Options {
     isForeground,
     pidFile: pidFile === undefined ? undefined : resolve(pidFile),
     logFile: logFile === undefined ? undefined : resolve(logFile),
-    logLevel: isSet('verbose') ? 'debug' : levelFrom(last('log-level')),
+    logLevel: isSet('verbose') ? 'debug' : logLevelFrom(last('log-level')),
     logDir: resolve(last('log-dir') ?? ''),
     logsGuests: includes('log', 'guest'),
     logsHypervisor: includes('log', 'hv'),
@@ -62,8 +62,4 @@ export function optionsFrom(settings: Settings<OptionName>): Options {
     tty: last('tty') === 'always' ? 'always' : 'asked',
     maxOpenLogs: Math.max(1, Number(last('open-logs'))),
   }
-}
-
-function levelFrom(text: string | undefined): LogLevel {
-  return LOG_LEVELS.find((level) => level === text) ?? 'info'
 }

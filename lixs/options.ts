@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import { type Settings as SettingsOf, UsageError } from '../native/os/command-line.ts'
-import type { LogLevel } from '../native/os/log.ts'
+import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
 import { storeSocketPath } from './client/socket-path.ts'
 import type { OptionName } from './option-table.ts'
 
@@ -72,7 +72,7 @@ export function optionsFrom(settings: Settings, env: NodeJS.ProcessEnv): Options
     runDir: dirname(socketPath),
     pidFile: absolute(last('pid-file')),
     isForeground: isSet('no-fork'),
-    logLevel: levelFrom(last('log-level')),
+    logLevel: logLevelFrom(last('log-level')),
     logFile: absolute(last('log-file') ?? last('trace-file')),
     quotas: quotasFrom(settings),
     softMemory: softMemory === undefined ? undefined : settingFrom(softMemory)[1],
@@ -121,17 +121,4 @@ function settingFrom(text: string): [string, number] {
 
 function hypervisorFrom(text: string | undefined): Options['hypervisor'] {
   return text === 'sim' || text === 'none' ? text : 'xen'
-}
-
-function levelFrom(text: string | undefined): LogLevel {
-  switch (text) {
-    case 'trace':
-    case 'debug':
-    case 'warn':
-    case 'error':
-    case 'fatal':
-      return text
-    default:
-      return 'info'
-  }
 }

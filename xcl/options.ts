@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { type Settings, UsageError } from '../native/os/command-line.ts'
-import { LOG_LEVELS, type LogLevel } from '../native/os/log.ts'
+import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
 import type { OptionName } from './option-table.ts'
 
 /** What xcld is told to do; paths absolute, for it leaves its working directory. */
@@ -36,7 +36,7 @@ export function optionsFrom(settings: Settings<OptionName>): Options {
     stateDir: resolve(last('state-dir') ?? ''),
     pidFile: resolve(last('pid-file') ?? `${socket}.pid`),
     logFile: logFile === undefined ? undefined : resolve(logFile),
-    logLevel: LOG_LEVELS.find((level) => level === last('log-level')) ?? 'info',
+    logLevel: logLevelFrom(last('log-level')),
     isForeground,
   }
 }

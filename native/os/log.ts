@@ -9,6 +9,11 @@ const STDERR = 2
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+/** The level of this name; `info` for anything else. */
+export function logLevelFrom(text: string | undefined): LogLevel {
+  return LOG_LEVELS.find((level) => level === text) ?? 'info'
+}
+
 /** One per process; subsystems take `log.child({ subsystem })`. */
 export interface ProcessLog {
   readonly log: Logger
