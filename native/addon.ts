@@ -8,7 +8,9 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type {
+  BlockDevice,
   BuiltImage,
+  Dom0Devices,
   DomainInfo,
   DomainPorts,
   DomainSpec,
@@ -47,8 +49,7 @@ export interface PtyMaster {
 /** What a native set of rings works in: everything is handed over once and reused. */
 export interface RingSetConfig {
   readonly isConsole: boolean
-  /** The machine; undefined is Xen. */
-  readonly loopback: NativeLoopback | undefined
+  readonly machine: NativeMachine
   readonly records: ArrayBuffer
   readonly maxConnections: number
   readonly blocks: ArrayBuffer
@@ -96,11 +97,18 @@ export type NativeDomainInfo = Omit<DomainInfo, 'shutdownReason'> & {
   readonly shutdownCode: number
 }
 
-/** Domains through libxenctrl and libxenguest (native/xen.ts). */
-export interface NativeXen {
+/** What a ring set's pages and ports lie on. */
+export type NativeMachine =
+  | { readonly kind: 'xen' }
+  | { readonly kind: 'loopback'; readonly world: NativeLoopback }
+  | { readonly kind: 'simulator'; readonly socketPath: string }
+
+/** Domains through libxenctrl and libxenguest, or in a simulated machine (native/xen.ts). */
+export interface NativeHypervisor {
   info(domid: Domid): NativeDomainInfo | undefined
   list(first: number): NativeDomainInfo[]
   states(first: number): Int32Array
+  changed(): Int32Array | undefined
   host(): HostInfo
   pause(domid: Domid): void
   unpause(domid: Domid): void
@@ -117,10 +125,14 @@ interface Addon {
   readonly MemoryRange: new (bytes: number) => MemoryRange
   readonly RingSet: new (config: RingSetConfig) => NativeRings
   /** Missing in a build without the Xen part. */
-  readonly Xen: (new () => NativeXen) | undefined
+  readonly Xen: (new () => NativeHypervisor) | undefined
+  readonly Simulator: new (socketPath: string, onGone: () => void) => NativeHypervisor & Dom0Devices
   readonly Loopback: new () => NativeLoopback
   readonly PtyMaster: new (fd: number) => PtyMaster
   openPty(): PtyPair
+  joinBridge(interfaceName: string, bridge: string): void
+  openDisk(path: string, isReadOnly: boolean): BlockDevice
+  closeDisk(major: number, minor: number): void
   lockFile(path: string): number
   sendNotify(socketPath: string, text: string): void
   raiseFileLimit(wanted: number): number

@@ -41,6 +41,8 @@ export type ShutdownReason = (typeof SHUTDOWN_REASONS)[number]
 /** Bits of a domain's state (`DomainControl.states`). */
 export const DOMAIN_DYING = 1
 export const DOMAIN_SHUTDOWN = 2
+/** Only from `DomainControl.changed`. */
+export const DOMAIN_GONE = 4
 export const DOMAIN_REASON_SHIFT = 8
 
 /** Turns decimal text into a Domid: wholly numeric, without sign, below DOMID_FIRST_RESERVED. */
@@ -94,6 +96,12 @@ export interface DomainControl {
    * at all of them again and again.
    */
   states(first?: number): Int32Array
+  /**
+   * The domains whose state changed since the last call, in pairs like `states`, with DOMAIN_GONE for
+   * those that are no more; undefined when this Xen (before 4.21) does not say which. Only one program
+   * may ask: the one that holds VIRQ_DOM_EXC. After the VIRQ is bound every domain counts as changed.
+   */
+  changed(): Int32Array | undefined
   host(): HostInfo
   pause(domid: Domid): void
   unpause(domid: Domid): void
@@ -152,9 +160,32 @@ export interface DomainBuilder {
   build(domid: Domid, spec: DomainSpec, ports: DomainPorts, image: ImageSpec): Promise<BuiltImage>
 }
 
+/** What dom0's kernel does for a device besides its back end; the toolstack asks for it. */
+export interface Dom0Devices {
+  /**
+   * Brings a back end's interface (`vif7.0`) up as a port of a bridge.
+   * @throws XenError ENODEV when there is no such interface or no such bridge; EXFULL when the bridge
+   *   takes no more
+   */
+  joinBridge(interfaceName: string, bridge: string): void
+  /**
+   * A block device to serve a disk from: the one at the path, or a loop device over the file there.
+   * @throws XenError ENOENT, EACCES, EISDIR …
+   */
+  openDisk(path: string, isReadOnly: boolean): BlockDevice
+  /** Gives a loop device back; other devices stay as they are. */
+  closeDisk(device: BlockDevice): void
+}
+
+export interface BlockDevice {
+  readonly major: number
+  readonly minor: number
+}
+
 export interface Hypervisor {
   readonly domains: DomainControl
   readonly builder: DomainBuilder
+  readonly devices: Dom0Devices
   /** A set of rings of one kind; its sockets, if it has any, join the same loop. */
   rings(kind: 'xenstore' | 'console', options: RingSetOptions): RingSet
   close(): void

@@ -39,7 +39,7 @@ export interface Loopback {
 export function openLoopback(): Loopback {
   const native = new addon.Loopback()
   return {
-    rings: (kind, options) => new NativeRingSet(kind, native, options),
+    rings: (kind, options) => new NativeRingSet(kind, { kind: 'loopback', world: native }, options),
     guest: (domid, gref) => guestEnd(native, domid, gref),
     self: () => guestEnd(native, 0 as Domid, 1 as Gref),
     removeDomain: (domid) => native.removeDomain(domid),

@@ -1,8 +1,8 @@
 /**
- * RingSet over the addon: the same code on real Xen and on the loopback, which differ only in the
- * machine that is handed over.
+ * RingSet over the addon: the same code on real Xen, the simulator and the loopback, which differ only in
+ * the machine that is handed over.
  */
-import { addon, type NativeRings, type RingSetConfig } from './addon.ts'
+import { addon, type NativeMachine, type NativeRings } from './addon.ts'
 import type { Domid, EvtchnPort, RingSetOptions } from './hypervisor.ts'
 import {
   type Batch,
@@ -79,11 +79,7 @@ export class NativeRingSet implements RingSet {
    * @param machine what the rings live on
    * @throws XenError when the machine or one of the VIRQs cannot be had
    */
-  constructor(
-    kind: 'xenstore' | 'console',
-    machine: RingSetConfig['loopback'],
-    options: RingSetOptions,
-  ) {
+  constructor(kind: 'xenstore' | 'console', machine: NativeMachine, options: RingSetOptions) {
     const { memory, maxConnections, maxQueuedBytes, virqs } = options
     // Record 0 and block 0 are native code's own.
     this.connections = memory.int32(`${kind}-connections`, (maxConnections + 1) * CONNECTION_WORDS)
@@ -96,7 +92,7 @@ export class NativeRingSet implements RingSet {
     if (!(records instanceof ArrayBuffer)) throw new TypeError('records are in a shared buffer')
     this.#native = new addon.RingSet({
       isConsole: kind === 'console',
-      loopback: machine,
+      machine,
       records,
       maxConnections,
       blocks,

@@ -1,6 +1,12 @@
 /** The real machine: Xen through the installed libxen* libraries. */
-import { addon, type NativeDomainInfo } from './addon.ts'
-import { type DomainInfo, type Hypervisor, SHUTDOWN_REASONS } from './hypervisor.ts'
+import { addon, type NativeDomainInfo, type NativeHypervisor } from './addon.ts'
+import { dom0Devices } from './dom0-devices.ts'
+import {
+  type Dom0Devices,
+  type DomainInfo,
+  type Hypervisor,
+  SHUTDOWN_REASONS,
+} from './hypervisor.ts'
 import { NativeRingSet } from './ring-set-native.ts'
 
 /**
@@ -12,7 +18,17 @@ export function openXen(): Hypervisor {
   if (addon.Xen === undefined) {
     throw new Error('this build has no Xen part: install libxen-dev and run `npm run build` again')
   }
-  const native = new addon.Xen()
+  return hypervisorOver(new addon.Xen(), dom0Devices, (kind, options) => {
+    return new NativeRingSet(kind, { kind: 'xen' }, options)
+  })
+}
+
+/** The seam over a machine's native half; the two machines differ in nothing else. */
+export function hypervisorOver(
+  native: NativeHypervisor,
+  devices: Dom0Devices,
+  rings: Hypervisor['rings'],
+): Hypervisor {
   return {
     domains: {
       info(domid) {
@@ -21,6 +37,7 @@ export function openXen(): Hypervisor {
       },
       list: (first = 0) => native.list(first).map(domainInfo),
       states: (first = 0) => native.states(first),
+      changed: () => native.changed(),
       host: () => native.host(),
       pause: (domid) => native.pause(domid),
       unpause: (domid) => native.unpause(domid),
@@ -32,7 +49,8 @@ export function openXen(): Hypervisor {
       prepare: (domid, spec) => native.prepare(domid, spec),
       build: (domid, spec, ports, image) => native.build(domid, spec, ports, image),
     },
-    rings: (kind, options) => new NativeRingSet(kind, undefined, options),
+    devices,
+    rings,
     close: () => native.close(),
   }
 }

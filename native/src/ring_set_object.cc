@@ -24,9 +24,10 @@ std::span<T> spanOf(Napi::ArrayBuffer buffer) {
 uint32_t numberAt(const Napi::CallbackInfo& info, size_t index) { return info[index].As<Napi::Number>().Uint32Value(); }
 
 std::unique_ptr<Machine> machineOf(const Napi::Object& config, size_t maxConnections) {
-  const Napi::Value loopback = config.Get("loopback");
-  if (loopback.IsObject()) {
-    return std::make_unique<MachineLoopback>(LoopbackObject::Unwrap(loopback.As<Napi::Object>())->world());
+  const auto machine = config.Get("machine").As<Napi::Object>();
+  const std::string kind = machine.Get("kind").As<Napi::String>();
+  if (kind == "loopback") {
+    return std::make_unique<MachineLoopback>(LoopbackObject::Unwrap(machine.Get("world").As<Napi::Object>())->world());
   }
 #ifdef XCL_WITH_XEN
   return std::make_unique<MachineXen>(static_cast<uint32_t>(maxConnections));

@@ -58,6 +58,7 @@ class TestHypervisor implements Pick<Hypervisor, 'domains' | 'builder'> {
       return [...this.#daemon.domains.values()]
     },
     states: () => statesOf(this.#daemon.domains.values()),
+    changed: () => undefined,
     host: () => ({
       version: '4.17.0',
       totalMemoryKiB: 2 ** 22,
