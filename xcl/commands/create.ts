@@ -72,10 +72,10 @@ async function createOne(invocation: Invocation, config: DomainConfig): Promise<
     }),
   })
   const { name, domid, uuid, totalMs, stepMs } = created
-  if (options.has('timing')) {
+  if (options.has('json')) {
+    session.stdout(`${JSON.stringify({ domid, name, uuid, totalMs, stepMs })}\n`)
+  } else if (options.has('timing')) {
     session.stdout(`${JSON.stringify({ name, domid, totalMs, steps: stepMs })}\n`)
-  } else if (options.has('json')) {
-    session.stdout(`${JSON.stringify({ name, domid, uuid })}\n`)
   } else if (!options.has('quiet') && !options.has('console')) {
     session.stdout(`created ${name} (domid ${domid})\n`)
   }

@@ -20,9 +20,9 @@ export const CLIENT_DETACHED = 5
 /** Kinds of frames to the client. */
 export const TO_STDOUT = 1
 export const TO_STDERR = 2
-const TO_EXIT = 3
+export const TO_EXIT = 3
 export const TO_READ_STDIN = 4
-const TO_ATTACH = 5
+export const TO_ATTACH = 5
 
 /** Longest payload; a request may be longer. */
 export const FRAME_MAX = 65536
@@ -117,6 +117,19 @@ export function encodeAttach(target: ConsoleTarget): Buffer {
   const mode = target.isReadOnly ? 'ro' : 'rw'
   const texts = [target.kind, target.path, String(target.domid), mode, String(target.escapeCode)]
   return encodeFrame(TO_ATTACH, Buffer.from(texts.map((text) => `${text}\0`).join('')))
+}
+
+/**
+ * What a program says that runs a command without a terminal.
+ * @throws ProtocolError when it is longer than a request may be
+ */
+export function encodeRequest(cwd: string, argv: readonly string[]): Buffer {
+  const texts = [VERSION, cwd, '0', '0', '0', String(argv.length), ...argv]
+  const payload = Buffer.from(texts.map((text) => `${text}\0`).join(''))
+  if (payload.length > REQUEST_MAX) {
+    throw new ProtocolError(`the command is longer than ${REQUEST_MAX} bytes`)
+  }
+  return encodeFrame(CLIENT_REQUEST, payload)
 }
 
 /** @throws ProtocolError when it is not a request of this version */
