@@ -63,7 +63,10 @@ const steps = {
     run('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'])
   },
 
-  /** The addon; with the Xen part where libxen-dev is installed. Only what changed is compiled. */
+  /**
+   * The addon, with the Xen part where libxen-dev is installed, and the simulated machine. Only what
+   * changed is compiled.
+   */
   addon() {
     const withXen = existsSync('/usr/include/xenctrl.h')
     const gyp = at('node_modules/node-gyp/bin/node-gyp.js')
@@ -76,24 +79,33 @@ const steps = {
     }
     const setting = JSON.stringify([process.version, flags, asked])
     const recipe = fingerprint(['native/binding.gyp'], setting)
-    const key = fingerprint(['native/src', 'native/binding.gyp'], setting)
-    const built = at('native/build/Release/xcl_native.node')
+    // The recipe lists the simulator's sources as they are when it is configured.
+    const sources = filesOf('native/simulator/host').filter((name) => name.endsWith('.cc'))
+    const listed = createHash('sha256').update(sources.join('\n')).digest('hex')
+    const key = fingerprint(
+      ['native/src', 'native/simulator/protocol.h', 'native/simulator/host', 'native/binding.gyp'],
+      setting,
+    )
+    const built = [at('native/build/Release/xcl_native.node')]
+    if (existsSync(at('native/simulator/host/main.cc'))) {
+      built.push(at('native/build/Release/xcl-simulator'))
+    }
     const stamp = at('native/build/fingerprint.json')
     const before = existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')) : {}
-    if (before.key === key && existsSync(built)) return
+    if (before.key === key && built.every((file) => existsSync(file))) return
     say(
       withXen
         ? 'building the addon with the Xen part (libxen-dev found)'
         : 'building the addon without the Xen part (install libxen-dev for --hypervisor xen)',
     )
     const env = { ...process.env, ...asked }
-    if (before.recipe !== recipe) {
-      run(process.execPath, [gyp, 'clean', ...flags], { env })
+    if (before.recipe !== recipe) run(process.execPath, [gyp, 'clean', ...flags], { env })
+    if (before.recipe !== recipe || before.listed !== listed) {
       run(process.execPath, [gyp, 'configure', ...flags], { env })
     }
     // A line for each file that is compiled says nothing, unless one fails.
     run(process.execPath, [gyp, 'build', '-j', '2', ...flags], { env, isQuiet: true })
-    writeFileSync(stamp, JSON.stringify({ key, recipe }))
+    writeFileSync(stamp, JSON.stringify({ key, recipe, listed }))
   },
 
   /** xl.cfg's grammar to a parser that esbuild can bundle. */
@@ -152,9 +164,11 @@ const steps = {
         banner: { js: "const XCL_BUNDLE_URL = require('node:url').pathToFileURL(__filename).href" },
       })
     }
-    const addon = at('native/build/Release/xcl_native.node')
-    rmSync(at('dist/lib/xcl_native.node'), { force: true })
-    copyFileSync(addon, at('dist/lib/xcl_native.node'))
+    for (const name of ['xcl_native.node', 'xcl-simulator']) {
+      const made = at('native/build/Release', name)
+      rmSync(at('dist/lib', name), { force: true })
+      if (existsSync(made)) copyFileSync(made, at('dist/lib', name))
+    }
   },
 
   /** What a person types: small, static, so that starting it costs next to nothing. */
@@ -279,16 +293,16 @@ function isNewer(target, sources) {
 /** Digest over the content of files and folders, and a text of what else matters. */
 function fingerprint(places, text) {
   const hash = createHash('sha256').update(text)
-  for (const place of places) {
-    if (!existsSync(at(place))) continue
-    const names = statSync(at(place)).isDirectory()
-      ? readdirSync(at(place))
-          .sort()
-          .map((name) => join(place, name))
-      : [place]
-    for (const name of names) hash.update(name).update(readFileSync(at(name)))
-  }
+  for (const name of places.flatMap(filesOf)) hash.update(name).update(readFileSync(at(name)))
   return hash.digest('hex')
+}
+
+/** The file itself, or all files in the folder and its folders; none where nothing is. */
+function filesOf(place) {
+  if (!existsSync(at(place))) return []
+  if (!statSync(at(place)).isDirectory()) return [place]
+  const names = readdirSync(at(place)).sort()
+  return names.flatMap((name) => filesOf(join(place, name)))
 }
 
 const flag = process.argv.indexOf('--only')
