@@ -164,6 +164,8 @@ function helpText(): string {
     ...rows,
     '',
     'xcl COMMAND --help shows options and examples; a command may be shortened.',
+    'Commands are done by xcld at $XCLD_SOCKET; else by that of a running npm start, when xcl is the',
+    'one built beside it; else by the one at /run/xen/xcld.sock, which is started if none runs.',
     'Exit status: 0 done, 1 failed, 2 usage, 3 configuration, 4 no such domain or name taken,',
     '5 refused, 6 no room, 7 timed out, 8 part of a batch failed, 130 interrupted.',
     '',

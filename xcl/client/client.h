@@ -47,6 +47,10 @@ void send_request(int fd, int argc, char **argv);
 /* start.c: a connection to xcld, which is started when none runs. Words that ask for help only do
    not need one: then its program prints that, and we end here. */
 int connect_xcld(const char *path, char **argv);
+/* The xcld of an `npm start` that runs in the tree this program was built in. It is never started
+   from here.
+   @return the descriptor; -1 when nobody serves there, or neither the caller nor root does */
+int connect_simulation(void);
 /* @return the descriptor; -1 with errno set */
 int connect_unix(const char *path);
 

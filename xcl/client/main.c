@@ -84,8 +84,9 @@ int main(int argc, char **argv)
 
 	open_missing_descriptors();
 	const char *path = getenv("XCLD_SOCKET");
-	if (path == NULL || *path == 0) path = DEFAULT_SOCKET;
-	int xcld = connect_xcld(path, argv);
+	int is_told = path != NULL && *path != 0;
+	int xcld = is_told ? -1 : connect_simulation();
+	if (xcld < 0) xcld = connect_xcld(is_told ? path : DEFAULT_SOCKET, argv);
 	catch_signals();
 	set_xcld(xcld);
 	send_request(xcld, argc - 1, argv + 1);

@@ -1,5 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { closeSync, openSync, readdirSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -14,12 +23,15 @@ import { aFolder } from '../../support/a-socket-peer.ts'
 const SOURCES = fileURLToPath(new URL('../../../xcl/client', import.meta.url))
 
 const build = aFolder()
-const program = join(build.path, 'xcl')
+const program = join(build.path, 'bin', 'xcl')
+/** Where `npm start` leaves word of its run directory. */
+const runLink = join(build.path, 'run')
 let folder: { readonly path: string; remove(): void }
 let socketPath: string
 const closing: (() => void)[] = []
 
 beforeAll(() => {
+  mkdirSync(join(build.path, 'bin'))
   const sources = readdirSync(SOURCES).filter((name) => name.endsWith('.c'))
   const flags = ['-std=c17', '-O1', '-static', '-Wall', '-Wextra', '-Werror']
   execFileSync('cc', [...flags, '-o', program, ...sources.map((name) => join(SOURCES, name))])
@@ -72,8 +84,11 @@ function run(
 }
 
 /** xcld's side of the protocol, with a command of the test's. */
-async function serve(command: (session: Session) => Promise<number>): Promise<void> {
-  const server = await CommandServer.listen(socketPath, command)
+async function serve(
+  command: (session: Session) => Promise<number>,
+  path = socketPath,
+): Promise<void> {
+  const server = await CommandServer.listen(path, command)
   closing.push(() => server.close())
 }
 
@@ -244,6 +259,53 @@ describe('without a proper xcld', () => {
     await untilFile(marker)
     await serve(async () => 7)
     expect((await ended).status).toBe(7)
+  })
+})
+
+describe('while npm start runs', () => {
+  const DEFAULT = '/run/xen/xcld.sock'
+  let simulated: string
+  beforeEach(() => {
+    simulated = join(folder.path, 'xcld.sock')
+    socketPath = join(folder.path, 'other.sock')
+    symlinkSync(folder.path, runLink)
+  })
+  afterEach(() => rmSync(runLink))
+
+  /** Says where an xcld would be started. */
+  function starter(): string {
+    const script = join(folder.path, 'xcld')
+    writeFileSync(script, '#!/bin/sh\necho "$@" >&2\nexit 9\n', { mode: 0o755 })
+    return script
+  }
+
+  test('its xcld is found', async () => {
+    await serve(async () => 3, simulated)
+    expect(await run(['list'], { XCLD_SOCKET: '' }).ended).toMatchObject({ status: 3, stderr: '' })
+  })
+
+  test('who names a socket gets that one', async () => {
+    await serve(async () => 3, simulated)
+    await serve(async () => 4)
+    expect((await run(['list']).ended).status).toBe(4)
+  })
+
+  test('an xcld that has ended is not started again there', async () => {
+    const left = await serveRaw(simulated, () => undefined)
+    left.close()
+    const { status, stderr } = await run(['list'], { XCLD_SOCKET: '', XCLD: starter() }).ended
+    expect({ status, stderr }).toEqual({ status: 9, stderr: `--socket ${DEFAULT}\n` })
+  })
+
+  test.skipIf(process.getuid?.() !== 0)('an xcld of another user is not trusted', async () => {
+    chmodSync(folder.path, 0o777)
+    const source = `require('net').createServer((s) => s.resume()).listen(process.argv[1], () => {
+      require('fs').chmodSync(process.argv[1], 0o777); console.log('listens') })`
+    const stranger = spawn(process.execPath, ['-e', source, simulated], { uid: 65534, cwd: '/' })
+    closing.push(() => stranger.kill())
+    await new Promise((resolve) => stranger.stdout.once('data', resolve))
+    const { stderr } = await run(['list'], { XCLD_SOCKET: '', XCLD: starter() }).ended
+    expect(stderr).toBe(`--socket ${DEFAULT}\n`)
   })
 })
 
