@@ -1,6 +1,8 @@
 /** consoled: argv in, exit code out. */
 import { basename } from 'node:path'
 import { storeSocketPath } from '../lixs/client/socket-path.ts'
+import { machineFailure } from '../native/machine-failure.ts'
+import { openHypervisor } from '../native/open-hypervisor.ts'
 import { configText, helpText, parseCommandLine, UsageError } from '../native/os/command-line.ts'
 import {
   isInBackground,
@@ -11,7 +13,7 @@ import {
 import { openLog } from '../native/os/log.ts'
 import { notify } from '../native/os/notify.ts'
 import { PidFile } from '../native/os/pidfile.ts'
-import { openXen } from '../native/xen.ts'
+import { XenError } from '../native/xen-error.ts'
 import { Daemon } from './daemon.ts'
 import { OPTIONS, type OptionName } from './option-table.ts'
 import { type Options, optionsFrom } from './options.ts'
@@ -22,6 +24,8 @@ const EXIT_USAGE = 2
 /** Privileges. */
 const EXIT_REFUSED = 5
 const EXIT_DEFECT = 70
+/** Everything that is served lay on it: there is nothing to clean up. */
+const MACHINE_GONE = 'the simulated machine has gone; ending'
 
 const PURPOSE =
   'Serves the consoles of Xen guests: to log files, to terminals, to everybody who attaches.'
@@ -54,7 +58,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`${program}: ${error.message}; try --help\n`)
     return EXIT_USAGE
   }
-  if (process.getuid?.() !== 0) {
+  if (options.hypervisor === 'xen' && process.getuid?.() !== 0) {
     process.stderr.write(`${program}: only root may serve consoles\n`)
     return EXIT_REFUSED
   }
@@ -77,7 +81,16 @@ async function serve(program: string, options: Options): Promise<number> {
       level: options.logLevel,
       file: options.logFile,
     })
-    const hypervisor = openXen()
+    const hypervisor = openHypervisor(options.hypervisor, {
+      simulator: options.simulator,
+      onGone: () => {
+        log.fatal(MACHINE_GONE)
+        if (options.isForeground && options.logFile !== undefined) {
+          process.stderr.write(`${program}: ${MACHINE_GONE}\n`)
+        }
+        process.exit(EXIT_FAILED)
+      },
+    })
     const daemon = new Daemon({
       hypervisor,
       storePath: storeSocketPath(),
@@ -105,11 +118,19 @@ async function serve(program: string, options: Options): Promise<number> {
     pidFile?.release()
     return 0
   } catch (error) {
-    const sentence = error instanceof Error ? error.message : String(error)
+    const { code, sentence } = explain(error, options)
     if (options.isForeground) process.stderr.write(`${program}: ${sentence}\n`)
-    else await reportEnded(EXIT_FAILED, sentence)
-    return EXIT_FAILED
+    else await reportEnded(code, sentence)
+    return code
   }
+}
+
+/** Why the daemon could not start. */
+function explain(error: unknown, options: Options): { code: number; sentence: string } {
+  const known = error instanceof XenError ? machineFailure(error, options) : undefined
+  if (known?.isRefused) return { code: EXIT_REFUSED, sentence: known.sentence }
+  const message = error instanceof Error ? error.message : String(error)
+  return { code: EXIT_FAILED, sentence: known?.sentence ?? message }
 }
 
 function stopSignal(): Promise<NodeJS.Signals> {

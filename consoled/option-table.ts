@@ -3,6 +3,8 @@
  *
  * @see xen tools/console/daemon/main.c: those not marked as ours keep upstream's name and meaning
  */
+
+import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
 import type { OptionSpec } from '../native/os/command-line.ts'
 import { LOG_LEVELS } from '../native/os/log.ts'
 import { ATTACH_SOCKET } from './attach/client.ts'
@@ -60,6 +62,13 @@ export const OPTIONS = [
     value: { kind: 'choice', choices: ['xen', 'sim', 'none'] },
     default: 'xen',
     help: 'where the domains are (ours)',
+  },
+  {
+    name: 'simulator',
+    value: { kind: 'text', metavar: 'PATH' },
+    default: SIMULATOR_SOCKET,
+    env: 'XCL_SIMULATOR',
+    help: 'socket of the simulated machine, with --hypervisor sim (ours)',
   },
   {
     name: 'log-file',

@@ -1,10 +1,14 @@
 import { resolve } from 'node:path'
+import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
 import { type Settings, UsageError } from '../native/os/command-line.ts'
 import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
 import type { OptionName } from './option-table.ts'
 
 /** What consoled is told to do. */
 export interface Options {
+  readonly hypervisor: 'xen' | 'sim'
+  /** Socket of the simulated machine. */
+  readonly simulator: string
   readonly isForeground: boolean
   readonly pidFile: string | undefined
   /** Undefined: stderr. */
@@ -40,13 +44,12 @@ export function optionsFrom(settings: Settings<OptionName>): Options {
   if (hypervisor === 'none') {
     throw new UsageError('--hypervisor none: without a hypervisor there are no consoles to serve')
   }
-  if (hypervisor === 'sim') {
-    throw new UsageError('--hypervisor sim: this version has no simulator; use xen')
-  }
   const isForeground = isSet('interactive') || isSet('no-fork')
   const pidFile = last('pid-file') ?? (isForeground ? undefined : BACKGROUND_PID_FILE)
   const logFile = last('log-file') ?? (isForeground ? undefined : BACKGROUND_LOG_FILE)
   return {
+    hypervisor: hypervisor === 'sim' ? 'sim' : 'xen',
+    simulator: resolve(last('simulator') ?? SIMULATOR_SOCKET),
     isForeground,
     pidFile: pidFile === undefined ? undefined : resolve(pidFile),
     logFile: logFile === undefined ? undefined : resolve(logFile),

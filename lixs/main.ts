@@ -30,6 +30,8 @@ const PURPOSE = 'The XenStore daemon: serves guests through their rings and tool
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
 const EXIT_DEFECT = 70
+/** Everything that is served lay on it: there is nothing to clean up. */
+const MACHINE_GONE = 'the simulated machine has gone; ending'
 
 /** @returns the exit code, or undefined when a daemon now runs in this process */
 async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number | undefined> {
@@ -85,7 +87,11 @@ async function start(options: Options): Promise<void> {
   const { log } = processLog
   const files = raiseOpenFilesLimit()
   const memory = StateMemory.anonymous()
-  const machine = openMachine(options.hypervisor, memory)
+  const machine = openMachine(options, memory, () => {
+    log.fatal(MACHINE_GONE)
+    if (options.isForeground && options.logFile !== undefined) complain(EXIT_FAILED, MACHINE_GONE)
+    process.exit(EXIT_FAILED)
+  })
   const daemon = new Daemon(
     {
       memory,

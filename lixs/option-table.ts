@@ -3,6 +3,8 @@
  *
  * @see xen tools/xenstored/core.c, options: those not marked as ours keep upstream's name and meaning
  */
+
+import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
 import type { OptionSpec } from '../native/os/command-line.ts'
 import { LOG_LEVELS } from '../native/os/log.ts'
 
@@ -44,6 +46,13 @@ export const OPTIONS = [
     value: { kind: 'choice', choices: ['xen', 'sim', 'none'] },
     default: 'xen',
     help: 'where the domains are; none: sockets only, no domain can be introduced',
+  },
+  {
+    name: 'simulator',
+    value: { kind: 'text', metavar: 'PATH' },
+    default: SIMULATOR_SOCKET,
+    env: 'XCL_SIMULATOR',
+    help: 'socket of the simulated machine, with --hypervisor sim',
   },
   {
     name: 'log-file',

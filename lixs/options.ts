@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
 import { type Settings as SettingsOf, UsageError } from '../native/os/command-line.ts'
 import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
 import { storeSocketPath } from './client/socket-path.ts'
@@ -12,6 +13,8 @@ export type QuotaSettings = ReadonlyMap<string, number>
 /** What lixs is told to do. */
 export interface Options {
   readonly hypervisor: 'xen' | 'sim' | 'none'
+  /** Socket of the simulated machine. */
+  readonly simulator: string
   readonly socketPath: string
   /** Made when it is missing: the folder of the socket. */
   readonly runDir: string
@@ -68,6 +71,7 @@ export function optionsFrom(settings: Settings, env: NodeJS.ProcessEnv): Options
   const softMemory = last('quota-soft')
   return {
     hypervisor: hypervisorFrom(last('hypervisor')),
+    simulator: resolve(last('simulator') ?? SIMULATOR_SOCKET),
     socketPath,
     runDir: dirname(socketPath),
     pidFile: absolute(last('pid-file')),

@@ -83,6 +83,8 @@ export class TestHost {
 
   constructor(options: Partial<Options>) {
     this.options = {
+      hypervisor: 'sim',
+      simulator: '/nowhere/simulator.sock',
       isForeground: true,
       pidFile: undefined,
       logFile: undefined,

@@ -58,10 +58,15 @@ describe('the options of consoled', () => {
   })
 
   it('are found in the environment, too', () => {
-    const env = { CONSOLED_SOCKET: '/tmp/other.sock' }
+    const env = { CONSOLED_SOCKET: '/tmp/other.sock', XCL_SIMULATOR: '/tmp/machine.sock' }
     const from = (...argv: string[]) =>
-      optionsFrom(parseCommandLine<OptionName>(OPTIONS, argv, env)).attachPath
-    expect([from(), from('--attach=/tmp/flag.sock')]).toEqual(['/tmp/other.sock', '/tmp/flag.sock'])
+      optionsFrom(parseCommandLine<OptionName>(OPTIONS, argv, env))
+    expect(from().attachPath).toBe('/tmp/other.sock')
+    expect(from('--attach=/tmp/flag.sock').attachPath).toBe('/tmp/flag.sock')
+    expect(from('--hypervisor=sim')).toMatchObject({
+      hypervisor: 'sim',
+      simulator: '/tmp/machine.sock',
+    })
   })
 
   it('say where each value came from', () => {

@@ -23,6 +23,13 @@ describe('the command line', () => {
     })
   })
 
+  test('the simulated machine is where the environment says, or a flag', () => {
+    const env = { XCL_SIMULATOR: '/tmp/env.sock' }
+    expect(options(['--hypervisor', 'sim']).simulator).toBe('/run/xcl/simulator.sock')
+    expect(options([], env).simulator).toBe('/tmp/env.sock')
+    expect(options(['--simulator', '/tmp/flag.sock'], env).simulator).toBe('/tmp/flag.sock')
+  })
+
   test('as start scripts of Debian and upstream write it', () => {
     const { pidFile, quotas, eventTimeoutMs, privilegedDomid, isDom0Served } = options([
       ...['--pid-file', '/run/xen/xenstored.pid', '-E5', '-W', '6', '-Q', 'memory=0'],
