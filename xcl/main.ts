@@ -5,6 +5,9 @@
  * 70 a defect.
  */
 import { join } from 'node:path'
+import type { Hypervisor } from '../native/hypervisor.ts'
+import { machineFailure } from '../native/machine-failure.ts'
+import { openHypervisor } from '../native/open-hypervisor.ts'
 import { configText, helpText, parseCommandLine, UsageError } from '../native/os/command-line.ts'
 import {
   isInBackground,
@@ -15,18 +18,20 @@ import {
 import { openLog } from '../native/os/log.ts'
 import { notify } from '../native/os/notify.ts'
 import { AlreadyRunning, PidFile } from '../native/os/pidfile.ts'
-import { openXen } from '../native/xen.ts'
+import { XenError } from '../native/xen-error.ts'
 import { commandLineHelp } from './cli.ts'
 import { Xcld } from './daemon/xcld.ts'
 import { OPTIONS, type OptionName } from './option-table.ts'
 import { type Options, optionsFrom } from './options.ts'
-import { EXIT, errorText, explain, Refused } from './output/errors.ts'
+import { EXIT, errorText, explain, MachineMissing, Refused } from './output/errors.ts'
 
 const NAME = 'xcld'
 const PURPOSE = 'The toolstack daemon behind xcl, which starts it when it is needed.'
 const EXIT_DEFECT = 70
 /** By `xcl`, when no daemon can be reached, before words that ask for help or the version. */
 const COMMAND_LINE_HELP = '--command-line-help'
+/** The domains went with it: there is nothing to undo. */
+const MACHINE_GONE = 'the simulated machine has gone; ending'
 
 async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   process.title = NAME
@@ -62,7 +67,12 @@ async function serve(options: Options): Promise<number> {
     const pidFile = PidFile.lock(options.pidFile)
     const stateLock = lockState(options.stateDir)
     const { log, reopen } = openLog({ name: NAME, level: logLevel, file: logFile })
-    const hypervisor = openXen()
+    const hypervisor = openMachine(options, () => {
+      log.fatal(MACHINE_GONE)
+      process.exit(
+        isForeground && logFile !== undefined ? complain(EXIT.failed, MACHINE_GONE) : EXIT.failed,
+      )
+    })
     const xcld = new Xcld(
       {
         hypervisor,
@@ -106,6 +116,17 @@ async function serve(options: Options): Promise<number> {
     // Who started us only wanted one to run.
     await reportEnded(code, isRunning ? '' : text)
     return code
+  }
+}
+
+/** @throws MachineMissing when there is no such machine, or it may not be used */
+function openMachine(options: Options, onGone: () => void): Hypervisor {
+  try {
+    return openHypervisor(options.hypervisor, { simulator: options.simulator, onGone })
+  } catch (error) {
+    const known = error instanceof XenError ? machineFailure(error, options) : undefined
+    if (known === undefined) throw error
+    throw new MachineMissing(known.sentence, known.isRefused)
   }
 }
 

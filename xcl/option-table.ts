@@ -1,5 +1,6 @@
 /** Every flag of xcld, once, as data; `xcl`, which starts it, hands its environment down. */
 import { ATTACH_SOCKET } from '../consoled/attach/client.ts'
+import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
 import type { OptionSpec } from '../native/os/command-line.ts'
 import { LOG_LEVELS } from '../native/os/log.ts'
 
@@ -13,7 +14,7 @@ export const OPTIONS = [
     value: path,
     default: '/run/xen/xcld.sock',
     env: 'XCLD_SOCKET',
-    help: 'where xcl finds this daemon',
+    help: 'where xcl finds this daemon (after that of a running npm start, unless told)',
   },
   {
     name: 'hypervisor',
@@ -21,6 +22,13 @@ export const OPTIONS = [
     default: 'xen',
     env: 'XCLD_HYPERVISOR',
     help: 'where the domains are',
+  },
+  {
+    name: 'simulator',
+    value: path,
+    default: SIMULATOR_SOCKET,
+    env: 'XCL_SIMULATOR',
+    help: 'socket of the simulated machine, with --hypervisor sim',
   },
   {
     name: 'store-socket',

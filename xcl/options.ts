@@ -1,10 +1,13 @@
 import { resolve } from 'node:path'
-import { type Settings, UsageError } from '../native/os/command-line.ts'
+import type { Settings } from '../native/os/command-line.ts'
 import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
 import type { OptionName } from './option-table.ts'
 
 /** What xcld is told to do; paths absolute, for it leaves its working directory. */
 export interface Options {
+  readonly hypervisor: 'xen' | 'sim'
+  /** Socket of the simulated machine. */
+  readonly simulator: string
   readonly socket: string
   /** Undefined: where XenStore usually is. */
   readonly storeSocket: string | undefined
@@ -19,17 +22,15 @@ export interface Options {
 
 const BACKGROUND_LOG_FILE = '/var/log/xcl/xcld.log'
 
-/** @throws UsageError for what xcld cannot do */
 export function optionsFrom(settings: Settings<OptionName>): Options {
   const last = (name: OptionName): string | undefined => settings.get(name)?.values.at(-1)
-  if (last('hypervisor') === 'sim') {
-    throw new UsageError('--hypervisor sim: this version has no simulator; use xen')
-  }
   const isForeground = last('no-fork') !== undefined
   const socket = resolve(last('socket') ?? '')
   const storeSocket = last('store-socket')
   const logFile = last('log-file') ?? (isForeground ? undefined : BACKGROUND_LOG_FILE)
   return {
+    hypervisor: last('hypervisor') === 'sim' ? 'sim' : 'xen',
+    simulator: resolve(last('simulator') ?? ''),
     socket,
     storeSocket: storeSocket === undefined ? undefined : resolve(storeSocket),
     consoledSocket: resolve(last('consoled-socket') ?? ''),

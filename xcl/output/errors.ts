@@ -97,6 +97,17 @@ export class NoRoom extends Error {
   override readonly name = 'NoRoom'
 }
 
+/** The machine that xcld was to run on is not there, or not for us. */
+export class MachineMissing extends Error {
+  override readonly name = 'MachineMissing'
+  readonly isRefused: boolean
+
+  constructor(message: string, isRefused: boolean) {
+    super(message)
+    this.isRefused = isRefused
+  }
+}
+
 /** What happened to one of several. */
 export interface BatchFailure {
   /** As the person, or the configuration, called it. */
@@ -149,6 +160,9 @@ export function explain(error: unknown): Explanation {
   if (error instanceof TimedOut) return explanation('timeout', EXIT.timeout, error)
   if (error instanceof Interrupted) return explanation('interrupted', EXIT.interrupted, error)
   if (error instanceof Refused) return explanation('refused', EXIT.failed, error)
+  if (error instanceof MachineMissing) {
+    return explanation('no-machine', error.isRefused ? EXIT.refused : EXIT.failed, error)
+  }
   if (error instanceof NoRoom) return explanation('no-room', EXIT.noRoom, error)
   if (error instanceof BatchFailed) return explainBatch(error)
   if (error instanceof XenError) return explainXen(error)
