@@ -65,7 +65,10 @@ class GuestMachine {
 
   /** CLOCK_MONOTONIC, so that it compares with other processes' clocks. */
   virtual uint64_t nowNs() const = 0;
-  /** Calls `Guest::onTimer` once, at or soon after that time; a later call replaces an earlier one. */
+  /**
+   * Calls `Guest::onTimer` once, at or soon after that time; a later call replaces an earlier one, and
+   * UINT64_MAX takes it back.
+   */
   virtual void wakeAt(uint64_t ns) = 0;
 };
 
@@ -102,7 +105,10 @@ class FaultPoints {
   virtual int at(std::string_view name, uint32_t domid) = 0;
 };
 
-/** Devices of dom0's kernel that the toolstack plugs together (Op::kJoinBridge …). */
+/**
+ * Devices of dom0's kernel that the toolstack plugs together (Op::kJoinBridge …). The machine has looked
+ * at the faults `join_bridge` and `open_disk` before it calls.
+ */
 class Dom0Devices {
  public:
   virtual ~Dom0Devices() = default;
@@ -125,10 +131,12 @@ class GuestWorld {
   virtual Dom0Devices& dom0Devices() = 0;
   /**
    * A command of the control connection: its words, the first its name.
+   * `stats` is always asked for: lines `name number` that the machine appends to its own (domains, guests,
+   * crashed, cpuMs, freeMemoryKiB).
    * @returns the lines of the answer; throws HostFailure with `tried` the sentence to say
    */
   virtual std::vector<std::string> command(const std::vector<std::string>& words) = 0;
-  /** Names of `command`, for `help`. */
+  /** What `help` is to say of `command`'s commands, a line each (`work rate=R`); without `stats`. */
   virtual std::vector<std::string> commandNames() const = 0;
 };
 
