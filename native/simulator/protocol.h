@@ -92,7 +92,7 @@ enum class Op : uint32_t {
   // What dom0's kernel does for the toolstack besides its back ends.
   /** Text: interface, bridge, each with its NUL. ENODEV: no such interface, or no such bridge. */
   kJoinBridge,
-  /** args[0]: 1 = read only. Text: path. results[0]: device number, major << 8 | minor. */
+  /** args[0]: 1 = read only. Text: path. results[0]: device number, major << 20 | minor: minors of loop devices do not end at 255. */
   kOpenDisk,
   /** args[0]: device number. */
   kCloseDisk,

@@ -113,7 +113,7 @@ class Dom0Devices {
  public:
   virtual ~Dom0Devices() = default;
   virtual void joinBridge(const std::string& interface, const std::string& bridge) = 0;
-  /** @returns major << 8 | minor */
+  /** @returns major << 20 | minor */
   virtual uint32_t openDisk(const std::string& path, bool isReadOnly) = 0;
   virtual void closeDisk(uint32_t device) = 0;
 };
