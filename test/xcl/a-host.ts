@@ -245,6 +245,8 @@ export class TestHost {
       maxGrantFrames: -1,
       maxMaptrackFrames: -1,
       maxEvtchnPort: 1023,
+      vifs: [],
+      disks: [],
       onPoweroff: 'destroy',
       onReboot: 'restart',
       onCrash: 'destroy',

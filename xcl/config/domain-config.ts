@@ -5,6 +5,8 @@
 import { resolve } from 'node:path'
 import * as v from 'valibot'
 import { ConfigError } from '../output/errors.ts'
+import { type DiskSpec, readDisks } from './disk-spec.ts'
+import { readVifs, type VifSpec } from './vif-spec.ts'
 import { type ConfigOption, type ConfigText, parseXlCfg, type Value } from './xl-cfg.ts'
 
 /** What is done with a domain that has shut down. */
@@ -36,6 +38,8 @@ export interface DomainConfig {
   readonly maxGrantFrames: number
   readonly maxMaptrackFrames: number
   readonly maxEvtchnPort: number
+  readonly vifs: readonly VifSpec[]
+  readonly disks: readonly DiskSpec[]
   readonly onPoweroff: EndAction
   readonly onReboot: EndAction
   readonly onCrash: EndAction
@@ -59,8 +63,6 @@ const XEN_DEFAULT = -1
 
 /** Options whose absence nobody would notice until it hurts: refused unless empty. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  disk: 'block devices',
-  vif: 'network interfaces',
   pci: 'PCI passthrough',
   vfb: 'framebuffers',
   vkb: 'keyboards',
@@ -86,6 +88,9 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   seclabel: 'security labels',
   device_tree: 'device trees',
 }
+
+/** Lists in languages of their own. */
+const DEVICE_OPTIONS: readonly string[] = ['vif', 'disk']
 
 const text = v.string('expected a string in quotes')
 const nonEmpty = v.pipe(text, v.minLength(1, 'must not be empty'))
@@ -157,7 +162,8 @@ export function readDomainConfig(texts: readonly ConfigText[], cwd: string): Rea
   return {
     config: configFrom(values, options, file, cwd),
     ignored: [...options.keys()].filter(
-      (name) => !(name in schema.entries) && !(name in UNSUPPORTED),
+      (name) =>
+        !(name in schema.entries) && !(name in UNSUPPORTED) && !DEVICE_OPTIONS.includes(name),
     ),
   }
 }
@@ -232,6 +238,8 @@ function configFrom(
     maxGrantFrames: values.max_grant_frames ?? XEN_DEFAULT,
     maxMaptrackFrames: values.max_maptrack_frames ?? XEN_DEFAULT,
     maxEvtchnPort: values.max_event_channels ?? DEFAULT_MAX_EVTCHN_PORT,
+    vifs: readVifs(options.get('vif')),
+    disks: readDisks(options.get('disk')),
     onPoweroff: values.on_poweroff ?? 'destroy',
     onReboot: values.on_reboot ?? 'restart',
     onCrash: values.on_crash ?? 'destroy',

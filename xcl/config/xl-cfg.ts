@@ -20,12 +20,20 @@ export interface ConfigText {
   readonly text: string
 }
 
+/** One element of a list, and where it stands. */
+export interface ConfigElement {
+  readonly value: Value
+  readonly place: ConfigPlace
+}
+
 /** The value an option has after all assignments. */
 export interface ConfigOption {
   readonly name: string
   readonly value: Value
   /** Where the last assignment's value stands. */
   readonly place: ConfigPlace
+  /** Of a list; `+=` may have brought them together from several files. */
+  readonly elements: readonly ConfigElement[]
 }
 
 /**
@@ -37,15 +45,20 @@ export function parseXlCfg(texts: readonly ConfigText[]): Map<string, ConfigOpti
   for (const source of texts) {
     for (const assignment of parseAssignments(source)) {
       const place = placeOf(source, assignment.value.position)
-      const before = options.get(assignment.name)
+      const before = assignment.operator === '+=' ? options.get(assignment.name) : undefined
       const value =
-        assignment.operator === '+=' && before !== undefined
-          ? append(before.value, assignment.value, place)
-          : assignment.value
-      options.set(assignment.name, { name: assignment.name, value, place })
+        before === undefined ? assignment.value : append(before.value, assignment.value, place)
+      const elements = [...(before?.elements ?? []), ...elementsOf(source, assignment.value)]
+      options.set(assignment.name, { name: assignment.name, value, place, elements })
     }
   }
   return options
+}
+
+/** What is added to a list without being one is one element. */
+function elementsOf(source: ConfigText, value: Value): ConfigElement[] {
+  const items = value.kind === 'list' ? value.items : [value]
+  return items.map((item) => ({ value: item, place: placeOf(source, item.position) }))
 }
 
 /**

@@ -38,6 +38,8 @@ describe('a domain configuration', () => {
       maxGrantFrames: -1,
       maxMaptrackFrames: -1,
       maxEvtchnPort: 1023,
+      vifs: [],
+      disks: [],
       onPoweroff: 'destroy',
       onReboot: 'restart',
       onCrash: 'destroy',
@@ -91,8 +93,11 @@ describe('a domain configuration', () => {
     ['on_crash = "explode"', 3, 'on_crash: expected one of destroy'],
     ['name = "a/b"', 3, 'name: must not contain'],
     ['name = "17"', 3, 'name: must not be a number'],
-    ['vif = [ "bridge=xenbr0" ]', 3, 'vif: network interfaces are not supported'],
-    ['disk = [ "/dev/vg/lv,raw,xvda,rw" ]', 3, 'disk: block devices are not supported'],
+    ['vif = 1', 3, 'vif: expected a list'],
+    ['vif = [ "",\n 1 ]', 4, 'vif: expected a string in quotes'],
+    ['vif = [ "",\n "bridge=xenbr0,speed=9" ]', 4, 'vif: there is no "speed"'],
+    ['disk = [ "/dev/vg/lv,raw,xvda,rw" ]\ndisk += [ "/b,raw,xvdb,x" ]', 4, 'disk: access=x'],
+    ['pci = [ "01:00.0" ]', 3, 'pci: PCI passthrough are not supported'],
     ['bootloader = "pygrub"', 3, 'bootloader: boot loaders'],
   ])('%j is refused at line %i', (text, line, message) => {
     const error = failure(text)
