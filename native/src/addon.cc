@@ -7,6 +7,7 @@
 #include "os.h"
 #include "pty.h"
 #include "ring_set_object.h"
+#include "simulator_object.h"
 #ifdef XCL_WITH_XEN
 #include "xen_object.h"
 #endif
@@ -23,6 +24,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorClass", Napi::Function::New(env, setErrorClass, "setErrorClass"));
   exports.Set("MemoryRange", xcl::MemoryRange::define(env));
   exports.Set("RingSet", xcl::RingSetObject::define(env));
+  exports.Set("Simulator", xcl::SimulatorObject::define(env));
   exports.Set("Loopback", xcl::LoopbackObject::define(env));
   exports.Set("PtyMaster", xcl::PtyMaster::define(env));
 #ifdef XCL_WITH_XEN

@@ -3,44 +3,14 @@
 // stays for the caller to destroy.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <string>
 
+#include "domain_spec.h"
 #include "xen_handle.h"
 
 struct xc_dom_image;
 
 namespace xcl {
-
-struct DomainSpec {
-  bool isPvh = false;
-  std::array<uint8_t, 16> uuid{};
-  uint32_t vcpus = 0;
-  uint64_t memoryKiB = 0;
-  uint64_t maxMemoryKiB = 0;
-  uint32_t maxEvtchnPort = 0;
-  /** -1: Xen's default. */
-  int32_t maxGrantFrames = 0;
-  int32_t maxMaptrackFrames = 0;
-};
-
-struct DomainPorts {
-  uint32_t store = 0;
-  uint32_t console = 0;
-};
-
-struct ImageSpec {
-  std::string kernel;
-  /** Empty: none. */
-  std::string ramdisk;
-  std::string cmdline;
-};
-
-struct BuiltImage {
-  uint64_t storeGfn = 0;
-  uint64_t consoleGfn = 0;
-};
 
 class DomainBuilder {
  public:

@@ -42,6 +42,8 @@ class LoopWatch {
 
   /** Waits for these events (UV_READABLE …) until told otherwise; 0 waits for nothing. */
   void wait(int events);
+  /** From now on the watched descriptor does not keep the process alive. */
+  void unref() { uv_unref(reinterpret_cast<uv_handle_t*>(&poll_)); }
   /** Calls `onTurn` once, in the next turn of the loop, which then does not block. */
   void again();
   /** Calls `onTimer` once. */

@@ -4,6 +4,7 @@
 
 #include "errors.h"
 #include "loopback_object.h"
+#include "machine_simulator.h"
 #ifdef XCL_WITH_XEN
 #include "machine_xen.h"
 #endif
@@ -28,6 +29,9 @@ std::unique_ptr<Machine> machineOf(const Napi::Object& config, size_t maxConnect
   const std::string kind = machine.Get("kind").As<Napi::String>();
   if (kind == "loopback") {
     return std::make_unique<MachineLoopback>(LoopbackObject::Unwrap(machine.Get("world").As<Napi::Object>())->world());
+  }
+  if (kind == "simulator") {
+    return std::make_unique<MachineSimulator>(machine.Get("socketPath").As<Napi::String>().Utf8Value());
   }
 #ifdef XCL_WITH_XEN
   return std::make_unique<MachineXen>(static_cast<uint32_t>(maxConnections));

@@ -1,4 +1,4 @@
-// Domctl and DomainBuilder as one JavaScript object: NativeXen of native/addon.ts.
+// Domctl and DomainBuilder as one JavaScript object: NativeHypervisor of native/addon.ts.
 #pragma once
 
 #include <napi.h>
@@ -28,6 +28,7 @@ class XenObject : public Napi::ObjectWrap<XenObject> {
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value list(const Napi::CallbackInfo& info);
   Napi::Value states(const Napi::CallbackInfo& info);
+  Napi::Value changed(const Napi::CallbackInfo& info);
   Napi::Value host(const Napi::CallbackInfo& info);
   Napi::Value pause(const Napi::CallbackInfo& info);
   Napi::Value unpause(const Napi::CallbackInfo& info);
