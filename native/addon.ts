@@ -132,7 +132,7 @@ interface Addon {
   openPty(): PtyPair
   joinBridge(interfaceName: string, bridge: string): void
   openDisk(path: string, isReadOnly: boolean): BlockDevice
-  closeDisk(major: number, minor: number): void
+  closeDisk(major: number, minor: number, path: string): void
   lockFile(path: string): number
   sendNotify(socketPath: string, text: string): void
   raiseFileLimit(wanted: number): number

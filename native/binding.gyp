@@ -12,6 +12,7 @@
       'sources': [
         'src/addon.cc',
         'src/block_pool.cc',
+        'src/dom0_devices.cc',
         'src/domain_spec.cc',
         'src/errors.cc',
         'src/loop_watch.cc',

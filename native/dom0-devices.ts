@@ -5,5 +5,5 @@ import type { Dom0Devices } from './hypervisor.ts'
 export const dom0Devices: Dom0Devices = {
   joinBridge: (interfaceName, bridge) => addon.joinBridge(interfaceName, bridge),
   openDisk: (path, isReadOnly) => addon.openDisk(path, isReadOnly),
-  closeDisk: ({ major, minor }) => addon.closeDisk(major, minor),
+  closeDisk: ({ major, minor }, path) => addon.closeDisk(major, minor, path),
 }

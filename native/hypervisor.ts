@@ -163,7 +163,7 @@ export interface DomainBuilder {
 /** What dom0's kernel does for a device besides its back end; the toolstack asks for it. */
 export interface Dom0Devices {
   /**
-   * Brings a back end's interface (`vif7.0`) up as a port of a bridge.
+   * Brings a back end's interface (`vif7.0`) up as a port of a bridge, with the bridge's mtu.
    * @throws XenError ENODEV when there is no such interface or no such bridge; EXFULL when the bridge
    *   takes no more
    */
@@ -173,8 +173,12 @@ export interface Dom0Devices {
    * @throws XenError ENOENT, EACCES, EISDIR …
    */
   openDisk(path: string, isReadOnly: boolean): BlockDevice
-  /** Gives a loop device back; other devices stay as they are. */
-  closeDisk(device: BlockDevice): void
+  /**
+   * Gives a loop device back, once its back end holds it no more; other devices stay as they are, and
+   * so does a loop device that serves another file than the one at the path by now.
+   * @param path as `openDisk` was given it
+   */
+  closeDisk(device: BlockDevice, path: string): void
 }
 
 export interface BlockDevice {

@@ -1,6 +1,7 @@
 // The addon's exports; their types stand in native/addon.ts.
 #include <napi.h>
 
+#include "dom0_devices.h"
 #include "errors.h"
 #include "loopback_object.h"
 #include "memory_range.h"
@@ -31,6 +32,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Xen", xcl::XenObject::define(env));
 #endif
   exports.Set("openPty", Napi::Function::New(env, xcl::openPty, "openPty"));
+  xcl::defineDom0Devices(env, exports);
   xcl::defineOs(env, exports);
   return exports;
 }
