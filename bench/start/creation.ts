@@ -1,0 +1,83 @@
+/** Creates guests as anybody would: one after another, each by a request to xcld. */
+import { truncateSync, writeFileSync } from 'node:fs'
+import * as v from 'valibot'
+import type { XcldClient } from '../../xcl/daemon/client.ts'
+import type { Guests } from './guests.ts'
+import type { DeviceKind } from './options.ts'
+import type { RunDirectory } from './run-directory.ts'
+
+/** What a guest is promised; the machine keeps account of it, and has pages only where it writes. */
+export const GUEST_MEMORY_MIB = 8
+const DISK_BYTES = 1024 * 1024
+/** Guests in one `destroy`. */
+const DESTROYED_AT_ONCE = 50
+
+/** Of what `create --json` prints. */
+const Created = v.object({ domid: v.number(), uuid: v.string(), totalMs: v.number() })
+
+/**
+ * Writes a simulated kernel, a disk, and the one configuration that all guests have.
+ * @returns path of the configuration
+ */
+export function writeGuestFiles(runDir: RunDirectory, devices: readonly DeviceKind[]): string {
+  const kernel = runDir.file('guest')
+  const disk = runDir.file('disk.img')
+  const config = runDir.file('guest.cfg')
+  writeFileSync(kernel, '#!xcl-guest\n')
+  writeFileSync(disk, '')
+  truncateSync(disk, DISK_BYTES)
+  const lines = [
+    'type = "pvh"',
+    `kernel = "${kernel}"`,
+    `memory = ${GUEST_MEMORY_MIB}`,
+    ...(devices.includes('vif') ? ['vif = [ "bridge=xenbr0" ]'] : []),
+    ...(devices.includes('vbd')
+      ? [`disk = [ "format=raw,vdev=xvda,access=ro,target=${disk}" ]`]
+      : []),
+  ]
+  writeFileSync(config, `${lines.join('\n')}\n`)
+  return config
+}
+
+/**
+ * Creates them all. One that fails is an error of the row, and the next one's turn comes.
+ *
+ * @param onEach called after each, with how many requests were answered
+ * @throws XcldLost
+ */
+export async function createGuests(
+  xcld: XcldClient,
+  config: string,
+  guests: Guests,
+  onEach: (done: number) => void,
+): Promise<void> {
+  for (let i = 0; i < guests.count; i++) {
+    const name = guests.name(i)
+    const extra = `extra="nonce=${guests.nonces[i]}"`
+    guests.requested(i)
+    const outcome = await xcld.run(['create', '--json', config, `name="${name}"`, extra])
+    if (outcome.code === 0) {
+      const { domid, uuid, totalMs } = v.parse(Created, JSON.parse(outcome.stdout))
+      guests.created(i, domid, uuid, totalMs)
+    } else guests.errors.push(`create ${name}: ${firstLine(outcome.stderr)}`)
+    onEach(i + 1)
+  }
+}
+
+/**
+ * Destroys them all, as far as they were created.
+ * @throws XcldLost
+ */
+export async function destroyGuests(xcld: XcldClient, guests: Guests): Promise<void> {
+  const domids = [...guests.domids].filter((domid) => domid !== 0).map(String)
+  for (let at = 0; at < domids.length; at += DESTROYED_AT_ONCE) {
+    const some = domids.slice(at, at + DESTROYED_AT_ONCE)
+    const { code, stderr } = await xcld.run(['destroy', ...some])
+    if (code !== 0) guests.errors.push(`destroy: ${firstLine(stderr)}`)
+  }
+}
+
+/** Without the program's name, which whoever reads it here did not type. */
+function firstLine(stderr: string): string {
+  return (stderr.split('\n')[0] ?? '').replace(/^xcl: /, '')
+}

@@ -1,0 +1,91 @@
+/** The file of `--json`: for scripts, so its keys stay. */
+import { renameSync, writeFileSync } from 'node:fs'
+import type { Results } from './results.ts'
+import { slopeOf, type Window } from './windows.ts'
+
+/** Latencies by how many guests there were at the end of the window. */
+type ByGuests = Readonly<Record<string, { readonly p50: number; readonly p99: number }>>
+
+/** What is in the file. Times are in the unit that their names end with. */
+export interface ResultsJson {
+  /** Created, without error. */
+  readonly guests: number
+  readonly ready: number
+  readonly errors: number
+  readonly errorTexts: readonly string[]
+  /** As lixs counts them, while the guests were created. */
+  readonly ringRequests: number
+  readonly createMs: ByGuests
+  /** `createMs` without the way to xcld and back. */
+  readonly xcldMs: ByGuests
+  readonly readyMs: ByGuests
+  /** The last window's median against the fastest one's. */
+  readonly slope: { readonly create: number | null; readonly ready: number | null }
+  /** From the start of the program to the last READY. */
+  readonly wallS: number
+  readonly createS: number
+  /** cpuS: while the guests were created; rssKiB, and how much of it is shared: after that. */
+  readonly daemons: Results['processes']
+  readonly pids: readonly number[]
+  readonly logDir: string
+  readonly runDir: string
+  readonly xen: string
+  readonly devices: readonly string[]
+  /** Front ends that are Connected. */
+  readonly connected: Results['connected']
+  readonly idle?: Results['idle']
+  readonly work?: Results['work']
+  readonly deaths?: Results['deaths']
+}
+
+export function jsonOf(results: Results): ResultsJson {
+  const { created, ready, errors, ringRequests, latencies, wallS, createS, processes } = results
+  const { idle, work, deaths, logDir, runDir, connected, options } = results
+  return {
+    guests: created,
+    ready,
+    errors: errors.length,
+    errorTexts: errors,
+    ringRequests,
+    createMs: byGuests(latencies.create),
+    xcldMs: byGuests(latencies.xcld),
+    readyMs: byGuests(latencies.ready),
+    slope: {
+      create: slopeJson(latencies.create),
+      ready: slopeJson(latencies.ready),
+    },
+    wallS: round(wallS),
+    createS: round(createS),
+    daemons: processes,
+    pids: [process.pid, ...Object.values(processes).map(({ pid }) => pid)],
+    logDir,
+    runDir,
+    xen: options.xen,
+    devices: options.devices,
+    connected,
+    ...(idle !== undefined && { idle }),
+    ...(work !== undefined && { work }),
+    ...(deaths !== undefined && { deaths }),
+  }
+}
+
+/** Whoever reads the file finds all of it, or none. */
+export function writeJson(file: string, results: Results): void {
+  const made = `${file}.${process.pid}`
+  writeFileSync(made, `${JSON.stringify(jsonOf(results), undefined, 2)}\n`)
+  renameSync(made, file)
+}
+
+function byGuests(windows: readonly Window[]): ByGuests {
+  return Object.fromEntries(
+    windows.map(({ guests, p50, p99 }) => [guests, { p50: round(p50), p99: round(p99) }]),
+  )
+}
+
+function slopeJson(windows: readonly Window[]): number | null {
+  return windows.length === 0 ? null : round(slopeOf(windows))
+}
+
+function round(value: number): number {
+  return Number(value.toFixed(3))
+}

@@ -1,0 +1,61 @@
+/**
+ * Where a run has its logs: those of the guests in the folder itself, as consoled names them, those of
+ * the programs below `daemons/`.
+ */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { UsageError } from '../../native/os/command-line.ts'
+import { isAlive } from './proc.ts'
+
+/** Runs whose logs are kept where nobody named a folder. */
+const KEPT = 3
+/** `2026-11-22T15-04-05-4711`: sorts by time, and says whose it is. */
+const NAME = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(\d+)$/
+
+export class LogDirectory {
+  readonly path: string
+  /** Somebody asked for it by name. */
+  readonly #isAsked: boolean
+
+  /** A folder that somebody named. @throws UsageError when there is something in it */
+  static at(path: string): LogDirectory {
+    mkdirSync(path, { recursive: true })
+    if (readdirSync(path).length > 0) {
+      throw new UsageError(`--log-dir: ${path} is not empty; logs of two runs would be mixed`)
+    }
+    return new LogDirectory(path, true)
+  }
+
+  /** A new folder in `base`, which keeps those of the last runs only. */
+  static in(base: string, now: Date): LogDirectory {
+    const time = now.toISOString().slice(0, 19).replaceAll(':', '-')
+    const directory = new LogDirectory(join(base, `${time}-${process.pid}`), false)
+    const runs = readdirSync(base).filter((name) => NAME.test(name))
+    for (const name of runs.sort().slice(0, -KEPT)) {
+      // A run that is still going on is not ours to clean up.
+      if (!isAlive(Number(NAME.exec(name)?.[1]))) rmSync(join(base, name), { recursive: true })
+    }
+    return directory
+  }
+
+  private constructor(path: string, isAsked: boolean) {
+    this.path = path
+    this.#isAsked = isAsked
+    mkdirSync(join(path, 'daemons'), { recursive: true })
+  }
+
+  /** The log of one of our programs. */
+  daemon(name: string): string {
+    return join(this.path, 'daemons', `${name}.log`)
+  }
+
+  /** What consoled writes for a guest. */
+  guest(name: string): string {
+    return join(this.path, `guest-${name}.log`)
+  }
+
+  /** Removes it, unless it was asked for. */
+  removeUnlessAsked(): void {
+    if (!this.#isAsked) rmSync(this.path, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,138 @@
+/** The table at the end, for people: aligned, with units, and with what the figures do not say. */
+
+import { PROCESS_NAMES, type ProcessName } from './processes.ts'
+import type { Results } from './results.ts'
+import { fastestOf, shownWindows, slopeOf, type Window } from './windows.ts'
+
+/** How many errors are told; the others are in the file of `--json`. */
+const ERRORS_SHOWN = 5
+
+/** Lines without their ends. */
+export function report(results: Results): string[] {
+  return [
+    ...summary(results),
+    '',
+    ...latencyTable(results),
+    '',
+    ...processTable(results),
+    ...phases(results),
+    ...errorLines(results),
+    '',
+    'Hypercalls cost nothing on this machine and guests are not kernels: these are figures of the',
+    'control plane only. What counts is the slope; milliseconds are of this computer.',
+  ]
+}
+
+/** `10,000`. */
+export function grouped(number: number): string {
+  return String(Math.round(number)).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+function summary(results: Results): string[] {
+  const { created, ready, connected, options, errors, ringRequests, wallS } = results
+  const devices = options.devices.map(
+    (kind) => `, ${grouped(connected[kind])} ${kind} front ends Connected`,
+  )
+  const failures = errors.length === 0 ? 'no errors' : `${grouped(errors.length)} ERRORS`
+  const warmUp = `warm-up ${seconds(results.warmUpS)}`
+  return [
+    `${grouped(created)} guests, ${grouped(ready)} READY${devices.join('')}, ${failures}`,
+    `${seconds(wallS)} in all: set up ${seconds(results.setUpS)}, ${warmUp}, guests ${seconds(results.createS)}` +
+      `; ${grouped(ringRequests)} requests over the guests' rings`,
+  ]
+}
+
+function latencyTable({ latencies: { create, ready } }: Results): string[] {
+  const rows = shownWindows(create).map(({ guests, p50, p99 }) => {
+    const other = ready.find((window) => window.guests === guests)
+    return latencyRow(grouped(guests), [p50, p99, other?.p50, other?.p99].map(milliseconds))
+  })
+  return [
+    latencyRow('', ['request →', 'unpaused', 'request →', 'READY']),
+    latencyRow('guests', ['p50', 'p99', 'p50', 'p99']),
+    ...rows,
+    slopeLine('create', create),
+    slopeLine('READY', ready),
+  ]
+}
+
+function latencyRow(first: string, cells: readonly string[]): string {
+  return [first.padStart(10), ...cells.map((cell) => cell.padStart(12))].join('')
+}
+
+/** `slope create 1.04: …` */
+function slopeLine(name: string, windows: readonly Window[]): string {
+  const fastest = fastestOf(windows)
+  if (fastest === undefined) return `slope ${name}: no guest to tell it by`
+  const where = `the last 200 against the fastest 200 (${milliseconds(fastest.p50)}, at ${grouped(fastest.guests)})`
+  return `slope ${name.padEnd(6)} ${slopeOf(windows).toFixed(2)}   ${where}`
+}
+
+function processTable({ processes, created }: Results): string[] {
+  const row = (name: ProcessName): string => {
+    const { cpuS, rssKiB, sharedKiB } = processes[name]
+    const note = name === 'simulator' ? '   machine and guests, not ours to make faster' : ''
+    const cells = [
+      `${cpuS.toFixed(2)} s`,
+      milliseconds(created === 0 ? undefined : (cpuS * 1000) / created),
+      mebibytes(rssKiB),
+      mebibytes(sharedKiB),
+    ]
+    return `${name.padEnd(10)}${cells.map((cell) => cell.padStart(12)).join('')}${note}`
+  }
+  const head = ['CPU', 'per guest', 'memory', 'of it shared']
+  return [
+    `${' '.repeat(10)}${head.map((cell) => cell.padStart(12)).join('')}`,
+    ...PROCESS_NAMES.map(row),
+  ]
+}
+
+function phases({ idle, work, deaths, created }: Results): string[] {
+  const lines: string[] = []
+  if (idle !== undefined) {
+    const ticks = PROCESS_NAMES.map((name) => `${name} ${idle.ticks[name]}`).join(', ')
+    lines.push(
+      `idle for ${idle.seconds} s with ${grouped(created)} guests, clock ticks of 10 ms: ${ticks}`,
+    )
+  }
+  if (work !== undefined) {
+    const cpu = PROCESS_NAMES.map((name) => `${name} ${work.cpuUsPerRequest[name].toFixed(1)} µs`)
+    lines.push(
+      `work for ${work.seconds} s, ${work.rate}/s each: ${grouped(work.requests)} requests, ${grouped(work.lost)} lost; ` +
+        `${grouped(work.lines)} lines, ${grouped(work.linesLogged)} in the logs`,
+      `  CPU for a request and a line: ${cpu.join(', ')}`,
+    )
+  }
+  if (deaths !== undefined) {
+    const { count, how, survivors, answered } = deaths
+    lines.push(
+      `${grouped(count)} guests died at once (${how}): cleaned up after ${seconds(deaths.seconds)}; ` +
+        `${grouped(answered)} of the ${grouped(survivors)} others answer`,
+    )
+  }
+  return lines.length === 0 ? [] : ['', ...lines]
+}
+
+function errorLines({ errors, logDir }: Results): string[] {
+  if (errors.length === 0) return []
+  const shown = errors.slice(0, ERRORS_SHOWN).map((error) => `  ${error}`)
+  const more = errors.length - shown.length
+  return [
+    '',
+    `${grouped(errors.length)} errors; logs are in ${logDir}`,
+    ...shown,
+    ...(more > 0 ? [`  and ${grouped(more)} more`] : []),
+  ]
+}
+
+function milliseconds(value: number | undefined): string {
+  return value === undefined || Number.isNaN(value) ? '–' : `${value.toFixed(2)} ms`
+}
+
+function seconds(value: number): string {
+  return `${value.toFixed(1)} s`
+}
+
+function mebibytes(kib: number): string {
+  return `${grouped(kib / 1024)} MiB`
+}

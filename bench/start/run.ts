@@ -1,0 +1,224 @@
+/** One run: set up, warm up, create, look, and take down again. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { XenstoreClient } from '../../lixs/client/client.ts'
+import { XcldClient } from '../../xcl/daemon/client.ts'
+import { checkLogs } from './console-logs.ts'
+import { Counter } from './counter.ts'
+import { createGuests, destroyGuests, GUEST_MEMORY_MIB, writeGuestFiles } from './creation.ts'
+import { Guests } from './guests.ts'
+import { LogDirectory } from './log-directory.ts'
+import { News } from './news.ts'
+import type { StartOptions } from './options.ts'
+import { letDie } from './phases/deaths.ts'
+import { restAll } from './phases/idle.ts'
+import { workAll } from './phases/work.ts'
+import { PROCESS_NAMES, Processes } from './processes.ts'
+import type { Progress } from './progress.ts'
+import { grouped } from './report.ts'
+import { processFigures, type Results } from './results.ts'
+import { RunDirectory } from './run-directory.ts'
+import { windowsOf } from './windows.ts'
+
+const CHECKOUT = join(import.meta.dirname, '..', '..')
+/** How long no further guest may become READY before it is said that the rest never will. */
+const PATIENCE_MS = 15_000
+/** Memory of the machine that no guest is given. */
+const SPARE_MEMORY_MIB = 4096
+
+export class Run {
+  readonly processes: Processes
+  readonly logs: LogDirectory
+  readonly #options: StartOptions
+  readonly #progress: Progress
+  readonly #runDir: RunDirectory
+  readonly #errors: string[] = []
+
+  /**
+   * Makes the folders; starts nothing yet.
+   * @throws UsageError for a folder of logs that is in use
+   */
+  constructor(options: StartOptions, progress: Progress) {
+    this.#options = options
+    this.#progress = progress
+    this.logs =
+      options.logDir === undefined
+        ? LogDirectory.in(join(CHECKOUT, '.cache', 'start'), new Date())
+        : LogDirectory.at(options.logDir)
+    this.#runDir = RunDirectory.make(join(CHECKOUT, 'dist', 'run'))
+    this.processes = new Processes({
+      runDir: this.#runDir,
+      logs: this.logs,
+      binDir: join(CHECKOUT, 'dist', 'bin'),
+      xen: options.xen,
+      memoryMiB: SPARE_MEMORY_MIB + GUEST_MEMORY_MIB * (options.guests + options.warmUp),
+    })
+  }
+
+  /** How `xcl` is typed so that it finds this run. */
+  get xcl(): string {
+    const program = 'dist/bin/xcl'
+    if (this.#runDir.isLinked) return program
+    return `XCLD_SOCKET=${this.processes.xcldSocket} ${program}`
+  }
+
+  /**
+   * Everything up to the figures.
+   * @throws XcldLost and the like when one of the processes goes away
+   */
+  async measure(): Promise<Results> {
+    const options = this.#options
+    const begin = performance.now()
+    await this.processes.start()
+    const pids = PROCESS_NAMES.map((name) => `${name} ${this.processes.pidOf(name)}`)
+    this.#progress.say(`started ${pids.join(', ')}`)
+    const news = new News()
+    await news.listen(this.processes.simulator)
+    const config = writeGuestFiles(this.#runDir, options.devices)
+    const setUpAt = performance.now()
+
+    await this.#warmUp(config, news)
+    const warmAt = performance.now()
+
+    const guests = new Guests('g', options.guests)
+    news.follow(guests)
+    const usageBefore = this.processes.usage()
+    const requestsBefore = await this.#ringRequests()
+    const connectedBefore = { vif: news.connected.vif.value, vbd: news.connected.vbd.value }
+    await this.#createAll(config, guests, warmAt)
+    const created = guests.domids.filter((domid) => domid !== 0).length
+    await guests.ready.reaches(created, PATIENCE_MS)
+    const readyAt = performance.now()
+    const connected = { vif: 0, vbd: 0 }
+    for (const kind of options.devices) {
+      await news.connected[kind].reaches(connectedBefore[kind] + created, PATIENCE_MS)
+      connected[kind] = news.connected[kind].value - connectedBefore[kind]
+      const missing = created - connected[kind]
+      if (missing > 0) this.#errors.push(`${missing} ${kind} front ends are not Connected`)
+    }
+    const usageAfter = this.processes.usage()
+    const ringRequests = (await this.#ringRequests()) - requestsBefore
+    await this.#check(guests)
+
+    const { idleS, workS, rate, die, dieHow, seed } = options
+    const idle = idleS === 0 ? undefined : await this.#rest(idleS)
+    const work = workS === 0 ? undefined : await this.#work(guests, workS, rate)
+    const deaths =
+      die === 0
+        ? undefined
+        : await letDie(this.processes, {
+            count: die,
+            how: dieHow,
+            seed,
+            guests,
+            news,
+            logs: this.logs,
+            complain: (sentence) => this.#errors.push(sentence),
+          })
+    return {
+      options,
+      created,
+      ready: guests.ready.value,
+      connected,
+      errors: [...this.#errors, ...guests.errors, ...news.troubles],
+      ringRequests,
+      latencies: {
+        create: windowsOf(guests.createMs),
+        xcld: windowsOf(guests.xcldMs),
+        ready: windowsOf(guests.readyMs),
+      },
+      wallS: (readyAt - begin) / 1000,
+      setUpS: (setUpAt - begin) / 1000,
+      warmUpS: (warmAt - setUpAt) / 1000,
+      createS: (readyAt - warmAt) / 1000,
+      processes: processFigures(usageBefore, usageAfter, (name) => this.processes.pidOf(name)),
+      idle,
+      work,
+      deaths,
+      logDir: this.logs.path,
+      runDir: this.#runDir.path,
+    }
+  }
+
+  /** Ends all processes and removes the run's folder; the logs are another matter. */
+  async close(): Promise<void> {
+    await this.processes.stop()
+    this.#runDir.remove()
+  }
+
+  /** The same at once, for a way out on which nothing can be waited for. */
+  closeNow(): void {
+    this.processes.kill()
+    this.#runDir.remove()
+  }
+
+  /** Guests that are not counted: the first ones meet daemons whose code is not compiled yet. */
+  async #warmUp(config: string, news: News): Promise<void> {
+    const { warmUp } = this.#options
+    if (warmUp === 0) return
+    const guests = new Guests('w', warmUp)
+    news.follow(guests)
+    const gone = new Counter()
+    const stopListening = news.onGone(() => gone.add())
+    const xcld = new XcldClient(this.processes.xcldSocket)
+    await createGuests(xcld, config, guests, (done) =>
+      this.#progress.show(done, () => `warming up   ${grouped(done)} of ${grouped(warmUp)} guests`),
+    )
+    const created = guests.domids.filter((domid) => domid !== 0).length
+    const areReady = await guests.ready.reaches(created, PATIENCE_MS)
+    if (!areReady) guests.errors.push(`${created - guests.ready.value} were never READY`)
+    await destroyGuests(xcld, guests)
+    const areGone = await gone.reaches(created, PATIENCE_MS)
+    if (!areGone) guests.errors.push(`${created - gone.value} are still there after their destroy`)
+    stopListening()
+    for (let i = 0; i < warmUp; i++) rmSync(this.logs.guest(guests.name(i)), { force: true })
+    this.#errors.push(...guests.errors.map((error) => `warm-up: ${error}`))
+    this.#progress.say(`warmed up with ${grouped(warmUp)} guests, which are destroyed again`)
+  }
+
+  async #createAll(config: string, guests: Guests, beganAtMs: number): Promise<void> {
+    const count = grouped(guests.count)
+    await createGuests(new XcldClient(this.processes.xcldSocket), config, guests, (done) =>
+      this.#progress.show(done, () => {
+        const ms = performance.now() - beganAtMs
+        const failed =
+          guests.errors.length === 0 ? '' : `   ${grouped(guests.errors.length)} errors`
+        return `creating   ${grouped(done)} of ${count} guests   ${grouped(guests.ready.value)} READY   ${(ms / done).toFixed(2)} ms each   ${(ms / 1000).toFixed(0)} s${failed}`
+      }),
+    )
+  }
+
+  /** Whoever was created is READY, and its log says so. */
+  async #check(guests: Guests): Promise<void> {
+    for (let i = 0; i < guests.count; i++) {
+      if (guests.domids[i] !== 0 && Number.isNaN(guests.readyMs[i])) {
+        this.#errors.push(`${guests.name(i)} (domain ${guests.domids[i]}) was never READY`)
+      }
+    }
+    this.#errors.push(...(await checkLogs(guests, this.logs)))
+  }
+
+  async #rest(seconds: number): Promise<Results['idle']> {
+    this.#progress.say(`all guests rest for ${seconds} s`)
+    return restAll(this.processes, seconds)
+  }
+
+  async #work(guests: Guests, seconds: number, rate: number): Promise<Results['work']> {
+    this.#progress.say(`all guests work for ${seconds} s, ${rate} writes and lines per second each`)
+    const work = await workAll(this.processes, { seconds, rate, guests, logs: this.logs })
+    if (work.lost > 0) this.#errors.push(`${work.lost} requests were lost`)
+    if (work.lines !== work.linesLogged) {
+      this.#errors.push(`of ${work.lines} lines ${work.linesLogged} are in the logs`)
+    }
+    return work
+  }
+
+  async #ringRequests(): Promise<number> {
+    const store = await XenstoreClient.connect(this.processes.storeSocket)
+    const text = await store.control('stats')
+    store.close()
+    const count = /^ring-requests ([0-9]+)$/m.exec(text)?.[1]
+    if (count === undefined) throw new Error('lixs does not say how many requests came over rings')
+    return Number(count)
+  }
+}

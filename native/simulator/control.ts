@@ -1,0 +1,220 @@
+/**
+ * Starts and stops simulated machines, listens to what happens on them, and makes things fail there.
+ * For tests, benches and `npm start`; the programs on the machine know nothing of it.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { ControlLink } from './control-link.ts'
+
+/** Where the executable may be, seen from this file or from a bundle that holds it. */
+const PLACES = ['../build/Release/xcl-simulator', './xcl-simulator', '../lib/xcl-simulator']
+/** A machine that was told to stop and does not is killed. */
+const STOP_TIMEOUT_MS = 5000
+
+export interface SimulatorOptions {
+  /** An existing folder; the machine makes simulator.sock and control.sock in it. */
+  readonly runDir: string
+  /** 4.17 announces that some domain died; 4.21 also says which. */
+  readonly xen: '4.17' | '4.21'
+  readonly memoryMiB?: number
+  /** The domid that the first domain gets. */
+  readonly firstDomid?: number
+  /** Where Xen's own console goes, too. */
+  readonly logFile?: string
+}
+
+/** How the machine's process ended. */
+export interface SimulatorEnd {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** What is to fail, and how often. */
+export interface Fault {
+  /** The name of the call as XenError's `op` has it, or `guest_dies_STEP`. */
+  readonly name: string
+  /** `EINVAL`, `ENOMEM` … */
+  readonly errno: string
+  /** Only for this domain. */
+  readonly domid?: number
+  /** So many calls go well before. */
+  readonly after?: number
+  /** So many calls fail; all when it is not given. */
+  readonly times?: number
+}
+
+export interface MassDeath {
+  readonly count: number
+  /** Which guests die depends on it alone. */
+  readonly seed: number
+  /** `vanish`: Xen destroys them, and no toolstack is asked. */
+  readonly how: 'crash' | 'poweroff' | 'vanish'
+}
+
+export class Simulator {
+  readonly pid: number
+  /** What `--hypervisor sim` programs connect to. */
+  readonly socketPath: string
+  /** Settled when the machine's process has ended, for whatever reason. */
+  readonly ended: Promise<SimulatorEnd>
+  readonly #child: ChildProcess
+  readonly #controlPath: string
+  readonly #control: ControlLink
+  #news: ControlLink | undefined
+  readonly #newsHandlers: ((words: string[]) => void)[] = []
+
+  private constructor(child: ChildProcess, pid: number, runDir: string, control: ControlLink) {
+    this.#child = child
+    this.pid = pid
+    this.socketPath = join(runDir, 'simulator.sock')
+    this.#controlPath = controlPathIn(runDir)
+    this.#control = control
+    this.ended = endOf(child)
+  }
+
+  /**
+   * Starts a machine; it ends with this process at the latest.
+   * @throws Error with what the machine says when it does not come up
+   */
+  static async start(options: SimulatorOptions): Promise<Simulator> {
+    const child = spawn(executable(), argumentsFor(options), {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A session of its own: Ctrl-C in a terminal is for whoever started the machine, who ends it.
+      detached: true,
+    })
+    await untilReady(child)
+    if (child.pid === undefined) throw new Error('the simulated machine has no process')
+    const control = await ControlLink.open(controlPathIn(options.runDir), () => {})
+    return new Simulator(child, child.pid, options.runDir, control)
+  }
+
+  /**
+   * Sends one line to the control socket.
+   * @returns the lines of the answer
+   * @throws Error with the machine's sentence
+   */
+  command(line: string): Promise<string[]> {
+    return this.#control.command(line)
+  }
+
+  /** Counters of the machine and of what runs on it. */
+  async stats(): Promise<Record<string, number>> {
+    const lines = await this.command('stats')
+    return Object.fromEntries(
+      lines.map((line) => {
+        const [name = '', value] = line.split(' ')
+        return [name, Number(value)]
+      }),
+    )
+  }
+
+  /** Calls with the words of every line of news from the time on when the promise is settled. */
+  async onNews(handler: (words: string[]) => void): Promise<void> {
+    this.#newsHandlers.push(handler)
+    if (this.#news !== undefined) return
+    this.#news = await ControlLink.open(this.#controlPath, (words) => {
+      for (const handle of this.#newsHandlers) handle(words)
+    })
+    await this.#news.command('listen')
+  }
+
+  async fault({ name, errno, domid, after, times }: Fault): Promise<void> {
+    const words = Object.entries({ errno, domid, after, times })
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => `${key}=${value}`)
+    await this.command(['fault', name, ...words].join(' '))
+  }
+
+  async clearFaults(): Promise<void> {
+    await this.command('faults clear')
+  }
+
+  /** Every guest writes and prints that often from now on. */
+  async work(ratePerSecond: number): Promise<void> {
+    await this.command(`work rate=${ratePerSecond}`)
+  }
+
+  async stopWork(): Promise<void> {
+    await this.command('work stop')
+  }
+
+  /** Lets guests die, all in one instant. @returns their domids */
+  async die({ count, seed, how }: MassDeath): Promise<number[]> {
+    const [line = ''] = await this.command(`die count=${count} seed=${seed} how=${how}`)
+    return line.split(' ').filter(Boolean).map(Number)
+  }
+
+  /** Ends the machine and everything on it; may be called again, and after the machine has gone. */
+  async stop(): Promise<SimulatorEnd> {
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_TIMEOUT_MS)
+    // A machine that has gone already does not answer, and one that goes may not.
+    await this.command('stop').catch(() => {})
+    const end = await this.ended
+    clearTimeout(timer)
+    this.#control.close()
+    this.#news?.close()
+    return end
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+}
+
+function controlPathIn(runDir: string): string {
+  return join(runDir, 'control.sock')
+}
+
+function argumentsFor(options: SimulatorOptions): string[] {
+  const { runDir, xen, memoryMiB, firstDomid, logFile } = options
+  const flags: string[] = ['--run-dir', runDir, '--xen', xen]
+  if (memoryMiB !== undefined) flags.push('--memory', String(memoryMiB))
+  if (firstDomid !== undefined) flags.push('--first-domid', String(firstDomid))
+  if (logFile !== undefined) flags.push('--log', logFile)
+  return flags
+}
+
+function executable(): string {
+  const places = process.env.XCL_SIMULATOR_BINARY
+    ? [process.env.XCL_SIMULATOR_BINARY]
+    : PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url)))
+  const file = places.find((place) => existsSync(place))
+  if (file === undefined) {
+    throw new Error(`the simulated machine is missing (${places[0]}); run \`npm run build\``)
+  }
+  return file
+}
+
+function endOf(child: ChildProcess): Promise<SimulatorEnd> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      resolve({ code: child.exitCode, signal: child.signalCode })
+    }
+    child.once('exit', (code, signal) => resolve({ code, signal }))
+  })
+}
+
+/** Waits for the line `ready`; what the machine says on standard error explains why there is none. */
+async function untilReady(child: ChildProcess): Promise<void> {
+  const { stdout, stderr } = child
+  if (stdout === null || stderr === null) throw new Error('the simulated machine has no output')
+  let said = ''
+  stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-4096)
+  })
+  await new Promise<void>((resolve, reject) => {
+    createInterface({ input: stdout }).on('line', (line) => {
+      if (line === 'ready') resolve()
+    })
+    child.once('error', (error) => {
+      reject(new Error(`the simulated machine cannot be started: ${error.message}`))
+    })
+    child.once('close', (code, signal) => {
+      const end = code === null ? `signal ${signal}` : `exit code ${code}`
+      reject(new Error(`the simulated machine did not start (${end}): ${said.trim()}`))
+    })
+  })
+}
