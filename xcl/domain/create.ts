@@ -76,7 +76,7 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     do: ({ toolstack, uuid, config, options }) => {
       checkFile('kernel', config.kernel)
       if (config.ramdisk !== undefined) checkFile('ramdisk', config.ramdisk)
-      toolstack.journal.begin(recordOf(uuid, undefined, config, options))
+      toolstack.journal.begin(recordOf(uuid, config, options))
     },
     undo: ({ toolstack, uuid, isUndoFailed }) => {
       if (!isUndoFailed) toolstack.journal.remove(uuid)
@@ -85,12 +85,12 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   {
     name: 'domain',
     do: async (creation) => {
-      const { toolstack, reservation, spec, uuid, config, options } = creation
+      const { toolstack, reservation, spec, uuid, config } = creation
       checkMemory(toolstack, config)
       const domid = await toolstack.hypervisor.builder.create(spec)
       creation.domid = domid
       toolstack.names.expect(reservation, domid)
-      toolstack.journal.begin(recordOf(uuid, domid, config, options))
+      toolstack.journal.assign(uuid, domid)
     },
     undo: async ({ toolstack, domid, isIntroduced }) => {
       if (domid === undefined) return
@@ -291,11 +291,10 @@ export async function destroyInXen(toolstack: Toolstack, domid: Domid): Promise<
 
 function recordOf(
   uuid: string,
-  domid: Domid | undefined,
   config: DomainConfig,
   { isLeftPaused = false, quickDeaths = 0 }: CreateOptions,
 ): DomainRecord {
-  return { uuid, domid, config, isLeftPaused, quickDeaths }
+  return { uuid, domid: undefined, config, isLeftPaused, quickDeaths }
 }
 
 function specOf(config: DomainConfig, uuid: string): DomainSpec {

@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Domid } from '../../../native/hypervisor.ts'
 import { type DomainRecord, Journal } from '../../../xcl/daemon/journal.ts'
 import { aFolder } from '../../support/a-socket-peer.ts'
 import { TestHost } from '../a-host.ts'
@@ -18,6 +19,13 @@ beforeEach(async () => {
 })
 afterEach(() => folder.remove())
 
+function inodesIn(name: string): number[] {
+  const path = join(folder.path, name)
+  return readdirSync(path)
+    .map((file) => statSync(join(path, file)).ino)
+    .sort()
+}
+
 test('what is written is read again', () => {
   const journal = new Journal(folder.path)
   journal.begin(record)
@@ -26,20 +34,39 @@ test('what is written is read again', () => {
   expect(journal.domains()).toEqual({ records: [record], broken: [] })
 })
 
-test('a record that is rewritten is never there in part', () => {
+test('the domid is in the record from the moment that Xen has given it', () => {
   const journal = new Journal(folder.path)
   journal.begin(record)
-  // The next content cannot be written: what was there stays whole.
-  mkdirSync(join(folder.path, 'journal', `${UUID}.json.new`))
+  const domid = 32_751 as Domid
+  journal.assign(UUID, domid)
+  expect(journal.halfMade().records).toEqual([{ ...record, domid }])
+})
+
+test('a record that cannot be written leaves the one before it whole', () => {
+  const journal = new Journal(folder.path)
+  journal.begin(record)
+  mkdirSync(join(folder.path, 'spare', '2'))
   expect(() => journal.begin({ ...record, quickDeaths: 3 })).toThrow()
   expect(journal.halfMade().records).toEqual([record])
 })
 
-test('what a kill left of a write is removed', () => {
+test('files of domains that are no more are written again, also what a kill left of a write', () => {
+  const before = new Journal(folder.path)
+  before.begin({ ...record, config: { ...record.config, cmdline: 'long '.repeat(100) } })
+  before.remove(UUID)
+  before.beginRestart(record)
+  before.endRestart(UUID)
+  writeFileSync(join(folder.path, 'spare', '7'), '{"uu')
+  const inodes = inodesIn('spare')
+  expect(inodes).toHaveLength(2)
+
   const journal = new Journal(folder.path)
-  writeFileSync(join(folder.path, 'journal', `${UUID}.json.new`), '{"uu')
-  expect(journal.halfMade()).toEqual({ records: [], broken: [] })
-  expect(readdirSync(join(folder.path, 'journal'))).toEqual([])
+  journal.begin(record)
+  journal.beginRestart(record)
+  expect(journal.halfMade().records).toEqual([record])
+  expect(journal.restarts().records).toEqual([record])
+  expect([...inodesIn('journal'), ...inodesIn('restarts')].sort()).toEqual(inodes)
+  expect(inodesIn('spare')).toEqual([])
 })
 
 test('a record that cannot be read is known by the name of its file, and stays', () => {
