@@ -29,8 +29,8 @@ import {
   type RingSet,
 } from '../native/ring-set.ts'
 import { XenError } from '../native/xen-error.ts'
+import type { Clock } from './clock.ts'
 import { RateLimit } from './rate-limit.ts'
-import type { Clock } from './scan-pace.ts'
 
 /** Bits of CONNECTION_PAUSED: who holds a guest up. */
 const HELD_BY_USER = 1

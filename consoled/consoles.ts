@@ -2,14 +2,17 @@
  * Which consoles there are: follows the domains and their keys, opens and closes consoles.
  *
  * What an event costs:
- * - `@introduceDomain` does not say who came. Xen numbers new domains upwards, so only those behind
- *   the newest known one are listed, at once; a full scan follows within a second, for the rare
- *   domain that is numbered otherwise (a fixed domid, numbers that began anew).
+ * - `@introduceDomain` does not say who came. Xen gives the next free number, so those behind the
+ *   newest known one are asked for until one is not there; all domains are listed when that did not
+ *   find as many as came (a domid that was chosen), and later to make sure.
  * - A change below `~/console` concerns one domain: its keys are read anew in one round trip. Where
  *   they have vanished, the console is closed, and opened again should they come back.
  * - `@releaseDomain` does not say who went. Toolstacks remove a domain's tree shortly before or after
- *   its death, so those whose keys vanished are asked for first; a full scan follows, within a second
- *   if one of them had gone, else at the pace of scan-pace.ts.
+ *   its death, so those whose keys vanished are asked for; all are listed when it was none of them,
+ *   and later to make sure.
+ *
+ * Listings are kept to a two-hundredth of the time (native/listing-pace.ts): a console that is found,
+ * or closed, a second later does no harm.
  *
  * A domid may be used again, so a domain is known by domid and uuid; whose keys change is asked for.
  */
@@ -17,17 +20,21 @@
 import { XenstoreConnectionLost } from '../lixs/client/errors.ts'
 import {
   DOMAIN_DYING,
+  DOMID_FIRST_RESERVED,
   type DomainControl,
   type DomainInfo,
   type Domid,
 } from '../native/hypervisor.ts'
+import { ListingPace } from '../native/listing-pace.ts'
 import type { Logger } from '../native/os/log.ts'
+import type { Clock } from './clock.ts'
 import type { GuestConsole } from './console.ts'
 import { consolePath, isConsoleKey, type KeyReader, readConsoleKeys } from './console-keys.ts'
-import { type Clock, ScanPace } from './scan-pace.ts'
 
-/** How long a full scan may wait after an event that was explained by the short look. */
-const EXPLAINED_SCAN_MS = 1000
+/** So many numbers in a row may be free behind the newest domain before another place is looked at. */
+const GAP = 8
+/** Consoles closed in one turn of the loop: some milliseconds, in which nobody else is served. */
+const CLOSED_PER_TURN = 64
 
 /** A watch that was registered. */
 interface StoreWatch {
@@ -66,25 +73,34 @@ interface Followed {
   /** Its keys changed and are still to be read. */
   isDirty: boolean
   isClosed: boolean
+  /** Xen was asked for it just now: its keys are its own when they are read first. */
+  isFresh: boolean
 }
 
 const FIRST_GUEST = 1
+const MAX_GUESTS = DOMID_FIRST_RESERVED - FIRST_GUEST
 
 export class Consoles {
   readonly #parts: ConsolesParts
   readonly #followed = new Map<Domid, Followed>()
-  readonly #pace: ScanPace
+  readonly #pace: ListingPace
   #store: ConsoleStore | undefined
   #scans = 0
-  /** Domid of the domain found last; the next one to come is numbered above it. */
+  /** Domid of the domain found last; the next one to come gets the next free number. */
   #newest = 0
+  /** Introductions less domains that were found, since the last listing. */
+  #unaccounted = 0
+  #isLooking = false
+  #hasReleases = false
+  /** Gone, and still to be closed. */
+  #gone: Followed[] = []
   #dirty: Followed[] = []
   /** Domains whose keys vanished since the last scan: about to die, most likely. */
   readonly #leaving = new Set<Followed>()
 
   constructor(parts: ConsolesParts) {
     this.#parts = parts
-    this.#pace = new ScanPace(parts.clock, () => this.#scan())
+    this.#pace = new ListingPace(parts.clock, () => this.#scan())
   }
 
   get size(): number {
@@ -147,31 +163,57 @@ export class Consoles {
   close(): void {
     this.#pace.close()
     this.#store = undefined
+    this.#gone = []
     for (const { console } of this.#followed.values()) console.close()
     this.#followed.clear()
   }
 
+  /** Events come in flocks: they are dealt with together. */
   #introduced(): void {
-    this.#pace.request(this.#lookAbove(this.#newest) > 0 ? EXPLAINED_SCAN_MS : 0)
+    this.#unaccounted++
+    this.#lookSoon()
   }
 
   #released(): void {
-    const gone = [...this.#leaving].filter((followed) => this.#isGone(followed))
-    for (const followed of gone) this.#close(followed)
-    this.#pace.request(gone.length > 0 ? EXPLAINED_SCAN_MS : 0)
+    this.#hasReleases = true
+    this.#lookSoon()
   }
 
-  /** @returns how many unknown domains there were */
-  #lookAbove(domid: number): number {
-    let found = 0
-    for (const unknown of this.#alive(domid + 1) ?? []) {
-      if (!this.#followed.has(unknown) && this.#discover(unknown, true) !== undefined) found++
+  #lookSoon(): void {
+    if (this.#isLooking) return
+    this.#isLooking = true
+    setImmediate(() => {
+      this.#isLooking = false
+      if (this.#store === undefined) return
+      if (this.#hasReleases) this.#lookForDeaths()
+      this.#hasReleases = false
+      if (this.#unaccounted > 0) this.#lookForNewcomers()
+    })
+  }
+
+  #lookForNewcomers(): void {
+    let free = 0
+    for (let domid = next(this.#newest); free < (this.#unaccounted > 0 ? GAP : 1); ) {
+      if (!this.#followed.has(domid)) {
+        if (this.#discover(domid, true) === undefined) free++
+        else free = 0
+      }
+      domid = next(domid)
+      if (this.#followed.size >= MAX_GUESTS) break
     }
-    return found
+    if (this.#unaccounted > 0) this.#pace.requestCheaply()
+    else this.#pace.requestLater()
+  }
+
+  #lookForDeaths(): void {
+    const gone = [...this.#leaving].filter((followed) => this.#isGone(followed))
+    for (const followed of gone) this.#close(followed)
+    if (gone.length > 0) this.#pace.requestLater()
+    else this.#pace.requestCheaply()
   }
 
   #scan(): void {
-    const alive = this.#alive(FIRST_GUEST)
+    const alive = this.#alive()
     if (alive === undefined) return
     const isFirst = this.#scans === 0
     this.#scans++
@@ -180,9 +222,18 @@ export class Consoles {
       const followed = this.#followed.get(domid) ?? this.#discover(domid, !isFirst)
       if (followed !== undefined) followed.seenInScan = this.#scans
     }
+    this.#unaccounted = 0
     for (const followed of this.#followed.values()) {
-      if (followed.seenInScan !== this.#scans) this.#close(followed)
+      if (followed.seenInScan !== this.#scans) this.#gone.push(followed)
     }
+    this.#closeSome()
+  }
+
+  #closeSome(): void {
+    for (const followed of this.#gone.splice(0, CLOSED_PER_TURN)) {
+      if (!followed.isClosed) this.#close(followed)
+    }
+    if (this.#gone.length > 0) setImmediate(() => this.#closeSome())
   }
 
   /** Follows a domain that was not known. */
@@ -195,10 +246,10 @@ export class Consoles {
    * Domains that exist and are not dying, in ascending order. Undefined when the hypervisor did not
    * answer; then the next event brings the next try.
    */
-  #alive(first: number): Domid[] | undefined {
+  #alive(): Domid[] | undefined {
     let states: Int32Array
     try {
-      states = this.#parts.domains.states(first)
+      states = this.#parts.domains.states(FIRST_GUEST)
     } catch (error) {
       this.#parts.log.error({ err: error }, 'cannot list the domains')
       return undefined
@@ -222,10 +273,11 @@ export class Consoles {
 
   #open(info: DomainInfo, isNew: boolean): Followed {
     this.#newest = info.domid
-    return this.#begin(info, isNew)
+    this.#unaccounted--
+    return this.#begin(info, isNew, true)
   }
 
-  #begin(info: Pick<DomainInfo, 'domid' | 'uuid'>, isNew: boolean): Followed {
+  #begin(info: Pick<DomainInfo, 'domid' | 'uuid'>, isNew: boolean, isFresh: boolean): Followed {
     const followed: Followed = {
       console: this.#parts.open(info.domid, info.uuid, isNew),
       watch: undefined,
@@ -235,6 +287,7 @@ export class Consoles {
       hadRing: false,
       isDirty: false,
       isClosed: false,
+      isFresh,
     }
     this.#followed.set(info.domid, followed)
     followed.reading = this.#follow(followed)
@@ -291,9 +344,11 @@ export class Consoles {
     try {
       do {
         followed.isDirty = false
+        const wasFresh = followed.isFresh
+        followed.isFresh = false
         const keys = await readConsoleKeys(store, followed.console.domid)
         if (followed.isClosed || this.#store !== store) return
-        if (this.#isReplaced(followed)) {
+        if (!wasFresh && this.#isReplaced(followed)) {
           const { domid } = followed.console
           this.#close(followed, () => {
             if (this.#store !== undefined && !this.#followed.has(domid)) this.#discover(domid, true)
@@ -335,7 +390,7 @@ export class Consoles {
     // Only when the ring is given up can it be taken again.
     this.#close(followed, () => {
       if (this.#store === undefined || this.#followed.has(domid)) return
-      this.#leaving.add(this.#begin({ domid, uuid }, false))
+      this.#leaving.add(this.#begin({ domid, uuid }, false, false))
     })
   }
 
@@ -348,6 +403,11 @@ export class Consoles {
     if (this.#store !== store || error instanceof XenstoreConnectionLost) return
     this.#parts.log.warn({ domid, err: error }, 'cannot read the console keys')
   }
+}
+
+/** The number that Xen tries next, after the one that it gave last. */
+function next(domid: number): Domid {
+  return (domid + 1 < DOMID_FIRST_RESERVED ? domid + 1 : FIRST_GUEST) as Domid
 }
 
 /** A watch that tells of changes only: its first event, which comes at once, is left out. */

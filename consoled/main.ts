@@ -14,10 +14,10 @@ import { openLog } from '../native/os/log.ts'
 import { notify } from '../native/os/notify.ts'
 import { PidFile } from '../native/os/pidfile.ts'
 import { XenError } from '../native/xen-error.ts'
+import { systemClock } from './clock.ts'
 import { Daemon } from './daemon.ts'
 import { OPTIONS, type OptionName } from './option-table.ts'
 import { type Options, optionsFrom } from './options.ts'
-import { systemClock } from './scan-pace.ts'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2

@@ -1,7 +1,7 @@
 import { XenstoreClient } from '../lixs/client/client.ts'
 import type { Logger } from '../native/os/log.ts'
+import type { Clock } from './clock.ts'
 import type { Consoles } from './consoles.ts'
-import type { Clock } from './scan-pace.ts'
 
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 5000

@@ -19,7 +19,7 @@
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DOM0, type DomainControl, type Domid, VIRQ_DOM_EXC } from '../native/hypervisor.ts'
+import { DOM0, type Domid, VIRQ_DOM_EXC } from '../native/hypervisor.ts'
 import type { Logger, ProcessLog } from '../native/os/log.ts'
 import type { StateMemory } from '../native/os/state-memory.ts'
 import type { RingSet } from '../native/ring-set.ts'
@@ -28,7 +28,7 @@ import { Connections } from './connection/connections.ts'
 import { Events } from './connection/events.ts'
 import type { Timers } from './connection/timers.ts'
 import { Control } from './process/control.ts'
-import { Domains } from './process/domains.ts'
+import { type DomainKnowledge, Domains } from './process/domains.ts'
 import { Exchange } from './process/exchange.ts'
 import { ParsedPath } from './store/path.ts'
 import type { Quotas } from './store/quota.ts'
@@ -51,7 +51,7 @@ interface DaemonParts {
   readonly memory: StateMemory
   readonly rings: RingSet
   /** Undefined without a hypervisor: then no domain can be introduced. */
-  readonly domains: Pick<DomainControl, 'info' | 'states'> | undefined
+  readonly domains: DomainKnowledge | undefined
   readonly quotas: Quotas
   /** How much the store can keep at all; undefined: enough for tens of thousands of guests. */
   readonly capacity?: StoreCapacity

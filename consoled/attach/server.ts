@@ -3,8 +3,8 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { dirname } from 'node:path'
 import { DOM0, type Domid, domidFrom } from '../../native/hypervisor.ts'
 import type { Logger } from '../../native/os/log.ts'
+import type { Clock } from '../clock.ts'
 import type { GuestConsole } from '../console.ts'
-import type { Clock } from '../scan-pace.ts'
 import { ATTACH_LINE_MAX } from './client.ts'
 import { Viewer } from './viewer.ts'
 

@@ -1,11 +1,11 @@
-/** Time as the daemon sees it; tests have their own. */
-export interface Timers {
-  /** Calls once after so many milliseconds. Does not keep the process alive. @returns cancels it */
-  after(ms: number, call: () => void): () => void
-}
+import type { PaceClock } from '../../native/listing-pace.ts'
+
+/** Time as the daemon sees it; tests have their own. Its timers do not keep the process alive. */
+export type Timers = PaceClock
 
 /** Time as it passes. */
 export const systemTimers: Timers = {
+  nowMs: () => performance.now(),
   after(ms, call) {
     const timer = setTimeout(call, ms)
     timer.unref()

@@ -1,6 +1,7 @@
 import {
   DOM0,
   DOMAIN_DYING,
+  DOMAIN_GONE,
   DOMAIN_REASON_SHIFT,
   DOMAIN_SHUTDOWN,
   type DomainControl,
@@ -18,35 +19,31 @@ import type { Timers } from '../connection/timers.ts'
 import type { Store } from '../store/store.ts'
 import { xsErrnoFrom } from '../wire/errno.ts'
 import { OK, type Outcome } from '../xs-errno.ts'
+import { DomainNews } from './domain-news.ts'
 
 /** What the daemon tells a guest it can do: nothing, as C xenstored 4.17 does. */
 const SERVER_FEATURES = 0
-/** Between two scans for domains that died or shut down. */
-const SCAN_EVERY_MS = 50
+/** What lixs asks of the hypervisor. */
+export type DomainKnowledge = Pick<DomainControl, 'info' | 'states' | 'changed'>
 
 /**
  * Domains as they come and go: introduced and released by tools, dying and shutting down by
- * themselves.
- *
- * Of the latter Xen before 4.21 only says that something happened to some domain (VIRQ_DOM_EXC), so
- * all have to be looked at. That is the one thing here whose cost grows with the number of domains;
- * it is done at once, and then at most 20 times a second while more news comes.
+ * themselves (domain-news.ts).
  */
 export class Domains {
-  readonly #control: Pick<DomainControl, 'info' | 'states'> | undefined
+  readonly #control: DomainKnowledge | undefined
   readonly #rings: RingSet
   readonly #store: Store
   readonly #connections: Connections
-  readonly #timers: Timers
   readonly #log: Logger
+  readonly #news: DomainNews | undefined
   /** Of the domains whose rings are served: tells a domain from the next one with its domid. */
   readonly #uuids = new Map<Domid, string>()
-  #cancelTimer: (() => void) | undefined
-  #isScanDue = false
+  #hasShutdown = false
 
   /** @param control undefined: there is no hypervisor, and so no domain */
   constructor(
-    control: Pick<DomainControl, 'info' | 'states'> | undefined,
+    control: DomainKnowledge | undefined,
     rings: RingSet,
     store: Store,
     connections: Connections,
@@ -57,8 +54,8 @@ export class Domains {
     this.#rings = rings
     this.#store = store
     this.#connections = connections
-    this.#timers = timers
     this.#log = log
+    this.#news = control === undefined ? undefined : new DomainNews(control, this, timers, log)
   }
 
   /**
@@ -76,8 +73,7 @@ export class Domains {
    * Maps a domain's ring and serves it. For a domain that is introduced already: the same ring with
    * another port, everything that was on its way is dropped.
    *
-   * Xen is asked first: what is known under this domid may be a domain that has died since the last
-   * scan.
+   * Xen is asked first: what is known under this domid may be a domain that has died unnoticed.
    *
    * @param gfn frame of the ring's page, used when the domain does not grant it; below 1: unknown
    * @returns ENOSYS without a hypervisor; EINVAL when there is no such domain
@@ -96,6 +92,7 @@ export class Domains {
 
   /** As if the domain had died. */
   release(domid: Domid): Outcome {
+    this.#news?.released(domid)
     if (!this.#store.isIntroduced(domid)) return 'ENOENT'
     if (this.#connectionOf(domid) === undefined) return 'EINVAL'
     this.#remove(domid, 'released')
@@ -112,31 +109,38 @@ export class Domains {
 
   /** VIRQ_DOM_EXC: some domain shut down, or died. */
   somethingHappened(): void {
-    if (this.#cancelTimer !== undefined) {
-      this.#isScanDue = true
-      return
-    }
-    this.#cancelTimer = this.#timers.after(SCAN_EVERY_MS, () => this.#pauseOver())
-    try {
-      this.#scan()
-    } catch (error) {
-      if (!(error instanceof XenError)) throw error
-      // What happened is still to be found out: tried again when the pause is over.
-      this.#log.error({ err: error }, 'cannot list the domains')
-      this.#isScanDue = true
-    }
+    this.#news?.somethingHappened()
   }
 
   stop(): void {
-    this.#cancelTimer?.()
-    this.#cancelTimer = undefined
+    this.#news?.stop()
   }
 
-  #pauseOver(): void {
-    this.#cancelTimer = undefined
-    if (!this.#isScanDue) return
-    this.#isScanDue = false
-    this.somethingHappened()
+  // --- what became of domains, found by DomainNews
+
+  known(): readonly Domid[] {
+    return this.#store.knownDomains()
+  }
+
+  deal(domid: Domid, state: number): void {
+    if (!this.#store.isKnown(domid)) return
+    if ((state & (DOMAIN_DYING | DOMAIN_GONE)) !== 0) {
+      this.#remove(domid, (state & DOMAIN_DYING) !== 0 ? 'dying' : 'gone')
+    } else if ((state & DOMAIN_SHUTDOWN) !== 0 && this.#store.markShutdown(domid)) {
+      const reason = SHUTDOWN_REASONS[state >> DOMAIN_REASON_SHIFT]
+      this.#log.info({ domid, reason }, 'domain shut down')
+      this.#hasShutdown = true
+    } else if (state === 0) {
+      this.#removeReplaced(domid)
+    }
+  }
+
+  dealt(): void {
+    if (this.#hasShutdown) this.#store.fireReleaseDomain()
+    this.#hasShutdown = false
+  }
+
+  turnEnds(): void {
     this.#rings.flush()
   }
 
@@ -161,6 +165,7 @@ export class Domains {
       const connection = this.#attach(domid, gfn, port)
       this.#connections.openRing(connection, domid)
       this.#uuids.set(domid, info.uuid)
+      this.#news?.forget(domid)
       this.#store.introduceDomain(domid, connection)
       this.#log.info({ domid, port }, 'domain introduced')
     }
@@ -169,29 +174,11 @@ export class Domains {
     return OK
   }
 
-  /** Compares what the store knows with what Xen knows; both lists ascend. */
-  #scan(): void {
-    const known = this.#store.knownDomains()
-    const states = this.#control?.states()
-    if (states === undefined) return
-    let hasShutdown = false
-    let at = 0
-    for (const domid of known) {
-      while (at < states.length && (states[at] as number) < domid) at += 2
-      if (states[at] !== domid) {
-        this.#remove(domid, 'gone')
-        continue
-      }
-      const state = states[at + 1] as number
-      if ((state & DOMAIN_DYING) !== 0) {
-        this.#remove(domid, 'dying')
-      } else if ((state & DOMAIN_SHUTDOWN) !== 0 && this.#store.markShutdown(domid)) {
-        const reason = SHUTDOWN_REASONS[state >> DOMAIN_REASON_SHIFT]
-        this.#log.info({ domid, reason }, 'domain shut down')
-        hasShutdown = true
-      }
-    }
-    if (hasShutdown) this.#store.fireReleaseDomain()
+  /** The domid may have gone to another domain before the end of the one that is known was told. */
+  #removeReplaced(domid: Domid): void {
+    const uuid = this.#uuids.get(domid)
+    const now = uuid === undefined ? undefined : this.#control?.info(domid)
+    if (now !== undefined && now.uuid !== uuid) this.#remove(domid, 'replaced')
   }
 
   #remove(domid: Domid, why: string): void {

@@ -251,6 +251,11 @@ export class Store {
     return this.#tables.domains.isIntroduced(domid)
   }
 
+  /** Has it a record? That is, is it one of `knownDomains`. */
+  isKnown(domid: Domid): boolean {
+    return domid !== DOM0 && this.#tables.domains.incarnationOf(domid) !== 0
+  }
+
   connectionOf(domid: Domid): number | undefined {
     return this.#tables.domains.connectionOf(domid)
   }
@@ -289,7 +294,7 @@ export class Store {
 
   /**
    * All domids that have a record, ascending, without dom0: introduced, or named by SET_PERMS before.
-   * The scan that Xen before 4.21 needs asks for each whether it lives; a dead one is released
+   * The listing that Xen before 4.21 needs asks for each whether it lives; a dead one is released
    * (nothing is fired when it was never introduced). `markShutdown` says false for such.
    */
   knownDomains(): Domid[] {

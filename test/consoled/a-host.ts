@@ -20,8 +20,9 @@ const silent = pino({ level: 'silent' })
 /** The domains that the machine says there are. */
 class TestDomains {
   readonly #infos = new Map<number, DomainInfo>()
-  /** First domid of each list that was asked for. */
+  /** First domid of each list that was asked for, and the domids that were asked for. */
   readonly lists: number[] = []
+  readonly infos: number[] = []
   /** What Xen has said so far. */
   hypervisorLog = ''
 
@@ -51,12 +52,17 @@ class TestDomains {
   }
 
   info(domid: Domid): DomainInfo | undefined {
+    this.infos.push(domid)
     return this.#infos.get(domid)
   }
 
   states(first = 0): Int32Array {
     this.lists.push(first)
     return statesOf([...this.#infos.values()].filter(({ domid }) => domid >= first))
+  }
+
+  changed(): undefined {
+    return undefined
   }
 
   readConsoleRing(index: number): { bytes: Uint8Array; nextIndex: number } {
@@ -200,8 +206,9 @@ export class TestHost {
     return `/local/domain/${guest.domid}/console/${key}`
   }
 
-  /** Xen takes the domain away and says that some domain died. */
+  /** Xen takes the domain away and says that some domain died; the last listing is long past. */
   kill(guest: ConsoleGuest): void {
+    this.clock.advance(2000)
     this.domains.remove(guest.domid)
     this.loopback.removeDomain(guest.domid)
     this.loopback.fireVirq(VIRQ_DOM_EXC)

@@ -194,7 +194,7 @@ describe('a console', () => {
 })
 
 describe('what an event costs', () => {
-  it('an introduction lists only the domains behind the newest, and a scan follows within a second', async () => {
+  it('an introduction asks for the domains behind the newest, and lists all later', async () => {
     await aHost()
     for (const domid of [3, 4, 5]) await host.introduce(domid, `old${domid}`)
     await host.startConsoled()
@@ -203,9 +203,58 @@ describe('what an event costs', () => {
     const guest = await host.introduce(6, 'new')
     await host.giveConsole(guest)
     await said(guest, 'guest-new.log', 'boot')
-    expect(host.domains.lists).toEqual([6])
+    expect(host.domains.lists).toEqual([])
     host.clock.advance(1000)
-    expect(host.domains.lists).toEqual([6, 1])
+    expect(host.domains.lists).toEqual([1])
+  })
+
+  it('domains that are made together are found by few questions', async () => {
+    await aHost()
+    await host.startConsoled()
+    host.clock.advance(2000)
+    host.domains.lists.length = 0
+    host.domains.infos.length = 0
+    const domids = [1, 2, 3, 4, 5]
+    // All exist before the first one is introduced, and the last one is introduced first.
+    for (const domid of domids) host.domains.set(domid)
+    for (const domid of domids.toReversed()) await host.introduce(domid, `g${domid}`)
+    await aFewTurns()
+    expect(host.domains.lists).toEqual([])
+    // By lixs once each; by consoled once each, and once for the number behind them.
+    expect(host.domains.infos.length).toBeLessThanOrEqual(2 * domids.length + 1)
+  })
+
+  it('numbers that begin anew are followed', async () => {
+    await aHost()
+    for (const domid of [1, 2, 32750]) await host.introduce(domid, `old${domid}`)
+    await host.startConsoled()
+    host.clock.advance(2000)
+    host.domains.lists.length = 0
+    for (const domid of [32751, 3]) {
+      const guest = await host.introduce(domid, `new${domid}`)
+      await host.giveConsole(guest)
+      await said(guest, `guest-new${domid}.log`, 'boot')
+    }
+    expect(host.domains.lists).toEqual([])
+  })
+
+  it('many deaths at once are dealt with in turns', async () => {
+    await aHost()
+    const guests: ConsoleGuest[] = []
+    for (let domid = 1; domid <= 100; domid++) {
+      const guest = await host.introduce(domid, `g${domid}`)
+      await host.giveConsole(guest)
+      guests.push(guest)
+    }
+    await host.startConsoled()
+    const { mappings } = host.loopback.leftovers()
+    host.clock.advance(2000)
+    for (const guest of guests) host.domains.remove(guest.domid)
+    host.loopback.fireVirq(VIRQ_DOM_EXC)
+    await until(() => host.loopback.leftovers().mappings === mappings - 200)
+    for (let domid = 1; domid <= 100; domid++) {
+      expect(await host.store.isIntroduced(domid)).toBe(false)
+    }
   })
 
   it('a domain that is numbered below the newest is found at once', async () => {

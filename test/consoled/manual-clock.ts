@@ -1,4 +1,4 @@
-import type { Clock } from '../../consoled/scan-pace.ts'
+import type { Clock } from '../../consoled/clock.ts'
 
 interface Timer {
   readonly dueMs: number

@@ -118,6 +118,10 @@ export interface Conversation {
   readonly quotas: Quotas
   /** Domains that Xen knows; the test changes them. */
   readonly domains: Map<number, DomainInfo>
+  /** What Xen says of changed domains when it is asked next, if it does: domid, state, domid, … */
+  readonly changes: number[]
+  /** How often the daemon has asked for all domains, and for one. */
+  readonly asked: { states: number; info: number }
   /** Lines that were logged. */
   readonly logged: string[]
   /** A new socket. */
@@ -132,6 +136,8 @@ export interface Conversation {
 interface ConversationOptions extends Partial<DaemonSettings> {
   readonly quotas?: Partial<Quotas>
   readonly hasHypervisor?: boolean
+  /** Xen 4.21 and later: it says which domains changed. */
+  readonly saysWhich?: boolean
 }
 
 /** A fresh daemon over rings that the test plays. */
@@ -141,11 +147,22 @@ export function aConversation(options: ConversationOptions = {}): Conversation {
   const timers = new TestTimers()
   const quotas: Quotas = { ...DEFAULT_QUOTAS, ...options.quotas }
   const domains = new Map<number, DomainInfo>([[0, aDomain(0)]])
+  const changes: number[] = []
+  const asked = { states: 0, info: 0 }
   const logged: string[] = []
   const log = pino({ level: 'debug' }, { write: (text: string) => logged.push(text) })
   const control = {
-    info: (domid: Domid) => domains.get(domid),
-    states: () => statesOf(domains.values()),
+    info: (domid: Domid) => {
+      asked.info++
+      return domains.get(domid)
+    },
+    states: () => {
+      asked.states++
+      return statesOf(domains.values())
+    },
+    changed: () => {
+      return options.saysWhich === true ? Int32Array.from(changes.splice(0)) : undefined
+    },
   }
   const daemon = new Daemon(
     {
@@ -178,6 +195,8 @@ export function aConversation(options: ConversationOptions = {}): Conversation {
     timers,
     quotas,
     domains,
+    changes,
+    asked,
     logged,
     tool,
     guest(domid) {

@@ -63,6 +63,7 @@ export function aDaemon(
       domains: {
         info: (domid: Domid) => domains.get(domid),
         states: () => statesOf(domains.values()),
+        changed: () => undefined,
       },
       quotas: { ...DEFAULT_QUOTAS, ...options.quotas },
       capacity: SMALL_CAPACITY,

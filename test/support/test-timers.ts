@@ -6,6 +6,10 @@ export class TestTimers implements Timers {
   readonly #due = new Map<number, { readonly atMs: number; readonly call: () => void }>()
   #last = 0
 
+  nowMs(): number {
+    return this.#nowMs
+  }
+
   after(ms: number, call: () => void): () => void {
     const id = ++this.#last
     this.#due.set(id, { atMs: this.#nowMs + ms, call })

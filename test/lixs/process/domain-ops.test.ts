@@ -1,4 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  DOMAIN_DYING,
+  DOMAIN_GONE,
+  DOMAIN_REASON_SHIFT,
+  DOMAIN_SHUTDOWN,
+} from '../../../native/hypervisor.ts'
 import { BATCH_BROKEN, BATCH_CLOSED } from '../../../native/ring-set.ts'
 import { XenError } from '../../../native/xen-error.ts'
 import {
@@ -233,9 +239,118 @@ describe('domains that end by themselves', () => {
     expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|'])
   })
 
+  test('a toolstack that destroys one domain after the other costs few listings', () => {
+    for (let domid = 1; domid <= 100; domid++) {
+      talk.guest(domid)
+      // Xen tells of the death twice, the toolstack says its RELEASE in between.
+      talk.domains.set(domid, aDomain(domid, { isDying: true }))
+      talk.virq()
+      tool.ask('RELEASE', `${domid}|`)
+      talk.domains.delete(domid)
+      talk.virq()
+      talk.timers.pass(10)
+    }
+    // At the beginning, and then at the pace of what explains itself.
+    expect(talk.asked.states).toBeLessThanOrEqual(1 + 1000 / 50)
+    expect(talk.timers.pending).toBeLessThanOrEqual(1)
+  })
+
+  test('a death that hides behind the toolstack’s is found all the same', () => {
+    talk.guest(7)
+    talk.guest(8)
+    tool.ask('RELEASE', '7|')
+    tool.heard()
+    talk.domains.delete(7)
+    talk.domains.delete(8)
+    talk.virq()
+    expect(tool.heard()).toEqual([])
+    talk.timers.pass(50)
+    expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|'])
+    expect(tool.answer('IS_DOMAIN_INTRODUCED', '8|')).toBe('IS_DOMAIN_INTRODUCED F|')
+  })
+
+  test('many at once are dealt with in turns, in which others are served', () => {
+    for (let domid = 1; domid <= 150; domid++) talk.guest(domid)
+    const events = () => tool.heard().filter((line) => line === 'EVENT @releaseDomain|t|').length
+    tool.heard()
+    for (let domid = 1; domid <= 150; domid++) talk.domains.delete(domid)
+    talk.virq()
+    expect(events()).toBe(64)
+    expect(tool.answer('IS_DOMAIN_INTRODUCED', '150|')).toBe('IS_DOMAIN_INTRODUCED T|')
+    talk.timers.pass(0)
+    expect(events()).toBe(150 - 64)
+    expect(tool.answer('IS_DOMAIN_INTRODUCED', '150|')).toBe('IS_DOMAIN_INTRODUCED F|')
+  })
+
+  test('who has a dead domain’s number before its turn came is not taken for it', () => {
+    for (let domid = 1; domid <= 65; domid++) talk.guest(domid)
+    for (let domid = 1; domid <= 65; domid++) talk.domains.delete(domid)
+    talk.virq()
+    talk.domains.set(65, aDomain(65, { uuid: '00000000-0000-0000-0000-000000000002' }))
+    expect(tool.ask('INTRODUCE', '65|1000|5|').at(-1)).toBe('INTRODUCE OK|')
+    talk.timers.pass(1000)
+    expect(tool.answer('IS_DOMAIN_INTRODUCED', '65|')).toBe('IS_DOMAIN_INTRODUCED T|')
+  })
+
   test('RESUME of what is not introduced is ENOENT', () => {
     expect(tool.answer('RESUME', '7|')).toBe('ERROR ENOENT|')
     expect(tool.answer('RESUME', '0|')).toBe('ERROR EINVAL|')
+  })
+})
+
+describe('where Xen says which domains changed', () => {
+  beforeEach(() => {
+    talk.end()
+    talk = aConversation({ saysWhich: true })
+    tool = talk.tool()
+    tool.ask('WATCH', '@releaseDomain|t|')
+  })
+
+  test.each([
+    ['gone', DOMAIN_GONE],
+    ['dying', DOMAIN_DYING],
+    ['dying after a shutdown', DOMAIN_DYING | DOMAIN_SHUTDOWN],
+  ])('one that is %s is removed, and no other is looked at', (_, state) => {
+    talk.guest(7)
+    talk.guest(8)
+    talk.asked.info = 0
+    talk.changes.push(7, state)
+    talk.virq()
+    expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|'])
+    expect(tool.answer('IS_DOMAIN_INTRODUCED', '7|')).toBe('IS_DOMAIN_INTRODUCED F|')
+    expect(tool.answer('IS_DOMAIN_INTRODUCED', '8|')).toBe('IS_DOMAIN_INTRODUCED T|')
+    expect(talk.asked).toEqual({ states: 0, info: 0 })
+    expect(talk.timers.pending).toBe(0)
+  })
+
+  test('several that shut down are one event, and each is told once', () => {
+    for (const domid of [7, 8, 9]) talk.guest(domid)
+    const crashed = DOMAIN_SHUTDOWN | (3 << DOMAIN_REASON_SHIFT)
+    talk.changes.push(7, crashed, 8, DOMAIN_SHUTDOWN)
+    talk.virq()
+    expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|'])
+    talk.changes.push(7, crashed)
+    talk.virq()
+    expect(tool.heard()).toEqual([])
+    expect(talk.logged.some((line) => line.includes('"domid":7,"reason":"crash"'))).toBe(true)
+    expect(talk.asked.states).toBe(0)
+  })
+
+  test('news of domains that nobody introduced is no news, nor is that of dom0', () => {
+    talk.changes.push(0, 0, 5, DOMAIN_GONE, 6, 0, 7, DOMAIN_SHUTDOWN)
+    talk.virq()
+    expect(tool.heard()).toEqual([])
+    expect(talk.logged).toEqual([])
+    expect(talk.asked).toEqual({ states: 0, info: 0 })
+  })
+
+  test('a domid that went to another domain in between is that one’s', () => {
+    talk.guest(7)
+    talk.domains.set(7, aDomain(7, { uuid: '00000000-0000-0000-0000-000000000002' }))
+    talk.changes.push(7, 0)
+    talk.virq()
+    expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|'])
+    expect(tool.answer('IS_DOMAIN_INTRODUCED', '7|')).toBe('IS_DOMAIN_INTRODUCED F|')
   })
 })
 
