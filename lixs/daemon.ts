@@ -27,6 +27,7 @@ import { BatchWalk } from './connection/batch.ts'
 import { Connections } from './connection/connections.ts'
 import { Events } from './connection/events.ts'
 import type { Timers } from './connection/timers.ts'
+import { Counters } from './counters.ts'
 import { Control } from './process/control.ts'
 import { type DomainKnowledge, Domains } from './process/domains.ts'
 import { Exchange } from './process/exchange.ts'
@@ -83,7 +84,8 @@ export class Daemon {
    */
   constructor(parts: DaemonParts, settings: DaemonSettings) {
     const { memory, rings, quotas, timers, log } = parts
-    const events = new Events(rings, timers, settings.eventTimeoutMs)
+    const counters = new Counters(memory)
+    const events = new Events(rings, timers, counters, settings.eventTimeoutMs)
     const store = new Store(memory, quotas, events, {
       // Without a hypervisor there is nobody to ask: permissions may name any domain.
       domainExists: (domid: Domid) =>
@@ -99,18 +101,22 @@ export class Daemon {
       store,
       connections,
       timers,
+      counters,
       log.child({ subsystem: 'domains' }),
     )
     const control = new Control({
       quotas,
       store,
+      counters,
+      connections,
+      domains,
       log,
       processLog: parts.processLog,
       quotasChanged: () => connections.outstandingChanged(),
     })
     const services = { store, events, domains, control, quotas, path: new ParsedPath() }
     const exchange = new Exchange(rings.output, NOBODY)
-    const walk = new BatchWalk(connections, services, exchange, log)
+    const walk = new BatchWalk(connections, services, exchange, counters, log)
 
     this.#rings = rings
     this.#domains = domains

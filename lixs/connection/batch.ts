@@ -14,6 +14,7 @@ import {
   RECORD_TYPE,
   RECORD_WORDS,
 } from '../../native/ring-set.ts'
+import type { Counters } from '../counters.ts'
 import { dispatch } from '../process/dispatch.ts'
 import type { Exchange } from '../process/exchange.ts'
 import type { Services } from '../process/services.ts'
@@ -34,19 +35,28 @@ export class BatchWalk {
   readonly #connections: Connections
   readonly #services: Services
   readonly #exchange: Exchange
+  readonly #counters: Counters
   readonly #log: Logger
   readonly #defects = new Set<string>()
   /** Word at which the next record begins. */
   #cursor = 0
 
-  constructor(connections: Connections, services: Services, exchange: Exchange, log: Logger) {
+  constructor(
+    connections: Connections,
+    services: Services,
+    exchange: Exchange,
+    counters: Counters,
+    log: Logger,
+  ) {
     this.#connections = connections
     this.#services = services
     this.#exchange = exchange
+    this.#counters = counters
     this.#log = log
   }
 
   handle(batch: Batch): void {
+    this.#counters.batch(batch.length << 2)
     this.#connections.beginBatch()
     this.#cursor = 0
     while (this.#cursor < batch.length) {
@@ -77,8 +87,11 @@ export class BatchWalk {
       if (who === undefined) continue
       const start = (record + RECORD_WORDS) << 2
       const txId = words[record + RECORD_TX_ID] as number
+      const kind = this.#connections.kindOf(id)
       exchange.begin(id, who, type, reqId, txId, bytes, start, start + len)
+      this.#counters.request(kind)
       dispatch(this.#services, exchange)
+      this.#counters.reply(kind)
       if (!exchange.isAnswered) throw new Error(`${opName(type)} was left unanswered`)
     }
   }

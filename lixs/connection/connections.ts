@@ -1,5 +1,6 @@
 import { DOM0, type Domid } from '../../native/hypervisor.ts'
 import {
+  CONNECTION_KIND,
   CONNECTION_MAX_OUTSTANDING,
   CONNECTION_MAX_QUEUED_BYTES,
   CONNECTION_MAX_QUEUED_EVENTS,
@@ -41,6 +42,7 @@ export class Connections {
   readonly #records: (Record | undefined)[] = []
   readonly #tool: Principal = { domid: DOM0, isPrivileged: true }
   #batch = 0
+  #count = 0
 
   constructor(
     rings: RingSet,
@@ -52,6 +54,11 @@ export class Connections {
     this.#store = store
     this.#quotas = quotas
     this.#privilegedDomid = privilegedDomid
+  }
+
+  /** Sockets and rings that are served. */
+  get count(): number {
+    return this.#count
   }
 
   /** A new batch begins. */
@@ -80,6 +87,11 @@ export class Connections {
     return record === undefined || record.attachedInBatch === this.#batch ? undefined : record.who
   }
 
+  /** CONNECTION_KIND: 1 socket, 2 ring. */
+  kindOf(id: ConnectionId): number {
+    return this.#rings.connections[id * CONNECTION_WORDS + CONNECTION_KIND] as number
+  }
+
   isPrivileged(id: number): boolean {
     return this.#records[id]?.who.isPrivileged === true
   }
@@ -101,6 +113,7 @@ export class Connections {
   close(id: ConnectionId): void {
     if (this.#records[id] === undefined) return
     this.#records[id] = undefined
+    this.#count--
     this.#store.closeConnection(id)
     this.#rings.detach(id)
   }
@@ -131,6 +144,7 @@ export class Connections {
 
   #open(id: ConnectionId, who: Principal, attachedInBatch: number): void {
     this.#records[id] = { who, attachedInBatch }
+    this.#count++
     this.#store.openConnection(id, who)
     this.#limit(id, who)
   }

@@ -4,6 +4,7 @@ import {
   OUTPUT_EVENT,
   type RingSet,
 } from '../../native/ring-set.ts'
+import type { Counters } from '../counters.ts'
 import type { EventSink } from '../store/store.ts'
 import { XENSTORE_PAYLOAD_MAX, XS_WATCH_EVENT } from '../wire/ops.ts'
 import { HEADER_BYTES } from '../wire/packet.ts'
@@ -25,6 +26,7 @@ const LOOK_EVERY_MS = 1000
 export class Events implements EventSink {
   readonly #rings: RingSet
   readonly #timers: Timers
+  readonly #counters: Counters
   /** 0: events wait for ever. */
   readonly #timeoutMs: number
   #connections: Connections | undefined
@@ -32,9 +34,10 @@ export class Events implements EventSink {
   readonly #watched = new Set<number>()
   #cancelTimer: (() => void) | undefined
 
-  constructor(rings: RingSet, timers: Timers, timeoutMs: number) {
+  constructor(rings: RingSet, timers: Timers, counters: Counters, timeoutMs: number) {
     this.#rings = rings
     this.#timers = timers
+    this.#counters = counters
     this.#timeoutMs = timeoutMs
   }
 
@@ -54,10 +57,15 @@ export class Events implements EventSink {
     isSpecial: boolean,
   ): void {
     const length = pathEnd - pathStart + tokenEnd - tokenStart + 2
-    if (length > XENSTORE_PAYLOAD_MAX) return
     const mayBeDropped = this.#connections?.isPrivileged(connection) === false
-    const wireBytes = HEADER_BYTES + length
-    if (mayBeDropped && this.#connections?.hasRoomForEvent(connection, wireBytes) === false) return
+    const hasNoRoom =
+      mayBeDropped &&
+      this.#connections?.hasRoomForEvent(connection, HEADER_BYTES + length) === false
+    if (length > XENSTORE_PAYLOAD_MAX || hasNoRoom) {
+      this.#counters.eventDropped()
+      return
+    }
+    this.#counters.event()
     const { output } = this.#rings
     const flags = isSpecial ? OUTPUT_EVENT : OUTPUT_EVENT | OUTPUT_COALESCE
     let at = output.begin(connection as ConnectionId, XS_WATCH_EVENT, 0, 0, flags)

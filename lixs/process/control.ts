@@ -6,6 +6,7 @@
  */
 import { DOM0, domidFrom } from '../../native/hypervisor.ts'
 import type { Logger, ProcessLog } from '../../native/os/log.ts'
+import type { Counters } from '../counters.ts'
 import type { Quotas } from '../store/quota.ts'
 import type { Store } from '../store/store.ts'
 import type { XsErrno } from '../xs-errno.ts'
@@ -51,7 +52,10 @@ interface ControlTargets {
   readonly quotas: Quotas
   readonly log: Logger
   readonly processLog: Pick<ProcessLog, 'switchTo'>
-  readonly store: Pick<Store, 'isIntroduced' | 'usageOf'>
+  readonly store: Pick<Store, 'isIntroduced' | 'usageOf' | 'figures'>
+  readonly counters: Counters
+  readonly connections: { readonly count: number }
+  readonly domains: { readonly count: number }
   /** Called after a quota has been changed. */
   readonly quotasChanged: () => void
 }
@@ -74,6 +78,7 @@ export class Control {
       parameters: '[set <name> <val>]',
       run: (words) => this.#quota(SOFT_QUOTAS, words),
     },
+    { name: 'stats', parameters: '', run: (words) => this.#stats(words) },
   ]
 
   constructor(targets: ControlTargets) {
@@ -136,6 +141,22 @@ export class Control {
       ([name, used]) => `${name.padEnd(NAME_COLUMNS)}: ${String(used).padStart(8)}`,
     )
     return { kind: 'text', text: `Domain ${domid}:\n${lines.join('\n')}\n` }
+  }
+
+  /** Lines of a name and a number: what was done so far, then what there is now. */
+  #stats(words: readonly string[]): ControlAnswer {
+    if (words.length !== 0) return INVALID
+    const { counters, connections, domains, store } = this.#targets
+    const { nodes, watches, transactions } = store.figures()
+    const figures: readonly (readonly [string, number])[] = [
+      ...counters.figures(),
+      ['domains', domains.count],
+      ['connections', connections.count],
+      ['nodes', nodes],
+      ['watches', watches],
+      ['transactions', transactions],
+    ]
+    return { kind: 'text', text: figures.map(([name, value]) => `${name} ${value}\n`).join('') }
   }
 
   #quota(known: readonly QuotaName[], words: readonly string[]): ControlAnswer {

@@ -16,6 +16,7 @@ import type { ConnectionId, RingSet } from '../../native/ring-set.ts'
 import { XenError } from '../../native/xen-error.ts'
 import type { Connections } from '../connection/connections.ts'
 import type { Timers } from '../connection/timers.ts'
+import type { Counters } from '../counters.ts'
 import type { Store } from '../store/store.ts'
 import { xsErrnoFrom } from '../wire/errno.ts'
 import { OK, type Outcome } from '../xs-errno.ts'
@@ -35,6 +36,7 @@ export class Domains {
   readonly #rings: RingSet
   readonly #store: Store
   readonly #connections: Connections
+  readonly #counters: Counters
   readonly #log: Logger
   readonly #news: DomainNews | undefined
   /** Of the domains whose rings are served: tells a domain from the next one with its domid. */
@@ -48,12 +50,14 @@ export class Domains {
     store: Store,
     connections: Connections,
     timers: Timers,
+    counters: Counters,
     log: Logger,
   ) {
     this.#control = control
     this.#rings = rings
     this.#store = store
     this.#connections = connections
+    this.#counters = counters
     this.#log = log
     this.#news = control === undefined ? undefined : new DomainNews(control, this, timers, log)
   }
@@ -107,6 +111,11 @@ export class Domains {
     return OK
   }
 
+  /** Domains whose rings are served, dom0 not counted. */
+  get count(): number {
+    return this.#uuids.size
+  }
+
   /** VIRQ_DOM_EXC: some domain shut down, or died. */
   somethingHappened(): void {
     this.#news?.somethingHappened()
@@ -119,6 +128,7 @@ export class Domains {
   // --- what became of domains, found by DomainNews
 
   known(): readonly Domid[] {
+    this.#counters.listing()
     return this.#store.knownDomains()
   }
 
@@ -166,6 +176,7 @@ export class Domains {
       this.#connections.openRing(connection, domid)
       this.#uuids.set(domid, info.uuid)
       this.#news?.forget(domid)
+      this.#counters.introduction()
       this.#store.introduceDomain(domid, connection)
       this.#log.info({ domid, port }, 'domain introduced')
     }
@@ -186,6 +197,7 @@ export class Domains {
     if (connection !== undefined) this.#connections.close(connection)
     this.#uuids.delete(domid)
     this.#store.releaseDomain(domid)
+    this.#counters.removal()
     this.#log.info({ domid, why }, 'domain removed')
   }
 

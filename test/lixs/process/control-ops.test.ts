@@ -24,6 +24,41 @@ test.each([
   expect(tool.answer('CONTROL', payload)).toBe('ERROR EINVAL|')
 })
 
+test('figures are told, one a line', () => {
+  const stats = () =>
+    Object.fromEntries(
+      tool
+        .answer('CONTROL', 'stats|')
+        .replace(/^CONTROL /, '')
+        .split('\n')
+        .map((line) => line.split(' '))
+        .map(([name, value]) => [name, Number(value)]),
+    )
+  const before = stats()
+  const guest = talk.guest(7)
+  guest.ask('WATCH', 'a|t|')
+  guest.ask('READ', 'nothing|')
+  guest.start()
+  tool.ask('WRITE', '/a|x')
+  const after = stats()
+  const more = (name: string) => Number(after[name]) - Number(before[name])
+  expect([more('ringRequests'), more('ringReplies')]).toEqual([3, 3])
+  // INTRODUCE came from a tool of its own.
+  expect([more('socketRequests'), more('socketReplies')]).toEqual([3, 3])
+  expect([more('events'), more('eventsDropped'), more('introductions')]).toEqual([1, 0, 1])
+  expect([more('domains'), more('connections')]).toEqual([1, 2])
+  expect([more('watches'), more('transactions')]).toEqual([1, 1])
+  expect([more('batches') > 5, more('batchBytes') > 100, more('nodes') > 0]).toEqual([
+    true,
+    true,
+    true,
+  ])
+  talk.domains.delete(7)
+  talk.virq()
+  const end = stats()
+  expect([end.domains, end.removals, end.listings, end.watches]).toEqual([0, 1, 1, before.watches])
+})
+
 test('quotas are shown, and take effect when set', () => {
   expect(tool.answer('CONTROL', 'quota|')).toMatch(/^CONTROL nodes +: +1000 /)
   expect(tool.answer('CONTROL', 'quota|set|transactions|2|')).toBe('CONTROL OK|')
