@@ -9,13 +9,13 @@ import { XenstoreClient } from '../../lixs/client/client.ts'
 import { Decoder } from '../../lixs/wire/decoder.ts'
 import { encodePacket } from '../../lixs/wire/encoder.ts'
 import type { Packet } from '../../lixs/wire/packet.ts'
-import { type LixsProcess, startLixs } from '../support/a-program.ts'
+import { type ProgramProcess, startLixs } from '../support/a-program.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
 
 let folder: ReturnType<typeof aFolder>
 let socketPath: string
 let pidPath: string
-let processes: LixsProcess[]
+let processes: ProgramProcess[]
 let background: number[]
 
 beforeEach(() => {
@@ -33,13 +33,13 @@ afterEach(async () => {
   folder.remove()
 })
 
-function lixs(...args: string[]): LixsProcess {
+function lixs(...args: string[]): ProgramProcess {
   const started = startLixs(['--hypervisor', 'none', '--socket-path', socketPath, ...args])
   processes.push(started)
   return started
 }
 
-async function serving(...args: string[]): Promise<LixsProcess> {
+async function serving(...args: string[]): Promise<ProgramProcess> {
   const started = lixs('--no-fork', ...args)
   await started.said(/"msg":"serving"/)
   return started

@@ -1,7 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const MAIN = fileURLToPath(new URL('../../lixs/main.ts', import.meta.url))
+const MAINS = {
+  lixs: new URL('../../lixs/main.ts', import.meta.url),
+  consoled: new URL('../../consoled/main.ts', import.meta.url),
+  xcld: new URL('../../xcl/main.ts', import.meta.url),
+}
 // Resolved here: the program may run where no node_modules is near.
 const TSX = import.meta.resolve('tsx')
 
@@ -13,8 +17,8 @@ export interface Ending {
   readonly stderr: string
 }
 
-/** lixs as a process of its own. */
-export interface LixsProcess {
+/** One of our programs as a process of its own. */
+export interface ProgramProcess {
   readonly child: ChildProcess
   readonly ended: Promise<Ending>
   /** Settles when a line on stderr matches; fails when the process ends before. */
@@ -22,10 +26,19 @@ export interface LixsProcess {
 }
 
 /** Starts lixs from its sources. */
-export function startLixs(args: readonly string[], env: NodeJS.ProcessEnv = {}): LixsProcess {
+export function startLixs(args: readonly string[], env: NodeJS.ProcessEnv = {}): ProgramProcess {
+  return startProgram('lixs', args, env)
+}
+
+/** Starts a program from its sources; where it finds others is only what the arguments say. */
+export function startProgram(
+  name: keyof typeof MAINS,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): ProgramProcess {
   const { XENSTORED_PATH, XENSTORED_RUNDIR, NOTIFY_SOCKET, JOURNAL_STREAM, ...inherited } =
     process.env
-  const child = spawn(process.execPath, ['--import', TSX, MAIN, ...args], {
+  const child = spawn(process.execPath, ['--import', TSX, fileURLToPath(MAINS[name]), ...args], {
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
