@@ -5,7 +5,7 @@ import { Counter } from './counter.ts'
 const NS_PER_MS = 1e6
 
 /** CLOCK_MONOTONIC in ns, which compares with the clocks of other processes. */
-export function nowNs(): number {
+function nowNs(): number {
   return Number(process.hrtime.bigint())
 }
 

@@ -104,9 +104,9 @@ function phases({ idle, work, deaths, created }: Results): string[] {
     )
   }
   if (deaths !== undefined) {
-    const { count, how, survivors, answered } = deaths
+    const { died, how, survivors, answered } = deaths
     lines.push(
-      `${grouped(count)} guests died at once (${how}): cleaned up after ${seconds(deaths.seconds)}; ` +
+      `${grouped(died)} guests died at once (${how}): cleaned up after ${seconds(deaths.seconds)}; ` +
         `${grouped(answered)} of the ${grouped(survivors)} others answer`,
     )
   }

@@ -26,8 +26,10 @@ const VISITORS = 32
 const BACKENDS = ['console', 'vif', 'vbd'] as const
 
 export interface DeathFigures {
-  readonly count: number
   readonly how: DeathKind
+  readonly died: number
+  /** Those of which nothing is left in the machine, nor their homes in the store. */
+  readonly cleaned: number
   /** From the deaths to the last one cleaned up in the machine and in the store. */
   readonly seconds: number
   /** Guests that live on, and of these those that answered at their console. */
@@ -107,7 +109,14 @@ export async function letDie(processes: Processes, options: DeathOptions): Promi
     else complain(`${guests.name(i)}, which is alive: ${fault}`)
   })
   store.close()
-  return { count, how, seconds, survivors: living.length, answered }
+  return {
+    how,
+    died: dead.size,
+    cleaned: Math.min(gone.value, cleaned.value),
+    seconds,
+    survivors: living.length,
+    answered,
+  }
 }
 
 /** What a look finds again and again, until it finds nothing or it is time to say so. */

@@ -1,0 +1,46 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { jsonOf, writeJson } from '../../../bench/start/json.ts'
+import { someResults } from './some-results.ts'
+
+test('the file has the keys that scripts know', () => {
+  const json = jsonOf(someResults({ errors: ['create g00007: no room'] }))
+  expect(json).toMatchObject({
+    guests: 1000,
+    ready: 999,
+    errors: 1,
+    errorTexts: ['create g00007: no room'],
+    ringRequests: 12_345,
+    wallS: 12.346,
+    slope: { create: 1.5, ready: 1.333 },
+    pids: [process.pid, 4, 8, 4, 9],
+    logDir: '/logs',
+    runDir: '/run/of/it',
+  })
+  expect(json.createMs['200']).toEqual({ p50: 2, p99: 2 })
+  expect(json.readyMs['1000']).toEqual({ p50: 4, p99: 4 })
+  expect(json.daemons.lixs).toMatchObject({ cpuS: 1.5, rssKiB: 102_400 })
+  expect(Object.keys(json.daemons)).toEqual(['lixs', 'consoled', 'xcld', 'simulator'])
+})
+
+test('a phase that was not asked for has no key', () => {
+  expect(Object.keys(jsonOf(someResults()))).not.toContain('idle')
+})
+
+test('where nothing was created, the slope is null and the file is still JSON', () => {
+  const latencies = { create: [], xcld: [], ready: [] }
+  const { slope } = JSON.parse(JSON.stringify(jsonOf(someResults({ latencies }))))
+  expect(slope).toEqual({ create: null, ready: null })
+})
+
+test('the file comes as a whole, in place of an older one', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'xcl-test-'))
+  const file = join(folder, 'out.json')
+  writeJson(file, someResults({ ready: 1 }))
+  writeJson(file, someResults({ ready: 2 }))
+  expect(JSON.parse(readFileSync(file, 'utf8')).ready).toBe(2)
+  expect(readdirSync(folder)).toEqual(['out.json'])
+  rmSync(folder, { recursive: true })
+})
