@@ -1,16 +1,20 @@
 /**
- * One guest under the contract's care: a few keys for it to read, what it has written, what it has
- * printed. The smallest store and console that a guest gets along with; nothing of lixs or consoled.
+ * The machine under the contract's care and its one guest: a few keys for it to read, what it has
+ * written, what it has printed. The smallest store and console that a guest gets along with; nothing of
+ * lixs or consoled.
  */
+import assert from 'node:assert/strict'
+import { setTimeout } from 'node:timers/promises'
 import type {
   BuiltImage,
+  DomainInfo,
   DomainPorts,
   DomainSpec,
   Domid,
   Hypervisor,
-} from '../../native/hypervisor.ts'
-import { GNTTAB_RESERVED_CONSOLE, GNTTAB_RESERVED_XENSTORE } from '../../native/hypervisor.ts'
-import { StateMemory } from '../../native/os/state-memory.ts'
+} from '../../../native/hypervisor.ts'
+import { GNTTAB_RESERVED_CONSOLE, GNTTAB_RESERVED_XENSTORE } from '../../../native/hypervisor.ts'
+import { StateMemory } from '../../../native/os/state-memory.ts'
 import {
   BATCH_DATA,
   BATCH_VIRQ,
@@ -23,7 +27,27 @@ import {
   RECORD_TYPE,
   RECORD_WORDS,
   type RingSet,
-} from '../../native/ring-set.ts'
+} from '../../../native/ring-set.ts'
+import { XenError } from '../../../native/xen-error.ts'
+
+/** What the claims are made about. */
+export interface ContractMachine {
+  readonly xen: Hypervisor
+  /** The daemons' end of things; holds VIRQ_DOM_EXC. */
+  readonly rings: ContractRings
+  readonly kernels: { readonly pv: string; readonly pvh: string }
+}
+
+/** One thing that callers may rely on. */
+export interface Claim {
+  readonly name: string
+  readonly body: () => void | Promise<void>
+}
+
+/** A domid that no domain of the contract gets. */
+export const NOBODY = 32000 as Domid
+export const STORE_PAGE = { kind: 'gref', gref: GNTTAB_RESERVED_XENSTORE } as const
+export const CONSOLE_PAGE = { kind: 'gref', gref: GNTTAB_RESERVED_CONSOLE } as const
 
 const XS_READ = 2
 const XS_WRITE = 11
@@ -50,14 +74,10 @@ export class ContractRings {
   }
 
   attach(domid: Domid, ports: DomainPorts): { store: ConnectionId; console: ConnectionId } {
-    const store = this.store.attach(
-      domid,
-      { kind: 'gref', gref: GNTTAB_RESERVED_XENSTORE },
-      ports.storePort,
-      0,
-    )
-    const page = { kind: 'gref', gref: GNTTAB_RESERVED_CONSOLE } as const
-    return { store, console: this.consoles.attach(domid, page, ports.consolePort, 0) }
+    return {
+      store: this.store.attach(domid, STORE_PAGE, ports.storePort, 0),
+      console: this.consoles.attach(domid, CONSOLE_PAGE, ports.consolePort, 0),
+    }
   }
 
   type(connection: ConnectionId, text: string): void {
@@ -132,8 +152,11 @@ export class ContractRings {
   }
 }
 
+/** As little memory as the guest's kernel can be built in. */
+const MEMORY_KIB = { pv: 1024, pvh: 4096 }
+
 /** What every contract guest is, but for its type. */
-export function contractSpec(type: 'pv' | 'pvh', memoryKiB: number): DomainSpec {
+export function contractSpec(type: 'pv' | 'pvh', memoryKiB = MEMORY_KIB[type]): DomainSpec {
   return {
     type,
     uuid: '00112233-4455-6677-8899-aabbccddeeff',
@@ -166,4 +189,52 @@ export async function makeDomain(
     cmdline: 'nonce=contract',
   })
   return { domid, ports, image }
+}
+
+/** The keys that a guest reads before it says READY. */
+export function giveKeys(rings: ContractRings, domid: Domid): void {
+  rings.keys.set('domid', String(domid))
+  rings.keys.set('name', 'contract')
+}
+
+/** Makes a guest, attaches its rings and waits until it has said READY. */
+export async function readyGuest(machine: ContractMachine, type: 'pv' | 'pvh') {
+  const { xen, rings, kernels } = machine
+  const domain = await makeDomain(xen, contractSpec(type), kernels[type])
+  const ids = rings.attach(domain.domid, domain.ports)
+  giveKeys(rings, domain.domid)
+  rings.printed = ''
+  xen.domains.unpause(domain.domid)
+  await rings.until(() => /READY [^\n]*\n/.test(rings.printed))
+  return { ...domain, ids }
+}
+
+/** Waits until Xen says of the domain, after some VIRQ_DOM_EXC, what is awaited. */
+export async function untilDomain(
+  { xen, rings }: ContractMachine,
+  domid: Domid,
+  isSo: (info: DomainInfo | undefined) => boolean,
+): Promise<void> {
+  while (!isSo(xen.domains.info(domid))) {
+    rings.virqs.length = 0
+    if (isSo(xen.domains.info(domid))) return
+    await rings.until(() => rings.virqs.length > 0)
+  }
+}
+
+/** Xen gives memory back a moment after the domain has gone, and nothing tells when. */
+export async function untilFree({ xen }: ContractMachine, wantedKiB: number): Promise<void> {
+  while (xen.domains.host().freeMemoryKiB < wantedKiB) await setTimeout(20)
+}
+
+/** Fails unless `body` fails with a XenError of this code. */
+export async function refuses(code: string, body: () => unknown): Promise<XenError> {
+  try {
+    await body()
+  } catch (error) {
+    assert.ok(error instanceof XenError, `no XenError but ${String(error)}`)
+    assert.equal(error.code, code, `${error.op}: ${error.message}`)
+    return error
+  }
+  throw new Error(`nothing failed; ${code} was due`)
 }
