@@ -85,6 +85,8 @@ class Guest {
   /** One of its ports fired (since the last call; several firings are one). */
   virtual void onEvent(uint32_t port) = 0;
   virtual void onTimer() = 0;
+  /** Its domain was shut down or destroyed from outside (`die`, Op::kDestroy): it is not called any more. */
+  virtual void onShutdown() {}
 };
 
 /** What a guest makes known, for `control` (native/simulator/control.ts) and for nobody on the machine. */

@@ -1,0 +1,96 @@
+#include "control.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+
+#include "machine.h"
+
+namespace xcl::sim {
+
+namespace {
+
+constexpr size_t kLongestLine = 4096;
+// A listener that does not read is let go, not waited for.
+constexpr size_t kMostUnsent = 64 << 20;
+
+std::vector<std::string> wordsOf(const std::string& line) {
+  std::vector<std::string> words;
+  for (size_t at = 0; at < line.size();) {
+    const size_t end = std::min(line.find(' ', at), line.size());
+    if (end > at) words.push_back(line.substr(at, end - at));
+    at = end + 1;
+  }
+  return words;
+}
+
+}  // namespace
+
+Control::Control(Machine& machine, UniqueFd fd) : machine_(machine), fd_(std::move(fd)) {
+  machine_.loop().add(fd_.get(), EPOLLIN, *this);
+}
+
+Control::~Control() { close(); }
+
+void Control::close() {
+  if (isClosed()) return;
+  machine_.loop().remove(fd_.get(), *this);
+  machine_.news().remove(*this);
+  fd_.reset();
+}
+
+void Control::onReady(uint32_t events) {
+  if ((events & EPOLLOUT) != 0) flush();
+  if (!isClosed() && (events & ~static_cast<uint32_t>(EPOLLOUT)) != 0) readLines();
+}
+
+void Control::readLines() {
+  std::array<char, kLongestLine> piece{};
+  const ssize_t got = recv(fd_.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) return close();
+  input_.append(piece.data(), static_cast<size_t>(got));
+  size_t begin = 0;
+  for (size_t end = input_.find('\n'); end != std::string::npos; end = input_.find('\n', begin)) {
+    answer(input_.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  input_.erase(0, begin);
+  if (input_.size() > kLongestLine) close();
+}
+
+void Control::answer(const std::string& line) {
+  const std::vector<std::string> words = wordsOf(line);
+  if (words.empty()) return;
+  if (words[0] == "listen") {
+    if (!isListening_) machine_.news().add(*this);
+    isListening_ = true;
+    return hear("ok");
+  }
+  try {
+    for (const std::string& said : machine_.commands().run(words)) hear(said);
+    hear("ok");
+  } catch (const HostFailure& failure) {
+    hear("error " + failure.tried);
+  }
+}
+
+void Control::flush() {
+  if (isClosed() || output_.empty()) return;
+  const ssize_t sent = send(fd_.get(), output_.data(), output_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent > 0) output_.erase(0, static_cast<size_t>(sent));
+  const bool isBroken = sent < 0 && errno != EAGAIN && errno != EINTR;
+  if (isBroken || output_.size() > kMostUnsent) return close();
+  if (waitsForRoom_ == output_.empty()) {
+    waitsForRoom_ = !output_.empty();
+    machine_.loop().change(fd_.get(), waitsForRoom_ ? EPOLLIN | EPOLLOUT : EPOLLIN, *this);
+  }
+}
+
+void Controls::flush() {
+  for (const auto& control : controls_) control->flush();
+  std::erase_if(controls_, [](const auto& control) { return control->isClosed(); });
+}
+
+}  // namespace xcl::sim

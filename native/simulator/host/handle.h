@@ -1,0 +1,57 @@
+// One connection to the machine (protocol.h): what a process of dom0 has of it. Everything that it holds,
+// ports and mappings, is undone when it closes or breaks the protocol.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "domain.h"
+#include "event_area.h"
+#include "event_channels.h"
+#include "event_loop.h"
+
+namespace xcl::sim {
+
+class Handle : public Watcher {
+ public:
+  Handle(Machine& machine, PortOwner number, UniqueFd fd);
+  ~Handle() override;
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+
+  PortOwner number() const { return number_; }
+  int fd() const { return fd_.get(); }
+  void onReady(uint32_t events) override;
+
+  /** Gives back everything it holds and hangs up; nothing may be asked of it afterwards. */
+  void release();
+
+  bool isGreeted = false;
+
+  /** Makes its event area. */
+  SharedEvents& openEvents();
+  bool hasEvents() const { return events_ != nullptr; }
+  void fire(uint32_t port) { events_->fire(port); }
+
+  uint32_t bind(uint32_t domid, uint32_t remotePort);
+  uint32_t bindVirq(uint32_t virq);
+  /** @returns false: the port is not its own */
+  bool unbind(uint32_t port);
+
+  /** @returns the page */
+  uint32_t hold(const Mapping& mapping);
+  /** @returns false: it does not have the page */
+  bool drop(uint64_t page);
+
+ private:
+  Machine& machine_;
+  PortOwner number_;
+  UniqueFd fd_;
+  std::unique_ptr<SharedEvents> events_;
+  std::unordered_set<uint32_t> ports_;
+  /** By page; a page may be mapped more than once, by grant and by frame. */
+  std::unordered_multimap<uint64_t, Mapping> mappings_;
+};
+
+}  // namespace xcl::sim

@@ -1,0 +1,23 @@
+#include "handles.h"
+
+namespace xcl::sim {
+
+void Handles::add(UniqueFd fd) {
+  const PortOwner number = numbers_.take();
+  if (number >= handles_.size()) handles_.resize(number + 1);
+  handles_[number] = std::make_unique<Handle>(machine_, number, std::move(fd));
+}
+
+void Handles::close(Handle& handle) {
+  const PortOwner number = handle.number();
+  if (!handles_[number]) return;
+  handle.release();
+  closed_.push_back(std::move(handles_[number]));
+  numbers_.giveBack(number);
+}
+
+void Handles::fire(PortOwner owner, uint32_t port) {
+  if (owner < handles_.size() && handles_[owner]) handles_[owner]->fire(port);
+}
+
+}  // namespace xcl::sim

@@ -1,0 +1,30 @@
+// All handles by number, which is how a port names its owner.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "handle.h"
+#include "lowest_free.h"
+
+namespace xcl::sim {
+
+class Handles {
+ public:
+  explicit Handles(Machine& machine) : machine_(machine), numbers_(kKernel + 1, UINT32_MAX) {}
+
+  void add(UniqueFd fd);
+  /** Undoes at once what the handle held; may be called by the handle itself. */
+  void close(Handle& handle);
+  /** Frees what was closed. */
+  void bury() { closed_.clear(); }
+  void fire(PortOwner owner, uint32_t port);
+
+ private:
+  Machine& machine_;
+  LowestFree numbers_;
+  std::vector<std::unique_ptr<Handle>> handles_;
+  std::vector<std::unique_ptr<Handle>> closed_;
+};
+
+}  // namespace xcl::sim
