@@ -21,6 +21,8 @@ import type { GuestLog } from './guest-log.ts'
 
 /** What a viewer is shown first, at most. */
 export const HISTORY_BYTES = 16_384
+/** Master and slave. */
+const PTY_DESCRIPTORS = 2
 
 /** Somebody who looks at a console. */
 export interface ConsoleViewer {
@@ -43,6 +45,8 @@ export interface ConsoleServices {
   readonly tty: 'asked' | 'always'
   /** `keep`: the guest is held up when its pty's backlog is full. */
   readonly overflow: 'discard' | 'keep'
+  /** So many descriptors more, or fewer (below 0), are not for logs. */
+  readonly lendDescriptors: (count: number) => void
   /** Writes the path of the pty's slave into the store. */
   readonly publishTty: (domid: Domid, slavePath: string) => void
   readonly log: Logger
@@ -157,8 +161,7 @@ export class GuestConsole implements RingUser, PtyUser {
   /** May be called twice. */
   close(): void {
     this.#disconnect()
-    this.#pty?.close()
-    this.#pty = undefined
+    this.#closePty()
     this.#log?.close()
     for (const viewer of this.#viewers) viewer.end()
     this.#viewers = []
@@ -207,8 +210,7 @@ export class GuestConsole implements RingUser, PtyUser {
   /** The slave stays open here, so this is no reader that left. */
   ptyFailed(error: unknown): void {
     this.#services.log.error({ domid: this.domid, err: error }, 'pty failed')
-    this.#pty?.close()
-    this.#pty = undefined
+    this.#closePty()
     if (this.#isHeldUp) this.#holdUp(false)
   }
 
@@ -230,9 +232,11 @@ export class GuestConsole implements RingUser, PtyUser {
     const isWanted = keys.tty !== undefined || this.#services.tty === 'always'
     if (!isWanted) return
     if (this.#pty === undefined) {
+      this.#services.lendDescriptors(PTY_DESCRIPTORS)
       try {
         this.#pty = Pty.open(this)
       } catch (error) {
+        this.#services.lendDescriptors(-PTY_DESCRIPTORS)
         this.#services.log.error({ domid: this.domid, err: error }, 'no pty to be had')
         return
       }
@@ -241,6 +245,13 @@ export class GuestConsole implements RingUser, PtyUser {
       return
     }
     this.#services.publishTty(this.domid, this.#pty.slavePath)
+  }
+
+  #closePty(): void {
+    if (this.#pty === undefined) return
+    this.#pty.close()
+    this.#pty = undefined
+    this.#services.lendDescriptors(-PTY_DESCRIPTORS)
   }
 
   #connect(ring: Ring, name: string | undefined): void {

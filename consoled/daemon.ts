@@ -34,8 +34,8 @@ const MAX_CONSOLES = 32_768
 const MAX_TYPED_BYTES = 64 * 2 ** 20
 /** Consoles that may keep a full history in memory (64 MiB); later ones keep an eighth. */
 const FULL_HISTORIES = 4096
-/** Descriptors for everything that is not of one guest: store, sockets, event channels, logs. */
-const OTHER_DESCRIPTORS = 64
+/** Descriptors for everything that is not of one guest: store, event channels, viewers. */
+const OTHER_DESCRIPTORS = 1024
 
 /** What consoled asks of the machine. */
 export interface ConsoleMachine extends Pick<Hypervisor, 'rings'> {
@@ -129,6 +129,7 @@ export class Daemon {
         this.#consoles.size <= FULL_HISTORIES ? HISTORY_BYTES : HISTORY_BYTES / 8,
       tty: options.tty,
       overflow: options.overflow,
+      lendDescriptors: (count) => this.#logs.lend(count),
       publishTty: (domid, slavePath) => this.#consoles.publishTty(domid, slavePath),
       log,
     }
@@ -141,13 +142,13 @@ export class Daemon {
     return new HypervisorLog(hypervisor.domains, file, options.stampsHypervisor, date, log)
   }
 
-  /** Half of the descriptors at most: the other half is for ptys and viewers. */
+  /** All descriptors but a reserve; each pty takes two of the logs' away. */
   #openLogsAllowed(): number {
     const { options, log } = this.#parts
     const limit = raiseOpenFilesLimit()
-    const logs = Math.max(1, Math.min(options.maxOpenLogs, Math.floor(limit / 2)))
-    const ptys = Math.max(0, Math.floor((limit - OTHER_DESCRIPTORS - logs) / 2))
-    log.info({ descriptors: limit, openLogs: logs, consolesWithPty: ptys }, 'room for consoles')
-    return logs
+    const room = Math.max(1, limit - Math.min(OTHER_DESCRIPTORS, Math.floor(limit / 2)))
+    const openLogs = Math.min(options.maxOpenLogs, room)
+    log.info({ descriptors: limit, openLogs }, 'room for logs')
+    return openLogs
   }
 }

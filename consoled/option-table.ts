@@ -54,8 +54,8 @@ export const OPTIONS = [
   {
     name: 'open-logs',
     value: { kind: 'number', metavar: 'N', max: 1_000_000 },
-    default: '4096',
-    help: 'logs kept open at a time (ours)',
+    default: '0',
+    help: 'logs kept open at a time, 0: as many as descriptors allow (ours)',
   },
   {
     name: 'hypervisor',

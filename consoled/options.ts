@@ -23,6 +23,7 @@ export interface Options {
   readonly overflow: 'discard' | 'keep'
   readonly attachPath: string
   readonly tty: 'asked' | 'always'
+  /** Infinity: only the limit of descriptors counts. */
   readonly maxOpenLogs: number
 }
 
@@ -63,6 +64,6 @@ export function optionsFrom(settings: Settings<OptionName>): Options {
     overflow: last('overflow-data') === 'keep' ? 'keep' : 'discard',
     attachPath: resolve(last('attach') ?? ''),
     tty: last('tty') === 'always' ? 'always' : 'asked',
-    maxOpenLogs: Math.max(1, Number(last('open-logs'))),
+    maxOpenLogs: Number(last('open-logs')) || Number.POSITIVE_INFINITY,
   }
 }

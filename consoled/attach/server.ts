@@ -1,8 +1,9 @@
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { DOM0, type Domid, domidFrom } from '../../native/hypervisor.ts'
 import type { Logger } from '../../native/os/log.ts'
+import { removeSocketFile } from '../../native/os/socket-file.ts'
 import type { Clock } from '../clock.ts'
 import type { GuestConsole } from '../console.ts'
 import { ATTACH_LINE_MAX } from './client.ts'
@@ -56,7 +57,7 @@ export class AttachServer {
   async listen(path: string): Promise<void> {
     mkdirSync(dirname(path), { recursive: true })
     if (await isServed(path)) throw new AttachSocketTaken(path)
-    removeSocket(path)
+    if (!removeSocketFile(path)) throw new AttachPathTaken(path)
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       // Made without rights for others, not only changed to that a moment later.
@@ -142,11 +143,4 @@ function isServed(path: string): Promise<boolean> {
     })
     probe.on('error', () => resolve(false))
   })
-}
-
-function removeSocket(path: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found === undefined) return
-  if (!found.isSocket()) throw new AttachPathTaken(path)
-  unlinkSync(path)
 }

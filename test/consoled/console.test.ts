@@ -65,6 +65,7 @@ function aConsole(more: Partial<ConsoleServices> = {}, domid = 7): GuestConsole 
     historyBytes: () => 16_384,
     tty: 'asked',
     overflow: 'discard',
+    lendDescriptors: () => undefined,
     publishTty: (_, path) => published.push(path),
     log,
     ...more,

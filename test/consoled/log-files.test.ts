@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { GuestLog, guestLogName } from '../../consoled/guest-log.ts'
 import { LogFiles } from '../../consoled/log-files.ts'
 
@@ -41,19 +41,49 @@ describe('LogFiles', () => {
     expect(files.openCount).toBe(0)
   })
 
-  it('closes the file that was written longest ago', () => {
-    const files = new LogFiles(2, log)
+  it('closes any other file for one that has no room', () => {
+    const picks = [1, 0]
+    const files = new LogFiles(2, log, () => picks.shift() ?? 0)
     const [a, b, c] = ['a', 'b', 'c'].map((name) => files.file(join(dir, name)))
     if (!a || !b || !c) throw new Error('three files')
     append(a, '1')
     append(b, '1')
-    append(a, '2')
     append(c, '1')
     renameSync(join(dir, 'a'), join(dir, 'a.old'))
     renameSync(join(dir, 'b'), join(dir, 'b.old'))
-    append(a, '3')
+    append(a, '2')
     append(b, '2')
-    expect([content('a.old'), content('b.old'), content('b')]).toEqual(['123', '1', '2'])
+    expect([content('a.old'), content('b.old'), content('b')]).toEqual(['12', '1', '2'])
+    files.close()
+  })
+
+  it('reopens few of many that take turns, when only a few too many are there', () => {
+    const files = new LogFiles(90, log)
+    const logs = Array.from({ length: 100 }, (_, i) => files.file(join(dir, `${i}`)))
+    const spy = vi.spyOn(files, 'open')
+    for (let round = 0; round < 10; round++) for (const file of logs) append(file, '.')
+    // Each round the ten that are missing, and those that these drive out before their turn came.
+    expect(spy.mock.calls.length).toBeLessThan(600)
+    for (const i of logs.keys()) expect(content(`${i}`)).toBe('..........')
+    files.close()
+  })
+
+  it('gives descriptors away, and takes them back', () => {
+    const files = new LogFiles(4, log)
+    const logs = Array.from({ length: 4 }, (_, i) => files.file(join(dir, `${i}`)))
+    const write = () => {
+      for (const file of logs) append(file, 'x')
+      return files.openCount
+    }
+    expect(write()).toBe(4)
+    files.lend(3)
+    expect(files.openCount).toBe(1)
+    expect(write()).toBe(1)
+    files.lend(2)
+    expect(write()).toBe(1)
+    files.lend(-5)
+    expect(write()).toBe(4)
+    for (const i of logs.keys()) expect(content(`${i}`)).toBe('xxxx')
     files.close()
   })
 

@@ -18,7 +18,7 @@ describe('the options of consoled', () => {
       overflow: 'discard',
       attachPath: '/run/xen/consoled.sock',
       tty: 'asked',
-      maxOpenLogs: 4096,
+      maxOpenLogs: Number.POSITIVE_INFINITY,
     })
   })
 
@@ -40,6 +40,7 @@ describe('the options of consoled', () => {
     [['--timestamp=hv', '--log', 'hv'], { stampsHypervisor: true, logsGuests: false }],
     [['-o', 'keep', '--replace-escape'], { overflow: 'keep', replacesEscape: true }],
     [['--no-fork', '-v'], { isForeground: true, logLevel: 'debug' }],
+    [['--open-logs', '5'], { maxOpenLogs: 5 }],
     [['--pid-file=/tmp/x.pid'], { pidFile: '/tmp/x.pid' }],
     [['--tty=always', '--attach', '/tmp/s'], { tty: 'always', attachPath: '/tmp/s' }],
   ])('%j', (argv, expected) => {

@@ -1,6 +1,7 @@
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
+import { removeSocketFile } from '../../native/os/socket-file.ts'
 import { Refused } from '../output/errors.ts'
 import { type RunCommand, Session } from './session.ts'
 
@@ -74,8 +75,6 @@ export class CommandServer {
 
 /** Removes what an earlier daemon left, and nothing else. */
 function removeSocket(path: string): void {
-  const stat = lstatSync(path, { throwIfNoEntry: false })
-  if (stat === undefined) return
-  if (!stat.isSocket()) throw new Refused(`${path} is there and is no socket; it is left alone`)
-  rmSync(path, { force: true })
+  if (removeSocketFile(path)) return
+  throw new Refused(`${path} is there and is no socket; it is left alone`)
 }

@@ -72,6 +72,7 @@ function aConsole(guest: ConsoleGuest | undefined, domid: number): GuestConsole 
     historyBytes: () => 16_384,
     tty: 'asked',
     overflow: 'discard',
+    lendDescriptors: () => undefined,
     publishTty: () => undefined,
     log,
   })
