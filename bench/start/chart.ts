@@ -6,16 +6,17 @@ import type { Results } from './results.ts'
 import { slopeOf, type Window } from './windows.ts'
 
 const WIDTH = 880
-const HEIGHT = 400
+const HEIGHT = 410
 /** The field of the curves. */
 const LEFT = 64
-const RIGHT = 24
-const TOP = 84
+const RIGHT = 32
+const TOP = 96
 const BOTTOM = 52
 const FIELD_WIDTH = WIDTH - LEFT - RIGHT
 const FIELD_HEIGHT = HEIGHT - TOP - BOTTOM
 /** How many steps an axis has, at most. */
 const STEPS = 6
+const LEGEND_WIDTH = 250
 const CREATE_COLOUR = '#1d4ed8'
 const READY_COLOUR = '#c2410c'
 
@@ -52,7 +53,7 @@ export function chart(results: Results): string {
     text(
       LEFT,
       28,
-      'Creating a guest costs the same, however many there are',
+      'From the request for a guest, by how many there are already',
       'font-size="17" font-weight="600"',
     ),
     text(LEFT, 48, subtitle, 'fill="#6b7280"'),
@@ -129,17 +130,22 @@ function drawn({ colour, windows }: Curve, scale: Scale): string[] {
 }
 
 function legend(curves: readonly Curve[]): string[] {
-  return curves.flatMap(({ label, colour, windows }, i) => {
-    const x = LEFT + i * 400
-    const last = windows.at(-1)?.p50
-    const slope = windows.length === 0 ? '' : `, slope ${slopeOf(windows).toFixed(2)}`
-    const figures = last === undefined ? '' : `: at the end ${last.toFixed(2)} ms${slope}`
+  const entries = curves.flatMap(({ label, colour, windows }, i) => {
+    const x = LEFT + i * LEGEND_WIDTH
+    const last = windows.at(-1)
+    const figures =
+      last === undefined ? '' : ` ${last.p50.toFixed(2)} ms, slope ${slopeOf(windows).toFixed(2)}`
     return [
-      `<path d="M${x} 68h22" stroke="${colour}" stroke-width="2.5"/>`,
-      `<circle cx="${x + 11}" cy="68" r="2.2" fill="${colour}" fill-opacity="0.35"/>`,
-      text(x + 28, 72, `request → ${label}${figures} (dots: p99)`, ''),
+      `<path d="M${x} 67h22" stroke="${colour}" stroke-width="2.5"/>`,
+      text(x + 28, 71, `${label} after${figures}`, ''),
     ]
   })
+  const x = LEFT + curves.length * LEGEND_WIDTH
+  return [
+    ...entries,
+    `<circle cx="${x + 8}" cy="67" r="2.2" fill="#6b7280" fill-opacity="0.5"/>`,
+    text(x + 18, 71, 'lines: median of 200 guests; dots: p99', 'fill="#6b7280"'),
+  ]
 }
 
 function text(x: number, y: number, content: string, attributes: string): string {

@@ -6,6 +6,9 @@ import { fastestOf, shownWindows, slopeOf, type Window } from './windows.ts'
 
 /** How many errors are told; the others are in the file of `--json`. */
 const ERRORS_SHOWN = 5
+/** Columns of the first cell of a row, and of the others. */
+const FIRST = 10
+const CELL = 14
 
 /** Lines without their ends. */
 export function report(results: Results): string[] {
@@ -48,7 +51,7 @@ function latencyTable({ latencies: { create, ready } }: Results): string[] {
     return latencyRow(grouped(guests), [p50, p99, other?.p50, other?.p99].map(milliseconds))
   })
   return [
-    latencyRow('', ['request →', 'unpaused', 'request →', 'READY']),
+    `${' '.repeat(FIRST)}${['request → unpaused', 'request → READY'].map((of) => of.padStart(2 * CELL)).join('')}`,
     latencyRow('guests', ['p50', 'p99', 'p50', 'p99']),
     ...rows,
     slopeLine('create', create),
@@ -57,7 +60,7 @@ function latencyTable({ latencies: { create, ready } }: Results): string[] {
 }
 
 function latencyRow(first: string, cells: readonly string[]): string {
-  return [first.padStart(10), ...cells.map((cell) => cell.padStart(12))].join('')
+  return [first.padStart(FIRST), ...cells.map((cell) => cell.padStart(CELL))].join('')
 }
 
 /** `slope create 1.04: …` */
@@ -78,11 +81,11 @@ function processTable({ processes, created }: Results): string[] {
       mebibytes(rssKiB),
       mebibytes(sharedKiB),
     ]
-    return `${name.padEnd(10)}${cells.map((cell) => cell.padStart(12)).join('')}${note}`
+    return `${name.padEnd(FIRST)}${cells.map((cell) => cell.padStart(CELL)).join('')}${note}`
   }
   const head = ['CPU', 'per guest', 'memory', 'of it shared']
   return [
-    `${' '.repeat(10)}${head.map((cell) => cell.padStart(12)).join('')}`,
+    `${' '.repeat(FIRST)}${head.map((cell) => cell.padStart(CELL)).join('')}`,
     ...PROCESS_NAMES.map(row),
   ]
 }

@@ -217,7 +217,7 @@ export class Run {
     const store = await XenstoreClient.connect(this.processes.storeSocket)
     const text = await store.control('stats')
     store.close()
-    const count = /^ring-requests ([0-9]+)$/m.exec(text)?.[1]
+    const count = /^ringRequests ([0-9]+)$/m.exec(text)?.[1]
     if (count === undefined) throw new Error('lixs does not say how many requests came over rings')
     return Number(count)
   }
