@@ -4,7 +4,7 @@
     'with_xen%': '<!(if test -n "$XCL_WITH_XEN"; then echo "$XCL_WITH_XEN"; elif test -e /usr/include/xenctrl.h; then echo 1; else echo 0; fi)',
     # 1: AddressSanitizer and UndefinedBehaviorSanitizer, for test/native.
     'sanitize%': '<!(echo "${XCL_SANITIZE:-0}")',
-    'with_simulator%': '<!(test -e simulator/host/main.cc && echo 1 || echo 0)',
+    'with_simulator%': '<!(test -e simulator/host/main.cc && test -e simulator/host/guests/dom0_kernel.cc && echo 1 || echo 0)',
   },
   'targets': [
     {

@@ -22,7 +22,7 @@ export interface SimulatorOptions {
   readonly memoryMiB?: number
   /** The domid that the first domain gets. */
   readonly firstDomid?: number
-  /** Where Xen's own console goes, too. */
+  /** What Xen says on its console is appended to it. */
   readonly logFile?: string
 }
 
@@ -42,7 +42,7 @@ export interface Fault {
   readonly domid?: number
   /** So many calls go well before. */
   readonly after?: number
-  /** So many calls fail; all when it is not given. */
+  /** So many calls fail, one when it is not given; 0: all until `clearFaults`. */
   readonly times?: number
 }
 
@@ -171,7 +171,7 @@ function controlPathIn(runDir: string): string {
 function argumentsFor(options: SimulatorOptions): string[] {
   const { runDir, xen, memoryMiB, firstDomid, logFile } = options
   const flags: string[] = ['--run-dir', runDir, '--xen', xen]
-  if (memoryMiB !== undefined) flags.push('--memory', String(memoryMiB))
+  if (memoryMiB !== undefined) flags.push('--memory-mib', String(memoryMiB))
   if (firstDomid !== undefined) flags.push('--first-domid', String(firstDomid))
   if (logFile !== undefined) flags.push('--log', logFile)
   return flags
