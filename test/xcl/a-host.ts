@@ -39,7 +39,7 @@ class TestHypervisor implements Pick<Hypervisor, 'domains' | 'builder'> {
   /** Errno with which the call fails. */
   readonly failing = new Map<Call, string>()
   /** Runs, and is waited for, before the call does its work. */
-  readonly before = new Map<Call, () => void | Promise<void>>()
+  readonly before = new Map<Call, (about: Domid | string) => void | Promise<void>>()
   /** Without it, INTRODUCE cannot map the ring. */
   givesRings = true
   /** The one `prepare` gave last. */
@@ -57,7 +57,10 @@ class TestHypervisor implements Pick<Hypervisor, 'domains' | 'builder'> {
       this.calls.push('list')
       return [...this.#daemon.domains.values()]
     },
-    states: () => statesOf(this.#daemon.domains.values()),
+    states: () => {
+      this.calls.push('states')
+      return statesOf(this.#daemon.domains.values())
+    },
     changed: () => undefined,
     host: () => ({
       version: '4.17.0',
@@ -126,7 +129,7 @@ class TestHypervisor implements Pick<Hypervisor, 'domains' | 'builder'> {
 
   async #async(call: Call, about: Domid | string): Promise<void> {
     this.calls.push(typeof about === 'number' ? `${call} ${about}` : call)
-    await this.before.get(call)?.()
+    await this.before.get(call)?.(about)
     this.#failIfTold(call)
   }
 

@@ -3,18 +3,31 @@
  *
  * A domain is its number and its uuid together: Xen gives numbers again.
  *
- * Xen before 4.21 does not tell which domain ended, so `@releaseDomain` costs one listing of all:
- * at most 20 a second, and none for releases that are our own (the end of a destroy): each of those
- * brings one event, which comes before the answer to the RELEASE.
+ * `@releaseDomain` does not tell which domain ended, so it costs one look at the states of all: at
+ * most 20 a second, and none for releases that are our own (the end of a destroy): each of those
+ * brings one event, which comes before the answer to the RELEASE. However many are found at once, some
+ * ends are dealt with at a time.
  */
 import type { Logger } from 'pino'
-import type { DomainControl, DomainInfo, Domid, ShutdownReason } from '../../native/hypervisor.ts'
+import {
+  DOMAIN_DYING,
+  DOMAIN_REASON_SHIFT,
+  DOMAIN_SHUTDOWN,
+  type DomainControl,
+  type DomainInfo,
+  type Domid,
+  SHUTDOWN_REASONS,
+  type ShutdownReason,
+} from '../../native/hypervisor.ts'
 import type { DomainConfig } from '../config/domain-config.ts'
 import { backOffMs } from './back-off.ts'
 import { decideEnd, type EndDecision } from './end-policy.ts'
+import { WorkQueue } from './work-queue.ts'
 
-/** Between an event and the listing: what ends in this time is found by one. */
+/** Between an event and the look: what ends in this time is found by one. */
 const SCAN_PAUSE_MS = 50
+/** Ends dealt with at once: as many as of a batch that a person asks for. */
+const ENDS_AT_ONCE = 16
 
 /** A domain xcld created. */
 export interface Managed {
@@ -49,22 +62,33 @@ export interface LifeCycleOptions {
 /** Number and uuid as one key. */
 type Identity = `${number}/${string}`
 
+/** What is kept of a managed domain. */
+interface Followed {
+  readonly managed: Managed
+  /** The look at all domains that saw it last. */
+  seenBy: number
+}
+
 export class LifeCycle {
   readonly #options: LifeCycleOptions
-  readonly #managed = new Map<Identity, Managed>()
-  /** The managed domain that has the number now. */
-  readonly #byDomid = new Map<Domid, Managed>()
+  readonly #followed = new Map<Domid, Followed>()
   /** Domains that somebody is ending, and how many are at it. */
   readonly #busy = new Map<Identity, number>()
-  readonly #waiters = new Map<Identity, Set<() => void>>()
+  readonly #waiters = new Map<
+    Identity,
+    { readonly domid: Domid; readonly calls: Set<() => void> }
+  >()
   /** Ends that could not be dealt with, and how often in a row. */
   readonly #failures = new Map<Identity, number>()
   /** Those of them whose next try has not come yet. */
   readonly #resting = new Set<Identity>()
-  /** Listings in a row that Xen refused. */
+  readonly #ends = new WorkQueue(ENDS_AT_ONCE)
+  /** Looks in a row that Xen refused. */
   #refusals = 0
   /** Events that no RELEASE of ours accounts for yet. */
   #unexplained = 0
+  /** Numbers may have been given again since the last look. */
+  #isOutOfTouch = true
   #scans = 0
   #isScanDue = false
   #isStopped = false
@@ -74,12 +98,18 @@ export class LifeCycle {
   }
 
   track(managed: Managed): void {
-    this.#managed.set(identityOf(managed), managed)
-    this.#byDomid.set(managed.domid, managed)
+    const { domid, uuid } = managed
+    const before = this.#followed.get(domid)?.managed
+    this.#followed.set(domid, { managed, seenBy: this.#scans })
+    if (before === undefined || before.uuid === uuid) return
+    // The number was given again before anybody noticed that the other had gone.
+    const isCurrent = this.#options.domains.info(domid)?.uuid === uuid
+    if (!isCurrent) this.#followed.set(domid, { managed: before, seenBy: this.#scans })
+    this.#vanished(isCurrent ? before : managed)
   }
 
   managed(domid: Domid): Managed | undefined {
-    return this.#byDomid.get(domid)
+    return this.#followed.get(domid)?.managed
   }
 
   /**
@@ -88,9 +118,8 @@ export class LifeCycle {
    */
   begin(domid: Domid, uuid: string): Managed | undefined {
     const identity = identityOf({ domid, uuid })
-    const managed = this.#managed.get(identity)
-    this.#managed.delete(identity)
-    if (this.#byDomid.get(domid) === managed) this.#byDomid.delete(domid)
+    const managed = this.#followedAs(domid, uuid)
+    if (managed !== undefined) this.#followed.delete(domid)
     this.#busy.set(identity, (this.#busy.get(identity) ?? 0) + 1)
     return managed
   }
@@ -118,13 +147,13 @@ export class LifeCycle {
   async ownRelease(release: () => Promise<void>): Promise<void> {
     const scans = this.#scans
     await release()
-    // A listing since then has answered for the event already.
+    // A look since then has answered for the event already.
     if (scans === this.#scans && this.#unexplained > 0) this.#unexplained--
   }
 
-  /** Looks at all domains soon, whether an event came or not; after connecting to a store. */
-  scanSoon(): void {
-    this.released()
+  /** Events may have been missed: numbers, too, may have changed hands until the next one comes. */
+  outOfTouch(): void {
+    this.#isOutOfTouch = true
   }
 
   /**
@@ -134,29 +163,29 @@ export class LifeCycle {
    */
   async ended(domid: Domid, signal?: AbortSignal): Promise<void> {
     const info = this.#options.domains.info(domid)
-    const uuid = info?.uuid ?? this.#byDomid.get(domid)?.uuid
+    const uuid = info?.uuid ?? this.managed(domid)?.uuid
     if (uuid === undefined || signal?.aborted) return
     const identity = identityOf({ domid, uuid })
     await new Promise<void>((resolve) => {
-      const waiters = this.#waiters.get(identity) ?? new Set()
+      const waiters = this.#waiters.get(identity) ?? { domid, calls: new Set() }
       this.#waiters.set(identity, waiters)
-      waiters.add(resolve)
+      waiters.calls.add(resolve)
       signal?.addEventListener('abort', () => {
-        waiters.delete(resolve)
-        if (waiters.size === 0 && this.#waiters.get(identity) === waiters) {
+        waiters.calls.delete(resolve)
+        if (waiters.calls.size === 0 && this.#waiters.get(identity) === waiters) {
           this.#waiters.delete(identity)
         }
         resolve()
       })
       // It may have ended before anybody waited.
-      if (info === undefined || info.isShutdown || info.isDying) this.scanSoon()
+      if (info === undefined || info.isShutdown || info.isDying) this.released()
     })
   }
 
   /** How many wait for the end of some domain. */
   get waiting(): number {
     let waiting = 0
-    for (const waiters of this.#waiters.values()) waiting += waiters.size
+    for (const { calls } of this.#waiters.values()) waiting += calls.size
     return waiting
   }
 
@@ -175,54 +204,93 @@ export class LifeCycle {
   }
 
   #scan(): void {
-    if (this.#managed.size === 0 && this.#waiters.size === 0) {
+    if (this.#followed.size === 0 && this.#waiters.size === 0) {
       this.#unexplained = 0
       return
     }
-    let infos: DomainInfo[]
+    const { domains, log } = this.#options
+    let states: Int32Array
+    let infos: readonly DomainInfo[]
     try {
-      infos = this.#options.domains.list()
+      infos = this.#isOutOfTouch ? domains.list() : []
+      states = domains.states()
     } catch (error) {
       this.#refusals++
-      this.#options.log.warn({ err: error }, 'domains cannot be listed; tried again')
+      log.warn({ err: error }, 'domains cannot be listed; tried again')
       this.#scheduleScan(backOffMs(this.#refusals))
       return
     }
     this.#refusals = 0
     this.#unexplained = 0
+    this.#isOutOfTouch = false
     this.#scans++
-    this.#compare(infos)
+    this.#dropReplaced(infos)
+    this.#compare(states)
+    this.#tellOthers()
   }
 
-  #compare(infos: readonly DomainInfo[]): void {
-    const missing = new Map(this.#managed)
-    const waitedFor = new Set(this.#waiters.keys())
-    for (const info of infos) {
-      const identity = identityOf(info)
-      const managed = missing.get(identity)
-      const isOver = info.isShutdown || info.isDying
-      if (!isOver || managed !== undefined) waitedFor.delete(identity)
-      if (managed === undefined || info.isDying) continue
-      missing.delete(identity)
-      if (info.isShutdown && !this.#resting.has(identity)) this.#end(managed, info)
+  /** Domains whose number another one has by now. */
+  #dropReplaced(infos: readonly DomainInfo[]): void {
+    for (const { domid, uuid } of infos) {
+      const managed = this.managed(domid)
+      if (managed !== undefined && managed.uuid !== uuid) this.#vanished(managed)
     }
-    for (const [identity, managed] of missing) {
-      waitedFor.delete(identity)
-      if (!this.#resting.has(identity)) {
-        this.#run(managed, () => this.#options.actions.vanished(managed))
-      }
-    }
-    for (const identity of waitedFor) if (!this.#busy.has(identity)) this.#tell(identity)
   }
 
-  #end(managed: Managed, info: DomainInfo): void {
-    const reason = info.shutdownReason
-    if (reason === undefined) return
+  /** @param states as DomainControl.states has them */
+  #compare(states: Int32Array): void {
+    const over: { readonly managed: Managed; readonly reason: ShutdownReason | undefined }[] = []
+    let seen = 0
+    for (let i = 0; i < states.length; i += 2) {
+      const followed = this.#followed.get(states[i] as Domid)
+      const state = states[i + 1] ?? 0
+      // One that is dying has been destroyed by somebody.
+      if (followed === undefined || (state & DOMAIN_DYING) !== 0) continue
+      followed.seenBy = this.#scans
+      seen++
+      if ((state & DOMAIN_SHUTDOWN) === 0) continue
+      const reason = SHUTDOWN_REASONS[state >> DOMAIN_REASON_SHIFT]
+      over.push({ managed: followed.managed, reason })
+    }
+    const isAnyMissing = seen < this.#followed.size
+    for (const { managed, reason } of over) this.#end(managed, reason)
+    if (!isAnyMissing) return
+    for (const { managed, seenBy } of [...this.#followed.values()]) {
+      if (seenBy !== this.#scans) this.#vanished(managed)
+    }
+  }
+
+  /** Those who wait for a domain that is not managed, or was preserved. */
+  #tellOthers(): void {
+    for (const [identity, { domid }] of [...this.#waiters]) {
+      const uuid = identity.slice(identity.indexOf('/') + 1)
+      if (this.#busy.has(identity) || this.#followedAs(domid, uuid) !== undefined) continue
+      const info = this.#options.domains.info(domid)
+      if (info?.uuid !== uuid || info.isShutdown || info.isDying) this.#tell(identity)
+    }
+  }
+
+  #followedAs(domid: Domid, uuid: string): Managed | undefined {
+    const managed = this.managed(domid)
+    return managed?.uuid === uuid ? managed : undefined
+  }
+
+  #vanished(managed: Managed): void {
+    this.#run(managed, () => this.#options.actions.vanished(managed))
+  }
+
+  #end(managed: Managed, reason: ShutdownReason | undefined): void {
+    if (reason === undefined || this.#resting.has(identityOf(managed))) return
     const livedMs = this.#options.clock() - managed.startedAtMs
     const decision = decideEnd(managed.config, reason, livedMs, managed.quickDeaths)
     if (decision.action === 'none') return
     this.#logEnd(managed, reason, decision)
-    this.#run(managed, () => this.#act(managed, decision))
+    this.#run(managed, () => {
+      const { domid, uuid } = managed
+      // Somebody may have been faster while this waited for its turn.
+      const isThere = this.#options.domains.info(domid)?.uuid === uuid
+      return isThere ? this.#act(managed, decision) : this.#options.actions.vanished(managed)
+    })
   }
 
   #act(managed: Managed, decision: EndDecision): Promise<void> {
@@ -243,31 +311,35 @@ export class LifeCycle {
   #run(managed: Managed, act: () => Promise<void>): void {
     const { domid, uuid, config } = managed
     const identity = identityOf(managed)
+    if (this.#resting.has(identity)) return
     this.begin(domid, uuid)
-    act().then(
-      () => this.finish(domid, uuid),
-      (error: unknown) => {
-        const failures = (this.#failures.get(identity) ?? 0) + 1
-        const retryMs = backOffMs(failures)
-        const about = { domid, domain: config.name, err: error, retryMs }
-        this.#options.log.error(about, 'end not dealt with; tried again')
-        this.#failures.set(identity, failures)
-        this.#resting.add(identity)
-        this.finish(domid, uuid, managed)
-        // Who waits is not to wait for what may never succeed.
-        this.#tell(identity)
-        this.#options.after(retryMs, () => {
-          this.#resting.delete(identity)
-          this.released()
-        })
-      },
-    )
+    this.#ends
+      // What has not had its turn when xcld is told to stop is for the next one.
+      .add(async () => (this.#isStopped ? undefined : act()))
+      .then(
+        () => this.finish(domid, uuid),
+        (error: unknown) => {
+          const failures = (this.#failures.get(identity) ?? 0) + 1
+          const retryMs = backOffMs(failures)
+          const about = { domid, domain: config.name, err: error, retryMs }
+          this.#options.log.error(about, 'end not dealt with; tried again')
+          this.#failures.set(identity, failures)
+          this.#resting.add(identity)
+          this.finish(domid, uuid, managed)
+          // Who waits is not to wait for what may never succeed.
+          this.#tell(identity)
+          this.#options.after(retryMs, () => {
+            this.#resting.delete(identity)
+            this.released()
+          })
+        },
+      )
   }
 
   #tell(identity: Identity): void {
-    const waiters = this.#waiters.get(identity) ?? []
+    const calls = this.#waiters.get(identity)?.calls ?? []
     this.#waiters.delete(identity)
-    for (const resolve of waiters) resolve()
+    for (const resolve of calls) resolve()
   }
 
   #logEnd(managed: Managed, reason: ShutdownReason, decision: EndDecision): void {

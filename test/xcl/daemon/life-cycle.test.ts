@@ -94,7 +94,7 @@ describe('a domain that ends by itself', () => {
     host.shutDown(40 as Domid, 'poweroff')
     const store = await host.daemon.connect()
     await store.introduce(40, 1, 1).catch(() => undefined)
-    host.toolstack.lifeCycle.scanSoon()
+    host.toolstack.lifeCycle.released()
     await settled()
     await done
     expect(host.daemon.domains.has(40)).toBe(true)
@@ -108,6 +108,78 @@ describe('a domain that ends by itself', () => {
       return host.records('domains').length === 0
     })
     expect(host.toolstack.names.domidOf('demo')).toBeUndefined()
+  })
+})
+
+describe('many ends at once', () => {
+  const GUESTS = 40
+
+  test.each(['crash', 'vanish'] as const)('by a %s leave nothing', async (how) => {
+    const store = await host.daemon.connect()
+    const before = await storeText(store)
+    for (let i = 0; i < GUESTS; i++) {
+      await createDomain(host.toolstack, host.config({ name: `demo${i}` }))
+    }
+    let [destroying, most] = [0, 0]
+    host.hypervisor.before.set('destroy', async () => {
+      destroying++
+      most = Math.max(most, destroying)
+      await store.read('/')
+      destroying--
+    })
+    const looks = (): number => host.hypervisor.calls.filter((call) => call === 'states').length
+    await settled()
+    const looksBefore = looks()
+    for (const domid of [...host.daemon.domains.keys()].filter((domid) => domid !== 0)) {
+      if (how === 'vanish') host.daemon.domains.delete(domid)
+      else {
+        const end = { isShutdown: true, shutdownReason: 'crash' } as const
+        host.hypervisor.change(domid as Domid, end)
+      }
+    }
+    host.daemon.loopback.fireVirq(VIRQ_DOM_EXC)
+    await until(() => {
+      host.pass()
+      return host.records('domains').length === 0
+    })
+    await settled()
+    expect(await storeText(store)).toEqual(before)
+    expect([...host.daemon.domains.keys()]).toEqual([0])
+    expect(host.toolstack.names.domidOf('demo7')).toBeUndefined()
+    expect(most).toBe(how === 'crash' ? 16 : 0)
+    // However many there were: one look for the news, and no more than one for what it brought.
+    expect(looks() - looksBefore).toBeLessThanOrEqual(2)
+  })
+
+  test('are dealt with once, though somebody else is faster', async () => {
+    for (let i = 0; i < GUESTS; i++) {
+      const onCrash = 'restart'
+      await createDomain(host.toolstack, host.config({ name: `demo${i}`, onCrash }))
+    }
+    const last = host.toolstack.names.domidOf(`demo${GUESTS - 1}`)
+    if (last === undefined) throw new Error('no such guest')
+    let release: () => void = () => undefined
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    host.hypervisor.before.set('destroy', (domid) => (domid === last ? undefined : held))
+    host.nowMs += QUICK_DEATH_MS
+    for (let domid = 1 as Domid; domid <= last; domid++) {
+      host.hypervisor.change(domid, { isShutdown: true, shutdownReason: 'crash' })
+    }
+    host.shutDown(last, 'crash')
+    await until(() => {
+      host.pass()
+      return host.toolstack.lifeCycle.managed(last) === undefined
+    })
+    // It waits for its turn to be restarted; a person wants it gone.
+    await destroyDomain(host.toolstack, last)
+    release()
+    await until(() => {
+      host.pass()
+      return host.records('restarts').length === 0 && host.records('domains').length === GUESTS - 1
+    })
+    expect(host.toolstack.names.domidOf(`demo${GUESTS - 1}`)).toBeUndefined()
   })
 })
 
@@ -198,9 +270,9 @@ describe('Xen that refuses to list its domains', () => {
   test('is asked again', async () => {
     const { domid } = await createDomain(host.toolstack, host.config())
     await settled()
-    const { list } = host.hypervisor.domains
+    const { states } = host.hypervisor.domains
     let refusals = 0
-    host.hypervisor.domains.list = () => {
+    host.hypervisor.domains.states = () => {
       refusals++
       throw new XenError('xc_domain_getinfolist', 'EAGAIN', 11, 'EAGAIN')
     }
@@ -209,7 +281,7 @@ describe('Xen that refuses to list its domains', () => {
       host.pass()
       return refusals > 1
     })
-    host.hypervisor.domains.list = list
+    host.hypervisor.domains.states = states
     await until(() => {
       host.pass()
       return !host.daemon.domains.has(domid)
@@ -226,7 +298,7 @@ describe('a number that two domains have had', () => {
     const stale = { ...managed, uuid: 'aaaaaaaa-0000-0000-0000-000000000000' }
     lifeCycle.track(stale)
     lifeCycle.track(managed)
-    lifeCycle.scanSoon()
+    lifeCycle.released()
     await settled()
     expect(lifeCycle.managed(domid)).toBe(managed)
     expect(host.daemon.domains.has(domid)).toBe(true)
@@ -239,7 +311,8 @@ describe('a destroy of our own', () => {
     await createDomain(host.toolstack, host.config({ name: 'other' }))
     const { domid } = await createDomain(host.toolstack, host.config())
     await settled()
-    const listings = (): number => host.hypervisor.calls.filter((call) => call === 'list').length
+    const listings = (): number =>
+      host.hypervisor.calls.filter((call) => call === 'list' || call === 'states').length
     const before = listings()
     // Xen says that something happened before it has freed everything: time for a store daemon.
     host.hypervisor.before.set('destroy', async () => {
