@@ -56,6 +56,8 @@ export class DomainNames {
   readonly #reservedNames = new Map<string, Reservation>()
   readonly #reservedUuids = new Map<string, Reservation>()
   readonly #created = new Map<Domid, Reservation>()
+  readonly #numbers = new Map<Reservation, Domid>()
+  readonly #leaving = new Set<Domid>()
   readonly #changed = new Set<Domid>()
   /** The reads that are on their way, and those that begin when they have come. */
   #reading: Promise<void> = Promise.resolve()
@@ -116,6 +118,7 @@ export class DomainNames {
   /** Xen has given the domain a number: events about it are our own until `settle`. */
   expect(reservation: Reservation, domid: Domid): void {
     this.#created.set(domid, reservation)
+    this.#numbers.set(reservation, domid)
   }
 
   /** The creation has ended; with a domid, the domain is there. */
@@ -123,11 +126,19 @@ export class DomainNames {
     if (this.#reservedNames.get(reservation.name) !== reservation) return
     this.#reservedNames.delete(reservation.name)
     this.#reservedUuids.delete(reservation.uuid)
-    for (const [made, by] of this.#created) if (by === reservation) this.#created.delete(made)
+    const made = this.#numbers.get(reservation)
+    if (made !== undefined && this.#created.get(made) === reservation) this.#created.delete(made)
+    this.#numbers.delete(reservation)
     if (domid !== undefined) this.set(domid, reservation.name, reservation.uuid)
   }
 
+  /** The domain is being destroyed here: events about it are our own until `set` or `drop`. */
+  leave(domid: Domid): void {
+    this.#leaving.add(domid)
+  }
+
   set(domid: Domid, name: string, uuid: string): void {
+    this.#leaving.delete(domid)
     const before = this.#byDomid.get(domid)
     // Who is read again keeps its place among those of its name.
     if (before !== undefined && before.name === name && before.uuid === uuid) return
@@ -139,6 +150,7 @@ export class DomainNames {
   }
 
   drop(domid: Domid): void {
+    this.#leaving.delete(domid)
     const named = this.#byDomid.get(domid)
     if (named === undefined) return
     this.#byDomid.delete(domid)
@@ -187,7 +199,7 @@ export class DomainNames {
 
   /** Many events of one change become one read. */
   #noteChange(store: NameStore, domid: Domid): void {
-    if (this.#created.has(domid)) return
+    if (this.#created.has(domid) || this.#leaving.has(domid)) return
     this.#changed.add(domid)
     this.#next ??= this.#reading.then(() => {
       this.#next = undefined

@@ -6,6 +6,10 @@
 import type { Logger } from 'pino'
 import type { Domid } from '../../native/hypervisor.ts'
 import { backOffMs } from './back-off.ts'
+import { WorkQueue } from './work-queue.ts'
+
+/** Removed at once. */
+const AT_ONCE = 16
 
 /** A domain of which something may be left. */
 export interface Remnant {
@@ -58,17 +62,21 @@ export class Remains {
   }
 
   async #sweep(): Promise<void> {
-    for (const remnant of [...this.#remnants]) {
-      if (this.#isStopped) return
-      try {
-        await this.#options.remove(remnant)
-        this.#remnants.delete(remnant)
-      } catch (error) {
-        this.#options.log.warn({ ...remnant, err: error }, 'remains of a domain stay; tried again')
-      }
-    }
+    const queue = new WorkQueue(AT_ONCE)
+    const remnants = [...this.#remnants]
+    await Promise.all(remnants.map((remnant) => queue.add(() => this.#remove(remnant))))
     if (this.#remnants.size === 0) this.#failures = 0
-    else this.#scheduleRetry()
+    else if (!this.#isStopped) this.#scheduleRetry()
+  }
+
+  async #remove(remnant: Remnant): Promise<void> {
+    if (this.#isStopped) return
+    try {
+      await this.#options.remove(remnant)
+      this.#remnants.delete(remnant)
+    } catch (error) {
+      this.#options.log.warn({ ...remnant, err: error }, 'remains of a domain stay; tried again')
+    }
   }
 
   #scheduleRetry(): void {

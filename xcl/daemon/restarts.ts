@@ -17,8 +17,9 @@ export interface RestartsOptions {
 
 export class Restarts {
   readonly #options: RestartsOptions
-  /** Those that wait for their next try, by uuid. */
+  /** Those that wait for their next try: by uuid, and by name the uuids. */
   readonly #waiting = new Map<string, { readonly name: string; callOff(): void }>()
+  readonly #named = new Map<string, Set<string>>()
   #isStopped = false
 
   constructor(options: RestartsOptions) {
@@ -63,10 +64,13 @@ export class Restarts {
       const retryMs = backOffMs(failures + 1)
       log.error({ ...about, retryMs }, 'restart failed; tried again')
       const callOff = after(retryMs, () => {
-        this.#waiting.delete(uuid)
+        this.#forget(uuid)
         if (!this.#isStopped) void this.create(record, failures + 1)
       })
       this.#waiting.set(uuid, { name: config.name, callOff })
+      const same = this.#named.get(config.name)
+      if (same === undefined) this.#named.set(config.name, new Set([uuid]))
+      else same.add(uuid)
     }
   }
 
@@ -76,18 +80,26 @@ export class Restarts {
    * @returns whether there was one
    */
   cancel(key: string): boolean {
-    for (const [uuid, { name, callOff }] of this.#waiting) {
-      if (name !== key && uuid !== key.toLowerCase()) continue
-      callOff()
-      this.#waiting.delete(uuid)
-      this.#options.journal.endRestart(uuid)
-      return true
-    }
-    return false
+    const [named] = this.#named.get(key) ?? []
+    const uuid = named ?? key.toLowerCase()
+    const waiting = this.#forget(uuid)
+    if (waiting === undefined) return false
+    waiting.callOff()
+    this.#options.journal.endRestart(uuid)
+    return true
   }
 
   stop(): void {
     this.#isStopped = true
     for (const { callOff } of this.#waiting.values()) callOff()
+  }
+
+  #forget(uuid: string): { callOff(): void } | undefined {
+    const waiting = this.#waiting.get(uuid)
+    if (waiting === undefined) return undefined
+    this.#waiting.delete(uuid)
+    const same = this.#named.get(waiting.name)
+    if (same?.delete(uuid) && same.size === 0) this.#named.delete(waiting.name)
+    return waiting
   }
 }

@@ -37,6 +37,7 @@ export class Session {
   #request: Request | undefined
   #stdin: { readonly end: Deferred<string>; readonly chunks: Buffer[]; bytes: number } | undefined
   #attaching: Deferred<void> | undefined
+  #hasEnded = false
   /** When the request had come, by performance.now(). */
   receivedAtMs = 0
 
@@ -164,10 +165,12 @@ export class Session {
   }
 
   #exit(code: number): void {
+    this.#hasEnded = true
     if (!this.#socket.destroyed) this.#socket.end(encodeExit(code))
   }
 
   #gone(): void {
+    if (this.#hasEnded) return
     this.#abort.abort()
     this.#detached.resolve()
     const gone = new Refused('the client went away')
