@@ -232,6 +232,7 @@ void Domain::shutdown(Shutdown reason) {
   isShutdown_ = true;
   reason_ = reason;
   machine_.scheduler().setTimer(*this, UINT64_MAX);
+  if (guest_) guest_->onShutdown();
   machine_.domainEnded(*this, reason);
 }
 

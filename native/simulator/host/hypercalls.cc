@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "../../src/shared_ring.h"
 #include "machine.h"
 
 namespace xcl::sim {
@@ -239,6 +240,12 @@ void Hypercalls::mapFrame(Handle& handle, const Request& request, std::string_vi
 void Hypercalls::mapSelf(Handle& handle, const Request&, std::string_view, Answer& answer) {
   Domain& dom0 = *machine_.domains().find(kDom0);
   answer.results[0] = handle.hold(dom0.mapForeign(dom0.memory().frameOf(dom0.start().storePfn)));
+  // Whoever maps it has kept nothing of the ring's traffic. Dom0's kernel sees by the indices that it is to begin anew.
+  std::byte* const ring = dom0.page(dom0.start().storePfn);
+  for (const RingLayout& direction : {kXenstoreRequests, kXenstoreReplies}) {
+    storeShared(ring, direction.cons, 0);
+    storeShared(ring, direction.prod, 0);
+  }
   answer.results[1] = dom0.start().storePort;
 }
 

@@ -1,0 +1,47 @@
+// What all guests of the machine share: who is there, what they did, what they are asked to do.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "../guest_machine.h"
+#include "statistics.h"
+
+namespace xcl::sim {
+
+class NativeGuest;
+
+class GuestRegistry {
+ public:
+  GuestRegistry(GuestNews& news, FaultPoints& faults) : news_(news), faults_(faults) {}
+
+  GuestNews& news() { return news_; }
+  FaultPoints& faults() { return faults_; }
+  Statistics& statistics() { return statistics_; }
+
+  void add(NativeGuest& guest);
+  void remove(NativeGuest& guest);
+  NativeGuest* find(uint32_t domid) const;
+  /** It is READY and takes part in the work. */
+  void addReady(NativeGuest& guest);
+  void removeReady(NativeGuest& guest);
+
+  /** Each READY guest works so many times a second from now on, their turns spread over it. 0: none does. */
+  void work(double perSecond, uint64_t nowNs);
+  uint64_t workPeriodNs() const { return workPeriodNs_; }
+
+ private:
+  uint64_t nextPhaseNs();
+
+  GuestNews& news_;
+  FaultPoints& faults_;
+  Statistics statistics_;
+  std::unordered_map<uint32_t, NativeGuest*> guests_;
+  std::vector<NativeGuest*> ready_;
+  uint64_t workPeriodNs_ = 0;
+  uint64_t phases_ = 0;
+};
+
+}  // namespace xcl::sim

@@ -1,0 +1,92 @@
+#include "guest_world.h"
+
+#include <cerrno>
+
+#include "text.h"
+
+namespace xcl::sim {
+
+namespace {
+
+HostFailure refused(const std::string& sentence) { return {"command", EINVAL, sentence}; }
+
+/** `rate=2.5`. @returns false when the word is none of that name or no number */
+bool parseRate(const std::string& word, double& rate) {
+  constexpr std::string_view kName = "rate=";
+  if (!word.starts_with(kName)) return false;
+  const std::string_view value = std::string_view(word).substr(kName.size());
+  const auto [end, failure] = std::from_chars(value.data(), value.data() + value.size(), rate);
+  return failure == std::errc() && end == value.data() + value.size();
+}
+
+}  // namespace
+
+std::unique_ptr<Guest> World::makeDom0(GuestMachine& machine) {
+  machine_ = &machine;
+  return std::make_unique<Dom0Kernel>(registry_, devices_, machine);
+}
+
+std::unique_ptr<Guest> World::makeGuest(GuestMachine& machine) {
+  return std::make_unique<NativeGuest>(registry_, machine);
+}
+
+std::vector<std::string> World::command(const std::vector<std::string>& words) {
+  const std::string& name = words.front();
+  if (name == "stats") return statistics();
+  if (name == "work") return work(words);
+  if (name == "guest") return describe(words);
+  if (name == "bridge") {
+    if (words.size() != 3 || words[1] != "add") throw refused("bridge: say `bridge add NAME`");
+    devices_.addBridge(words[2]);
+    return {};
+  }
+  throw refused(name + ": no such command");
+}
+
+std::vector<std::string> World::commandNames() const {
+  return {"work rate=R", "work stop", "bridge add NAME", "guest DOMID"};
+}
+
+std::vector<std::string> World::statistics() {
+  const Statistics& all = registry_.statistics();
+  const std::pair<const char*, uint64_t> numbers[] = {
+      {"ready", all.ready},
+      {"requests", all.requests},
+      {"replies", all.replies},
+      {"lost", all.lost},
+      {"abandoned", all.abandoned},
+      {"inFlight", all.inFlight()},
+      {"lines", all.lines},
+      {"bytes", all.bytes},
+      {"vifConnected", all.vifConnected},
+      {"vbdConnected", all.vbdConnected},
+      {"broken", all.broken},
+  };
+  std::vector<std::string> lines;
+  for (const auto& [name, number] : numbers) lines.push_back(std::string(name) + " " + std::to_string(number));
+  return lines;
+}
+
+std::vector<std::string> World::work(const std::vector<std::string>& words) {
+  double rate = 0;
+  if (words.size() != 2 || (words[1] != "stop" && !parseRate(words[1], rate))) {
+    throw refused("work: say `work rate=R`, R times a second, or `work stop`");
+  }
+  if (rate < 0 || rate > 1e6) throw refused("work: a rate is at most 1000000 a second");
+  registry_.work(rate, machine_->nowNs());
+  return {};
+}
+
+std::vector<std::string> World::describe(const std::vector<std::string>& words) {
+  uint32_t domid = 0;
+  if (words.size() != 2 || !parseNumber(words[1], domid)) throw refused("guest: say `guest DOMID`");
+  const NativeGuest* const guest = registry_.find(domid);
+  if (guest == nullptr) throw refused("guest: there is no guest " + words[1]);
+  return guest->describe();
+}
+
+std::unique_ptr<GuestWorld> makeGuestWorld(GuestNews& news, FaultPoints& faults) {
+  return std::make_unique<World>(news, faults);
+}
+
+}  // namespace xcl::sim
