@@ -76,7 +76,7 @@
           # The machine without Xen: native/simulator/host.
           'target_name': 'xcl-simulator',
           'type': 'executable',
-          'sources': ['<!@(ls simulator/host/*.cc simulator/host/guests/*.cc 2>/dev/null)'],
+          'sources': ['<!@(ls simulator/host/*.cc simulator/host/guests/*.cc 2>/dev/null)', 'src/shared_ring.cc'],
           'include_dirs': ['simulator', 'simulator/host'],
           'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17'],
           'cflags_cc': [
