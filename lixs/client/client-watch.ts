@@ -96,15 +96,16 @@ export class ClientWatches {
   ): Promise<ClientWatch> {
     this.#lastToken++
     const token = `w${this.#lastToken}`
-    const strings = [nulTerminated(path), nulTerminated(token)]
+    // Made anew for UNWATCH: there may be ten thousand watches, and each lasts long.
+    const strings = () => [nulTerminated(path), nulTerminated(token)]
     const watch = new ClientWatch(path, token, handler, async () => {
       this.#byToken.delete(token)
-      await pipeline.request(XS_UNWATCH, 0, strings, path)
+      await pipeline.request(XS_UNWATCH, 0, strings(), path)
     })
     // Before the request leaves: some daemons could send the first event ahead of the reply.
     this.#byToken.set(token, watch)
     try {
-      await pipeline.request(XS_WATCH, 0, strings, path)
+      await pipeline.request(XS_WATCH, 0, strings(), path)
     } catch (error) {
       this.#byToken.delete(token)
       throw error
