@@ -265,8 +265,8 @@ Napi::Value SimulatorObject::openDisk(const Napi::CallbackInfo& info) {
     const uint64_t isReadOnly = info[1].As<Napi::Boolean>() ? 1 : 0;
     const uint64_t device = link.call(sim::Op::kOpenDisk, {}, {isReadOnly}, text).results[0];
     auto made = Napi::Object::New(info.Env());
-    made.Set("major", static_cast<double>(device >> 8));
-    made.Set("minor", static_cast<double>(device & 0xff));
+    made.Set("major", static_cast<double>(device >> 20));
+    made.Set("minor", static_cast<double>(device & 0xfffff));
     return made;
   });
 }
@@ -275,7 +275,7 @@ void SimulatorObject::closeDisk(const Napi::CallbackInfo& info) {
   withLink([&](SimulatorLink& link) {
     const auto device = info[0].As<Napi::Object>();
     const auto part = [&](const char* name) { return device.Get(name).As<Napi::Number>().Uint32Value(); };
-    link.call(sim::Op::kCloseDisk, {}, {part("major") << 8 | part("minor")});
+    link.call(sim::Op::kCloseDisk, {}, {part("major") << 20 | part("minor")});
   });
 }
 
