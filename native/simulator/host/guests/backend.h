@@ -73,7 +73,8 @@ class Backend {
   uint32_t index_;
   uint32_t slot_ = UINT32_MAX;
   XenbusState state_ = XenbusState::kInitialising;
-  XenbusState frontendState_ = XenbusState::kUnknown;
+  /** Until it was read, one that has not begun. */
+  XenbusState frontendState_ = XenbusState::kInitialising;
   uint64_t sectors_ = 0;
   uint32_t grefs_[2]{};
   uint32_t mapped_ = 0;
