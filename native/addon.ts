@@ -137,6 +137,7 @@ interface Addon {
   sendNotify(socketPath: string, text: string): void
   raiseFileLimit(wanted: number): number
   closeFd(fd: number): void
+  setParentDeathSignal(signal: number): void
 }
 
 /** The loaded addon; everything outside native/ sees only what native/ makes of it. */
@@ -192,4 +193,9 @@ export function openPty(): PtyPair {
 /** Takes over the master's descriptor. */
 export function watchPty(master: number): PtyMaster {
   return new addon.PtyMaster(master)
+}
+
+/** This process gets the signal when the process that started it ends; 0: it does not. */
+export function setParentDeathSignal(signal: number): void {
+  addon.setParentDeathSignal(signal)
 }

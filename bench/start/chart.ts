@@ -16,7 +16,7 @@ const FIELD_WIDTH = WIDTH - LEFT - RIGHT
 const FIELD_HEIGHT = HEIGHT - TOP - BOTTOM
 /** How many steps an axis has, at most. */
 const STEPS = 6
-const LEGEND_WIDTH = 250
+const LEGEND_WIDTH = 264
 const CREATE_COLOUR = '#1d4ed8'
 const READY_COLOUR = '#c2410c'
 

@@ -12,6 +12,7 @@ import { accessSync, constants as fsConstants, rmSync } from 'node:fs'
 import { constants as osConstants } from 'node:os'
 import { dirname } from 'node:path'
 import { helpText, parseCommandLine, UsageError } from '../../native/os/command-line.ts'
+import { endWithParent } from '../../native/os/end-with-parent.ts'
 import { writeChart } from './chart.ts'
 import { writeJson } from './json.ts'
 import { logTail } from './log-tail.ts'
@@ -59,6 +60,8 @@ async function main(argv: readonly string[]): Promise<number> {
     return EXIT_USAGE
   }
   process.on('exit', () => run.closeNow())
+  // A killed npm cannot pass anything on, and nobody would be left to type Ctrl-C.
+  if (process.env.npm_lifecycle_event !== undefined) endWithParent()
   process.on('uncaughtException', (error) => {
     process.stderr.write(`${PROGRAM}: a defect: ${error.stack}\n`)
     process.exit(EXIT_DEFECT)

@@ -1,6 +1,7 @@
 #include "os.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -82,6 +83,15 @@ Napi::Value closeFd(const Napi::CallbackInfo& info) {
   });
 }
 
+// Of the thread that called: node starts processes from its main thread, which lives as long as it does.
+Napi::Value setParentDeathSignal(const Napi::CallbackInfo& info) {
+  const int signal = info[0].As<Napi::Number>().Int32Value();
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (prctl(PR_SET_PDEATHSIG, signal) != 0) throw Failure("prctl", errno, "cannot follow the parent process");
+    return info.Env().Undefined();
+  });
+}
+
 }  // namespace
 
 void defineOs(Napi::Env env, Napi::Object exports) {
@@ -89,6 +99,7 @@ void defineOs(Napi::Env env, Napi::Object exports) {
   exports.Set("sendNotify", Napi::Function::New(env, sendNotify, "sendNotify"));
   exports.Set("raiseFileLimit", Napi::Function::New(env, raiseFileLimit, "raiseFileLimit"));
   exports.Set("closeFd", Napi::Function::New(env, closeFd, "closeFd"));
+  exports.Set("setParentDeathSignal", Napi::Function::New(env, setParentDeathSignal, "setParentDeathSignal"));
 }
 
 }  // namespace xcl

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -73,3 +74,24 @@ describe('other calls', () => {
     expect(() => closeFd(999_999)).toThrow(expect.objectContaining({ code: 'EBADF' }))
   })
 })
+
+test('a process that ends with its parent does so, even if that is killed', async () => {
+  const program = new URL('../../../native/os/end-with-parent.ts', import.meta.url).pathname
+  const child = `import { endWithParent } from ${JSON.stringify(program)}
+    endWithParent()
+    process.stdout.write(String(process.pid))
+    setInterval(() => {}, 60_000)`
+  const childArgs = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', child]
+  const parent = `require('node:child_process').spawn(process.execPath, ${JSON.stringify(childArgs)}, { stdio: 'inherit' })`
+  const { stdout, kill } = spawnWithOutput(['-e', parent])
+  const [pid] = await once(stdout, 'data')
+  expect(Number(pid)).toBeGreaterThan(0)
+  kill()
+  // The child holds the other end of the pipe: it ends when the child does.
+  await once(stdout, 'end')
+})
+
+function spawnWithOutput(args: readonly string[]) {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  return { stdout: child.stdout, kill: () => child.kill('SIGKILL') }
+}
