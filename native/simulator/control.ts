@@ -36,7 +36,7 @@ export interface SimulatorEnd {
 export interface Fault {
   /** The name of the call as XenError's `op` has it, or `guest_dies_STEP`. */
   readonly name: string
-  /** `EINVAL`, `ENOMEM` … */
+  /** `EINVAL`, `ENOMEM` …; or `SIGKILL`: the program that calls is killed, and nothing is done. */
   readonly errno: string
   /** Only for this domain. */
   readonly domid?: number

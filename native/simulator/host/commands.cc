@@ -91,7 +91,8 @@ std::vector<std::string> Commands::help() const {
   Lines lines = {
       "listen: this connection gets the news",
       "stats: lines `name number`",
-      "fault NAME [errno=EINVAL] [domid=D] [after=0] [times=1]: calls of that name fail; times=0: until cleared",
+      "fault NAME [errno=EINVAL] [domid=D] [after=0] [times=1]: calls of that name fail; times=0: until cleared;"
+      " errno=SIGKILL: who calls is killed",
       "faults: the names there are, and what is set",
       "faults clear",
       "die count=N [seed=0] how=crash|poweroff|reboot|vanish: so many running guests, at once; answers who",

@@ -40,15 +40,18 @@ constexpr std::array<std::string_view, 28> kNames = {
     "guest_dies_print",
 };
 constexpr int kHighestErrno = 133;
+constexpr const char* kKillName = "SIGKILL";
 
 }  // namespace
 
 std::string errnoName(int error) {
+  if (error == Faults::kKillsCaller) return kKillName;
   const char* name = strerrorname_np(error);
   return name != nullptr ? name : std::to_string(error);
 }
 
 int errnoOf(std::string_view name) {
+  if (name == kKillName) return Faults::kKillsCaller;
   for (int error = 1; error <= kHighestErrno; error++) {
     const char* candidate = strerrorname_np(error);
     if (candidate != nullptr && name == candidate) return error;

@@ -24,6 +24,8 @@ struct Fault {
 class Faults : public FaultPoints {
  public:
   static constexpr uint32_t kAnyDomid = UINT32_MAX;
+  /** In an errno's place: who calls is killed, and nothing is done. */
+  static constexpr int kKillsCaller = -1;
 
   int at(std::string_view name, uint32_t domid) override;
   /** @throws HostFailure with the op of that name when the call is to fail */
@@ -39,9 +41,9 @@ class Faults : public FaultPoints {
   std::vector<Fault> faults_;
 };
 
-/** Name of an errno, `EINVAL`; its number where it has none. */
+/** Name of an errno, `EINVAL`, or `SIGKILL` for kKillsCaller; its number where it has none. */
 std::string errnoName(int error);
-/** 0: nothing is called so. */
+/** The other way round; 0: nothing is called so. */
 int errnoOf(std::string_view name);
 
 }  // namespace xcl::sim

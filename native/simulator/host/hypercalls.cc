@@ -1,5 +1,6 @@
 #include "hypercalls.h"
 
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -83,11 +84,21 @@ bool Hypercalls::serve(Handle& handle) {
   } catch (const Malformed&) {
     return false;
   } catch (const HostFailure& failure) {
+    if (failure.error == Faults::kKillsCaller) {
+      killCaller(handle.fd());
+      return false;
+    }
     answer_ = {};
     append(answer_.payload, failure.op.c_str(), failure.op.size() + 1);
     append(answer_.payload, failure.tried.c_str(), failure.tried.size() + 1);
     return send(handle.fd(), failure.error, answer_);
   }
+}
+
+void Hypercalls::killCaller(int fd) {
+  ucred caller{};
+  socklen_t length = sizeof(caller);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &caller, &length) == 0 && caller.pid > 0) kill(caller.pid, SIGKILL);
 }
 
 bool Hypercalls::send(int fd, int error, const Answer& answer) {

@@ -37,6 +37,7 @@ class Hypercalls {
 
   static const Call& callOf(Op op);
   static bool send(int fd, int error, const Answer& answer);
+  static void killCaller(int fd);
   static std::vector<std::string> stringsIn(std::string_view text, size_t count);
   static CreateArgs argsIn(std::string_view& text);
 
