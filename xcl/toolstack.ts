@@ -6,12 +6,16 @@ import type { DomainNames } from './daemon/names.ts'
 import type { Remains } from './daemon/remains.ts'
 import type { Restarts } from './daemon/restarts.ts'
 import type { StoreLink } from './daemon/store-link.ts'
+import type { Backends } from './device/backends.ts'
+import type { DeviceClaims } from './device/claims.ts'
 
 /** What every command works on: one per xcld. */
 export interface Toolstack {
-  readonly hypervisor: Pick<Hypervisor, 'domains' | 'builder'>
+  readonly hypervisor: Pick<Hypervisor, 'domains' | 'builder' | 'devices'>
   readonly store: Pick<StoreLink, 'client'>
   readonly names: DomainNames
+  readonly backends: Backends
+  readonly claims: DeviceClaims
   readonly journal: Journal
   readonly lifeCycle: LifeCycle
   readonly remains: Remains

@@ -15,12 +15,15 @@ import type {
   ShutdownReason,
 } from '../../native/hypervisor.ts'
 import { XenError } from '../../native/xen-error.ts'
+import type { DiskSpec } from '../../xcl/config/disk-spec.ts'
 import type { DomainConfig } from '../../xcl/config/domain-config.ts'
+import type { VifSpec } from '../../xcl/config/vif-spec.ts'
 import { Xcld } from '../../xcl/daemon/xcld.ts'
 import { aDomain } from '../support/a-conversation.ts'
 import { aDaemon, type RunningDaemon } from '../support/a-daemon.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
 import { statesOf } from '../support/domain-states.ts'
+import { TestDom0 } from './device/a-dom0.ts'
 
 const XENSTORE_GREF = 1 as Gref
 const STORE_GFN = 4321 as Gfn
@@ -34,7 +37,7 @@ type Call = 'create' | 'prepare' | 'build' | 'unpause' | 'pause' | 'destroy'
  * The seam in memory, for xcl's policy: it notes the calls, keeps the list of domains that lixs sees,
  * and gives each domain a page and a port in lixs's loopback, so that INTRODUCE is the real one.
  */
-class TestHypervisor implements Pick<Hypervisor, 'domains' | 'builder'> {
+class TestHypervisor implements Pick<Hypervisor, 'domains' | 'builder' | 'devices'> {
   readonly calls: string[] = []
   /** Errno with which the call fails. */
   readonly failing = new Map<Call, string>()
@@ -88,6 +91,9 @@ class TestHypervisor implements Pick<Hypervisor, 'domains' | 'builder'> {
       throw new Error('not asked for by xcl')
     },
   }
+
+  readonly dom0 = new TestDom0()
+  readonly devices: Hypervisor['devices'] = this.dom0.devices
 
   readonly builder: Hypervisor['builder'] = {
     create: async (spec: DomainSpec): Promise<Domid> => {
@@ -257,6 +263,26 @@ export class TestHost {
       onSoftReset: 'destroy',
       ...changes,
     }
+  }
+}
+
+/** A network card as a configuration has it. */
+export function aVif(changes: Partial<VifSpec> = {}): VifSpec {
+  const rest = { ip: undefined, rate: undefined, isTrusted: true }
+  return { devid: 0, mac: undefined, bridge: 'xenbr0', ...rest, ...changes }
+}
+
+/** A disk as a configuration has it. */
+export function aDisk(changes: Partial<DiskSpec> = {}): DiskSpec {
+  return {
+    vdev: 'xvda',
+    devid: 51712,
+    target: '/img/a',
+    isReadOnly: false,
+    isDiscardEnabled: true,
+    isDirectIoSafe: false,
+    isTrusted: true,
+    ...changes,
   }
 }
 

@@ -34,6 +34,7 @@ import { join } from 'node:path'
 import * as v from 'valibot'
 import { type Domid, domidFrom } from '../../native/hypervisor.ts'
 import { type DomainConfig, END_ACTIONS } from '../config/domain-config.ts'
+import type { OpenDisk } from '../device/vbd.ts'
 
 /** Content of a file. */
 export interface DomainRecord {
@@ -41,6 +42,8 @@ export interface DomainRecord {
   /** Undefined until Xen has given it a number. */
   readonly domid: Domid | undefined
   readonly config: DomainConfig
+  /** What was opened for its disks, in their order. */
+  readonly openDisks: readonly OpenDisk[]
   /** Whoever created it wanted it paused: that it never ran does not mean it was cut off. */
   readonly isLeftPaused: boolean
   /** Ends in a row that came too soon, before this start. */
@@ -81,6 +84,10 @@ const diskSchema = v.object({
 const recordSchema = v.object({
   uuid: v.string(),
   domid: v.nullable(v.number()),
+  openDisks: v.optional(
+    v.array(v.object({ path: v.string(), major: v.number(), minor: v.number() })),
+    [],
+  ),
   isLeftPaused: v.optional(v.boolean(), false),
   quickDeaths: v.optional(v.number(), 0),
   config: v.object({
@@ -252,7 +259,17 @@ function readRecord(file: string, uuid: string): DomainRecord {
     ...record,
     domid: record.domid === null ? undefined : domidFrom(String(record.domid)),
     // JSON leaves out what is undefined.
-    config: { ...record.config, uuid, ramdisk: record.config.ramdisk },
+    config: {
+      ...record.config,
+      uuid,
+      ramdisk: record.config.ramdisk,
+      vifs: record.config.vifs.map((vif) => ({
+        ...vif,
+        mac: vif.mac,
+        ip: vif.ip,
+        rate: vif.rate,
+      })),
+    },
   }
 }
 

@@ -27,6 +27,10 @@ export async function takeUp(toolstack: Toolstack): Promise<DomainRecord[]> {
   }
   const byUuid = new Map(hypervisor.domains.list().map((info) => [info.uuid, info]))
 
+  for (const record of [...begun.records, ...done.records]) {
+    adopt(toolstack, record, byUuid.has(record.uuid))
+  }
+
   const undone = new Set<string>()
   for (const { uuid, domid } of [...begun.records, ...begun.broken.map(withoutDomid)]) {
     undone.add(uuid)
@@ -54,6 +58,12 @@ export async function takeUp(toolstack: Toolstack): Promise<DomainRecord[]> {
     if (followed.has(uuid)) journal.endRestart(uuid)
     return !followed.has(uuid)
   })
+}
+
+/** What it holds of dom0 is closed with it; at once when it is gone, before others ask for it. */
+function adopt({ claims }: Toolstack, record: DomainRecord, isInXen: boolean): void {
+  claims.adopt(record.uuid, record.config, record.openDisks)
+  if (!isInXen) claims.release(record.uuid)
 }
 
 function follow({ lifeCycle, clock }: Toolstack, record: DomainRecord, info: DomainInfo): void {

@@ -6,6 +6,7 @@
  *                                                    │        │            │
  *        @releaseDomain ─► LifeCycle ────────────────┘   Hypervisor    XenStore
  *        /libxl, /vm    ─► DomainNames
+ *        backend/vif, … ─► Backends
  * ```
  */
 import { randomUUID } from 'node:crypto'
@@ -13,6 +14,8 @@ import type { Logger } from 'pino'
 import type { XenstoreClient } from '../../lixs/client/client.ts'
 import type { Hypervisor } from '../../native/hypervisor.ts'
 import { runCommandLine } from '../cli.ts'
+import { Backends } from '../device/backends.ts'
+import { DeviceClaims } from '../device/claims.ts'
 import { createDomain } from '../domain/create.ts'
 import { destroyDomain, destructionsOf, removeRemains } from '../domain/destroy.ts'
 import { domainPath, ensureStoreRoots, vmPath } from '../domain/store-tree.ts'
@@ -31,7 +34,7 @@ import { takeUp } from './take-up.ts'
 const STOP_TIMEOUT_MS = 10_000
 
 export interface XcldParts {
-  readonly hypervisor: Pick<Hypervisor, 'domains' | 'builder'>
+  readonly hypervisor: Pick<Hypervisor, 'domains' | 'builder' | 'devices'>
   readonly log: Logger
   readonly clock: () => number
   readonly wallClock: () => number
@@ -56,7 +59,7 @@ export class Xcld {
 
   constructor(parts: XcldParts, settings: XcldSettings) {
     const { hypervisor, log, clock, after } = parts
-    const { domains } = hypervisor
+    const { domains, devices } = hypervisor
     const journal = new Journal(settings.stateDir)
     this.#settings = settings
     this.#store = new StoreLink({
@@ -74,6 +77,8 @@ export class Xcld {
         after,
         recorded: (domid, uuid) => this.#recordedName(domid, uuid),
       }),
+      backends: new Backends(after),
+      claims: new DeviceClaims({ devices, log }),
       journal,
       lifeCycle: new LifeCycle({
         domains,
@@ -147,11 +152,13 @@ export class Xcld {
 
   /** Before anybody else gets the connection. */
   async #connected(store: XenstoreClient): Promise<void> {
-    const { names, lifeCycle } = this.toolstack
+    const { names, backends, lifeCycle } = this.toolstack
     await ensureStoreRoots(store)
+    lifeCycle.outOfTouch()
     // Its first event, which comes at once, has what ended in the meantime looked for.
     await Promise.all([
       names.follow(store),
+      backends.follow(store),
       store.watch('@releaseDomain', () => lifeCycle.released()),
     ])
     // They ask for the connection, which is being made: after it was handed out.
@@ -177,7 +184,14 @@ export class Xcld {
     // The old domain, when it stays, keeps its handle in Xen: the new one cannot have the same.
     const uuid = isRenamed ? randomUUID() : managed.uuid
     const config = { ...managed.config, uuid }
-    const record = { uuid, domid: undefined, config, isLeftPaused: false, quickDeaths }
+    const record = {
+      uuid,
+      domid: undefined,
+      config,
+      openDisks: [],
+      isLeftPaused: false,
+      quickDeaths,
+    }
     await this.toolstack.restarts.replace(record, () =>
       isRenamed ? this.#retire(managed) : destroyDomain(this.toolstack, managed.domid),
     )

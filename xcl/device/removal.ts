@@ -1,41 +1,56 @@
 /**
- * Takes the devices of another toolstack's domain away, by what that toolstack noted below
- * `/libxl/<domid>/device` (a guest cannot write there).
+ * Takes the devices of a domain away, by what its toolstack noted below `/libxl/<domid>/device` (a
+ * guest cannot write there).
+ *
+ * The guest is not asked: its halves are removed, at which the back ends close, whatever state they
+ * are in.
  */
 import type { XenstoreClient } from '../../lixs/client/client.ts'
 import type { Domid } from '../../native/hypervisor.ts'
 import { Refused } from '../output/errors.ts'
 import type { Toolstack } from '../toolstack.ts'
+import { SET_UP_BY, XCL } from './device-nodes.ts'
+import { removeNode } from './remove-node.ts'
+import { stateValue, type XenbusState, xenbusState } from './xenbus.ts'
 
-/** How long a backend may take to close, as with libxl. */
+/** How long a back end may take to close, as with libxl. */
 const CLOSE_TIMEOUT_MS = 10_000
-const XENBUS_CLOSING = '5'
-const XENBUS_CLOSED = '6'
 
 interface Device {
   readonly kind: string
-  readonly id: string
   readonly frontend: string | undefined
   readonly backend: string | undefined
-  /** The hotplug script that set it up, and would have to run again. */
+  readonly state: XenbusState | undefined
+  /** Is there a back end that has taken the device up, and may have to close? */
+  readonly isServed: boolean
+  /** A hotplug script that set it up, and would have to run again. */
   readonly script: string | undefined
 }
 
 /**
- * Closes and removes all devices but the console, waiting for each backend.
+ * Closes and removes all devices but the console, all at once, waiting for each back end. What they
+ * have in the domain's own folders goes with those.
  * @throws Refused when a device has a hotplug script: only its own toolstack runs those
  */
 export async function removeDevices(toolstack: Toolstack, domid: Domid): Promise<void> {
   const store = await toolstack.store.client()
   const devices = await listDevices(store, domid)
-  const scripted = devices.find((device) => device.script !== undefined)
+  const scripted = devices.find(({ script }) => script !== undefined)
   if (scripted !== undefined) {
     throw new Refused(
       `domain ${domid} has a ${scripted.kind} that a script has set up (${scripted.script}); xcl does not run it`,
       `xl destroy ${domid} does`,
     )
   }
-  await Promise.all(devices.map((device) => removeDevice(toolstack, store, domid, device)))
+  if (devices.length === 0) return
+  await close(store, devices)
+  await Promise.all(
+    devices.flatMap(({ backend, isServed }) =>
+      backend !== undefined && isServed ? closed(toolstack, store, backend) : [],
+    ),
+  )
+  const folders = new Set(devices.flatMap(({ backend }) => backend?.replace(/\/[^/]*$/, '') ?? []))
+  await Promise.all([...folders].map((folder) => removeNode(store, folder)))
 }
 
 async function listDevices(store: XenstoreClient, domid: Domid): Promise<Device[]> {
@@ -46,7 +61,7 @@ async function listDevices(store: XenstoreClient, domid: Domid): Promise<Device[
       .filter((kind) => kind !== 'console')
       .map(async (kind) => {
         const ids = (await store.directory(`${root}/${kind}`)) ?? []
-        return Promise.all(ids.map((id) => readDevice(store, root, kind, id)))
+        return Promise.all(ids.map((id) => readDevice(store, domid, kind, id)))
       }),
   )
   return found.flat()
@@ -54,54 +69,58 @@ async function listDevices(store: XenstoreClient, domid: Domid): Promise<Device[
 
 async function readDevice(
   store: XenstoreClient,
-  root: string,
+  domid: Domid,
   kind: string,
   id: string,
 ): Promise<Device> {
-  const path = `${root}/${kind}/${id}`
-  const [frontend, backend, script] = await Promise.all([
+  const path = `/libxl/${domid}/device/${kind}/${id}`
+  const [frontend, backend, script, setUpBy] = await Promise.all([
     store.read(`${path}/frontend`),
     store.read(`${path}/backend`),
     store.read(`${path}/script`),
+    store.read(`${path}/${SET_UP_BY}`),
   ])
-  return { kind, id, frontend, backend, script }
+  const about = { kind, frontend, script: setUpBy === XCL ? undefined : script }
+  if (!isBackendOf(domid, kind, backend)) {
+    return { ...about, backend: undefined, state: undefined, isServed: false }
+  }
+  const state = xenbusState(await store.read(`${backend}/state`))
+  const isServed = state !== undefined && state !== 'Initialising'
+  return { ...about, backend, state, isServed }
 }
 
-async function removeDevice(
-  toolstack: Toolstack,
+/** A folder from the store is removed only when it is what it claims to be. */
+function isBackendOf(domid: Domid, kind: string, path: string | undefined): path is string {
+  const [, served] = /^\/local\/domain\/[0-9]+\/backend\/(.*)\/[^/]+$/.exec(path ?? '') ?? []
+  return served === `${kind}/${domid}`
+}
+
+/** In one round: nobody but the guest looks at a back end's state before its own half is gone. */
+async function close(store: XenstoreClient, devices: readonly Device[]): Promise<void> {
+  await Promise.all(
+    devices.flatMap(({ frontend, backend, state, isServed }) => {
+      return [
+        isServed && store.write(`${backend}/online`, '0'),
+        isServed && state !== 'Closed' && store.write(`${backend}/state`, stateValue('Closing')),
+        // Whatever state it is in: a back end closes when there is no other half.
+        frontend !== undefined && removeNode(store, frontend),
+      ]
+    }),
+  )
+}
+
+/** Settles when the back end has closed or vanished, or has had its time. */
+async function closed(
+  { backends, log }: Toolstack,
   store: XenstoreClient,
-  domid: Domid,
-  device: Device,
+  backend: string,
 ): Promise<void> {
-  const { kind, id, frontend, backend } = device
-  if (backend !== undefined && (await store.read(`${backend}/state`)) !== undefined) {
-    await store.transaction((tx) => {
-      tx.write(`${backend}/online`, '0')
-      tx.write(`${backend}/state`, XENBUS_CLOSING)
-    })
-    await closed(toolstack, store, backend)
-    await store.rm(backend)
-  }
-  if (frontend !== undefined) await store.rm(frontend)
-  await store.rm(`/libxl/${domid}/device/${kind}/${id}`)
-}
-
-/** Settles when the backend has closed or vanished, or has had its time. */
-async function closed(toolstack: Toolstack, store: XenstoreClient, backend: string): Promise<void> {
-  let settle: () => void = () => undefined
-  const done = new Promise<void>((resolve) => {
-    settle = resolve
+  const unreached = await backends.until(store, {
+    backend,
+    isReached: (state) => state === undefined || state === 'Closed',
+    timeoutMs: CLOSE_TIMEOUT_MS,
   })
-  const look = async (): Promise<void> => {
-    const state = await store.read(`${backend}/state`).catch(() => undefined)
-    if (state === undefined || state === XENBUS_CLOSED) settle()
+  if (unreached !== undefined) {
+    log.warn({ backend }, 'back end did not close in time; removed all the same')
   }
-  const callOff = toolstack.after(CLOSE_TIMEOUT_MS, () => {
-    toolstack.log.warn({ backend }, 'backend did not close in time; removed all the same')
-    settle()
-  })
-  const watch = await store.watch(`${backend}/state`, () => void look())
-  await done
-  callOff()
-  await watch.unwatch()
 }

@@ -3,7 +3,8 @@
  * still be undone without a trace; after `record` only what cannot take long is left.
  *
  * Three rounds to the store: START, which goes while the image is built; then tree, permissions,
- * console and END in one write; INTRODUCE. Only unpause has to be last.
+ * console, devices and END in one write; INTRODUCE. With devices, as many waits more as their back
+ * ends have states to reach: one. Only unpause has to be last.
  */
 import { randomUUID } from 'node:crypto'
 import { accessSync, constants } from 'node:fs'
@@ -14,8 +15,13 @@ import { XenError } from '../../native/xen-error.ts'
 import type { DomainConfig } from '../config/domain-config.ts'
 import type { DomainRecord } from '../daemon/journal.ts'
 import type { Reservation } from '../daemon/names.ts'
+import { bringUpDevices } from '../device/bring-up.ts'
+import { removeDevices } from '../device/removal.ts'
+import type { OpenDisk } from '../device/vbd.ts'
+import type { Vif } from '../device/vif.ts'
 import { ConfigError, Interrupted, NoRoom } from '../output/errors.ts'
 import type { Toolstack } from '../toolstack.ts'
+import { explainedFailure } from './create-failure.ts'
 import { runSteps, type Step, type StepTimes } from './steps.ts'
 import { removeStoreTree, vmPath, writeStoreTree } from './store-tree.ts'
 
@@ -45,15 +51,22 @@ export interface Created {
 export interface Creation {
   readonly toolstack: Toolstack
   readonly store: XenstoreClient
-  readonly config: DomainConfig
+  /** Once the devices are claimed, with the addresses that its network cards have got. */
+  config: DomainConfig
   readonly uuid: string
   readonly spec: DomainSpec
   readonly reservation: Reservation
   readonly options: CreateOptions
+  /** Aborted when nobody wants the domain any more; then `check` throws. */
+  readonly stop: AbortSignal
+  /** @throws Interrupted */
+  readonly check: () => void
   /** Set when an undo failed: the journal then keeps the domain, and what is left is tried again. */
   isUndoFailed: boolean
   /** The store daemon has heard of it, or may have. */
   isIntroduced: boolean
+  vifs: readonly Vif[]
+  openDisks: readonly OpenDisk[]
   domid: Domid | undefined
   ports: DomainPorts | undefined
   building: Promise<BuiltImage> | undefined
@@ -72,11 +85,26 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     undo: ({ toolstack, reservation }) => toolstack.names.settle(reservation, undefined),
   },
   {
+    // Before the journal, which is written once and has to name what was opened.
+    name: 'claim',
+    do: (creation) => {
+      const { toolstack, uuid, config } = creation
+      const { vifs, disks } = toolstack.claims.claim(uuid, config)
+      creation.config = { ...config, vifs }
+      creation.vifs = vifs
+      creation.openDisks = disks
+    },
+    undo: ({ toolstack, uuid, isUndoFailed }) => {
+      if (!isUndoFailed) toolstack.claims.release(uuid)
+    },
+  },
+  {
     name: 'journal',
-    do: ({ toolstack, uuid, config, options }) => {
+    do: (creation) => {
+      const { toolstack, config } = creation
       checkFile('kernel', config.kernel)
       if (config.ramdisk !== undefined) checkFile('ramdisk', config.ramdisk)
-      toolstack.journal.begin(recordOf(uuid, config, options))
+      toolstack.journal.begin(recordOf(creation))
     },
     undo: ({ toolstack, uuid, isUndoFailed }) => {
       if (!isUndoFailed) toolstack.journal.remove(uuid)
@@ -132,7 +160,7 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   {
     name: 'store',
     do: async (creation) => {
-      const { toolstack, store, uuid, config } = creation
+      const { toolstack, store, uuid, config, vifs, openDisks } = creation
       const { clock } = toolstack
       const begin = clock()
       let startedAtMs = begin
@@ -146,6 +174,8 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
           domid: known(creation.domid),
           uuid,
           config,
+          vifs,
+          openDisks,
           ports: known(creation.ports),
           image: creation.image,
           startTimeMs: toolstack.wallClock(),
@@ -157,8 +187,9 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
       }
     },
     times: ({ buildMs, storeTimes }) => ({ build: buildMs, ...storeTimes }),
-    undo: async ({ toolstack, domid, uuid }) => {
+    undo: async ({ toolstack, domid, uuid, config }) => {
       if (domid === undefined) return
+      if (hasDevices(config)) await removeDevices(toolstack, domid)
       await removeStoreTree(await toolstack.store.client(), domid, vmPath(uuid))
     },
   },
@@ -170,6 +201,18 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
       await store.introduce(known(domid), known(image).storeGfn, known(ports).storePort)
     },
     // With the domain.
+    undo: () => undefined,
+  },
+  {
+    name: 'devices',
+    do: async (creation) => {
+      const { toolstack, store, config, vifs, stop, check } = creation
+      if (!hasDevices(config)) return
+      const devices = { domid: known(creation.domid), name: config.name, vifs, disks: config.disks }
+      await bringUpDevices(toolstack, store, devices, stop)
+      check()
+    },
+    // With the nodes that are their back ends' life: see the step that writes them.
     undo: () => undefined,
   },
   {
@@ -221,6 +264,13 @@ export async function createDomain(
     settle = resolve
   })
   const reservation = { name: config.name, uuid, cancel: () => cancelled.abort(), ended }
+  const { signal } = options
+  const check = (): void => {
+    if (signal?.aborted) throw new Interrupted(`creating ${config.name} was interrupted`)
+    if (cancelled.signal.aborted) {
+      throw new Interrupted(`${config.name} was destroyed while it was being created`)
+    }
+  }
   const creation: Creation = {
     toolstack,
     store,
@@ -229,8 +279,12 @@ export async function createDomain(
     spec: specOf(config, uuid),
     reservation,
     options,
+    stop: signal === undefined ? cancelled.signal : AbortSignal.any([signal, cancelled.signal]),
+    check,
     isUndoFailed: false,
     isIntroduced: false,
+    vifs: [],
+    openDisks: [],
     domid: undefined,
     ports: undefined,
     building: undefined,
@@ -243,13 +297,7 @@ export async function createDomain(
     const times = await runSteps(CREATE_STEPS, creation, {
       log,
       clock,
-      check: () => {
-        if (options.signal?.aborted)
-          throw new Interrupted(`creating ${config.name} was interrupted`)
-        if (cancelled.signal.aborted) {
-          throw new Interrupted(`${config.name} was destroyed while it was being created`)
-        }
-      },
+      check,
       onUndoFailed: () => {
         creation.isUndoFailed = true
       },
@@ -262,7 +310,7 @@ export async function createDomain(
     return { domid, uuid, name: config.name, totalMs, stepMs }
   } catch (error) {
     if (creation.isUndoFailed) toolstack.remains.retryLater({ uuid, domid: creation.domid })
-    throw explained(error, config)
+    throw explainedFailure(error, config)
   } finally {
     settle()
   }
@@ -289,12 +337,13 @@ export async function destroyInXen(toolstack: Toolstack, domid: Domid): Promise<
   }
 }
 
-function recordOf(
-  uuid: string,
-  config: DomainConfig,
-  { isLeftPaused = false, quickDeaths = 0 }: CreateOptions,
-): DomainRecord {
-  return { uuid, domid: undefined, config, isLeftPaused, quickDeaths }
+function recordOf({ uuid, config, openDisks, options }: Creation): DomainRecord {
+  const { isLeftPaused = false, quickDeaths = 0 } = options
+  return { uuid, domid: undefined, config, openDisks, isLeftPaused, quickDeaths }
+}
+
+function hasDevices({ vifs, disks }: DomainConfig): boolean {
+  return vifs.length > 0 || disks.length > 0
 }
 
 function specOf(config: DomainConfig, uuid: string): DomainSpec {
@@ -325,26 +374,6 @@ function checkMemory(toolstack: Toolstack, { name, memoryKiB }: DomainConfig): v
   if (memoryKiB <= freeMemoryKiB) return
   const [wanted, free] = [memoryKiB, freeMemoryKiB].map((KiB) => Math.floor(KiB / 1024))
   throw new NoRoom(`${name} is to have ${wanted} MiB of memory, and Xen has ${free} MiB left`)
-}
-
-/** Steps of the builder that fail because of the files they are given. */
-const IMAGE_OPS: ReadonlySet<string> = new Set([
-  'dom_kernel_file',
-  'dom_module_file',
-  'dom_parse_image',
-])
-
-/** A loader that does not like the image is the configuration's fault, not Xen's. */
-function explained(error: unknown, config: DomainConfig): unknown {
-  if (!(error instanceof XenError) || !IMAGE_OPS.has(error.op) || error.code === 'ENOMEM') {
-    return error
-  }
-  const other = config.type === 'pv' ? 'pvh' : 'pv'
-  return new ConfigError(
-    `${config.name} cannot be created from ${config.kernel} as ${config.type}: ${error.message}`,
-    undefined,
-    `is it another kind of kernel? try type = "${other}"`,
-  )
 }
 
 /** Steps run in order, so what an earlier one found out is there. */

@@ -56,7 +56,7 @@ export async function removeRemains(
   domid: Domid | undefined,
   uuid: string,
 ): Promise<void> {
-  const { hypervisor, names, journal } = toolstack
+  const { hypervisor, names, claims, journal } = toolstack
   const store = await toolstack.store.client()
   const successor = names.domidOfUuid(uuid)
   const hasSuccessor =
@@ -66,6 +66,7 @@ export async function removeRemains(
   if (domid !== undefined && names.creationOf(domid) === undefined) {
     const isInXen = hypervisor.domains.info(domid)?.uuid === uuid
     if (isInXen || (await store.read(`${domainPath(domid)}/vm`)) === vmPath(uuid)) {
+      await removeDevices(toolstack, domid)
       await removeStoreTree(store, domid, vm)
       // Released last, for any console daemon may have taken it up: see `removeAll`.
       if (isInXen) await destroyInXen(toolstack, domid)
@@ -75,6 +76,7 @@ export async function removeRemains(
   }
   if (hasSuccessor) return
   await removeVm(store, uuid)
+  claims.release(uuid)
   journal.remove(uuid)
 }
 
@@ -139,6 +141,7 @@ async function removeAll(
     await releaseDomain(toolstack, domid)
     await destroyInXen(toolstack, domid)
   }
+  toolstack.claims.release(uuid)
   toolstack.journal.remove(uuid)
   toolstack.names.drop(domid)
 }

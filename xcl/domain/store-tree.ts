@@ -1,5 +1,5 @@
 /**
- * What a domain without devices has in XenStore, as libxl writes it.
+ * What a domain has in XenStore, as libxl writes it.
  *
  * Privileged creators hand a node's permissions down to its children, so only nodes that differ
  * from their parent get permissions of their own; the outcome is libxl's.
@@ -10,15 +10,27 @@ import type { XenstoreClient } from '../../lixs/client/client.ts'
 import type { TransactionWrites } from '../../lixs/client/transaction-writes.ts'
 import type { BuiltImage, DomainPorts, Domid } from '../../native/hypervisor.ts'
 import type { DomainConfig } from '../config/domain-config.ts'
+import { KERNEL_KINDS, kindPath } from '../device/backends.ts'
 import { backendPath, writeConsole } from '../device/console.ts'
+import { removeNode } from '../device/remove-node.ts'
+import { type OpenDisk, writeVbd } from '../device/vbd.ts'
+import { type Vif, writeVif } from '../device/vif.ts'
 
 /** Parents of all domains' nodes; they have to be there before stale children can be removed. */
-const STORE_ROOTS = ['/local/domain/0/backend/console', '/vm', '/libxl'] as const
+const STORE_ROOTS = [
+  kindPath('console'),
+  ...KERNEL_KINDS.map((kind) => kindPath(kind)),
+  '/vm',
+  '/libxl',
+] as const
 
 export interface StoreTree {
   readonly domid: Domid
   readonly uuid: string
   readonly config: DomainConfig
+  readonly vifs: readonly Vif[]
+  /** In the order of the configuration's. */
+  readonly openDisks: readonly OpenDisk[]
   readonly ports: DomainPorts
   readonly image: BuiltImage
   /** Wall clock, ms since 1970. */
@@ -53,7 +65,7 @@ const GUEST_NODES = [
 
 /** Writes everything; awaits nothing, so that it leaves in one write together with END. */
 export function writeStoreTree(tx: TransactionWrites, tree: StoreTree): void {
-  const { domid, uuid, config } = tree
+  const { domid, uuid, config, vifs, openDisks } = tree
   const home = domainPath(domid)
   const vm = vmPath(uuid)
   const libxl = libxlPath(domid)
@@ -62,6 +74,8 @@ export function writeStoreTree(tx: TransactionWrites, tree: StoreTree): void {
 
   // What a dead domain of the same number may have left.
   for (const path of [home, vm, libxl]) tx.rm(path)
+  if (vifs.length > 0) tx.rm(`${kindPath('vif')}/${domid}`)
+  if (openDisks.length > 0) tx.rm(`${kindPath('vbd')}/${domid}`)
 
   // As long as the home is the guest's, what is made in it is the guest's, too.
   tx.mkdir(home)
@@ -100,6 +114,11 @@ export function writeStoreTree(tx: TransactionWrites, tree: StoreTree): void {
   tx.write(`${libxl}/type`, config.type)
 
   writeConsole(tx, domid, tree.ports.consolePort, tree.image.consoleGfn)
+  for (const vif of vifs) writeVif(tx, domid, vif)
+  for (const [i, disk] of openDisks.entries()) {
+    const spec = config.disks[i]
+    if (spec !== undefined) writeVbd(tx, domid, config.type, spec, disk)
+  }
 }
 
 /** The parents that `writeStoreTree` counts on; on a fresh store they are missing. */
@@ -107,7 +126,7 @@ export async function ensureStoreRoots(store: XenstoreClient): Promise<void> {
   await Promise.all(STORE_ROOTS.map((path) => store.mkdir(path)))
 }
 
-/** Removes all that a domain without devices has; what is missing is no error. */
+/** Removes all that a domain has besides its devices' back ends; what is missing is no error. */
 export async function removeStoreTree(
   store: XenstoreClient,
   domid: Domid,
@@ -116,14 +135,4 @@ export async function removeStoreTree(
   const paths = [domainPath(domid), libxlPath(domid), backendPath(domid)]
   if (vm !== undefined) paths.push(vm)
   await Promise.all(paths.map((path) => removeNode(store, path)))
-}
-
-/** RM says ENOENT when the parent is missing, too: then there is nothing to remove. */
-async function removeNode(store: XenstoreClient, path: string): Promise<void> {
-  try {
-    await store.rm(path)
-  } catch (error) {
-    if (error instanceof Error && 'errno' in error && error.errno === 'ENOENT') return
-    throw error
-  }
 }

@@ -74,6 +74,23 @@ export class NameTaken extends Error {
 /** Something did not happen in time. */
 export class TimedOut extends Error {
   override readonly name = 'TimedOut'
+  readonly hint: string | undefined
+
+  constructor(message: string, hint?: string) {
+    super(message)
+    this.hint = hint
+  }
+}
+
+/** The kernel of dom0 does not serve a device. */
+export class DeviceFailed extends Error {
+  override readonly name = 'DeviceFailed'
+  readonly hint: string | undefined
+
+  constructor(message: string, hint?: string) {
+    super(message)
+    this.hint = hint
+  }
 }
 
 /** The person, or another command, stopped this one; what it had begun is undone. */
@@ -158,6 +175,7 @@ export function explain(error: unknown): Explanation {
   }
   if (error instanceof NameTaken) return explanation('name-taken', EXIT.domain, error)
   if (error instanceof TimedOut) return explanation('timeout', EXIT.timeout, error)
+  if (error instanceof DeviceFailed) return explanation('device', EXIT.failed, error)
   if (error instanceof Interrupted) return explanation('interrupted', EXIT.interrupted, error)
   if (error instanceof Refused) return explanation('refused', EXIT.failed, error)
   if (error instanceof MachineMissing) {
@@ -254,6 +272,7 @@ const XEN_EXITS: Readonly<Record<string, number>> = {
   ENOSPC: EXIT.noRoom,
   EMFILE: EXIT.noRoom,
   ENFILE: EXIT.noRoom,
+  EXFULL: EXIT.noRoom,
   ESRCH: EXIT.domain,
 }
 
@@ -262,6 +281,7 @@ const XEN_HINTS: Readonly<Record<string, string>> = {
   EACCES: 'xcl must be run as root in dom0',
   ENOMEM: 'Xen has no memory left for this; destroy a guest or give this one less memory',
   ENOSPC: 'Xen has no room left for this (domains, event channels or grants)',
+  EXFULL: 'a bridge takes 1,023 interfaces: spread the guests over several',
 }
 
 function explainXen(error: XenError): Explanation {

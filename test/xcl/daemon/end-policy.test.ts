@@ -23,6 +23,8 @@ const CONFIG: DomainConfig = {
   maxGrantFrames: -1,
   maxMaptrackFrames: -1,
   maxEvtchnPort: 1023,
+  vifs: [],
+  disks: [],
   onPoweroff: 'destroy',
   onReboot: 'restart',
   onCrash: 'preserve',

@@ -14,7 +14,14 @@ beforeEach(async () => {
   folder = aFolder()
   const host = new TestHost()
   const config = host.config({ uuid: UUID })
-  record = { uuid: UUID, domid: undefined, config, isLeftPaused: true, quickDeaths: 2 }
+  record = {
+    uuid: UUID,
+    domid: undefined,
+    config,
+    openDisks: [{ path: '/img', major: 7, minor: 3 }],
+    isLeftPaused: true,
+    quickDeaths: 2,
+  }
   await host.stop()
 })
 afterEach(() => folder.remove())

@@ -28,7 +28,8 @@ function stuckAt(call: 'build' | 'prepare'): Promise<void> {
 }
 
 function aRecord(uuid: string, domid: Domid): DomainRecord {
-  return { uuid, domid, config: host.config({ uuid }), isLeftPaused: false, quickDeaths: 0 }
+  const config = host.config({ uuid })
+  return { uuid, domid, config, openDisks: [], isLeftPaused: false, quickDeaths: 0 }
 }
 
 function uuidOf(letter: string): string {

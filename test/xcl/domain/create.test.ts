@@ -5,7 +5,7 @@ import type { Domid } from '../../../native/hypervisor.ts'
 import { CREATE_STEPS, createDomain } from '../../../xcl/domain/create.ts'
 import { cancelCreation, destroyDomain } from '../../../xcl/domain/destroy.ts'
 import { Interrupted, NameTaken } from '../../../xcl/output/errors.ts'
-import { storeText, TestHost, until } from '../a-host.ts'
+import { aDisk, aVif, storeText, TestHost, until } from '../a-host.ts'
 
 let host: TestHost
 
@@ -20,6 +20,7 @@ const FAULTS: Readonly<Record<string, (host: TestHost) => Promise<void> | void>>
     const taken = { name: 'demo', uuid: 'x', cancel: () => undefined, ended: Promise.resolve() }
     host.toolstack.names.reserve(taken)
   },
+  claim: (host) => void host.hypervisor.dom0.files.clear(),
   journal: (host) => rmSync(join(host.folder.path, 'kernel')),
   domain: (host) => void host.hypervisor.failing.set('create', 'ENOMEM'),
   prepare: (host) => void host.hypervisor.failing.set('prepare', 'ENOMEM'),
@@ -29,6 +30,7 @@ const FAULTS: Readonly<Record<string, (host: TestHost) => Promise<void> | void>>
   introduce: (host) => {
     host.hypervisor.givesRings = false
   },
+  devices: (host) => void host.hypervisor.dom0.bridges.clear(),
   // Whoever wants to be attached is refused: see `beforeUnpause` below.
   attach: () => undefined,
   record: (host) => {
@@ -48,8 +50,10 @@ describe('a creation that fails', () => {
   )('at the step "%s" leaves nothing', async (step) => {
     const store = await host.daemon.connect()
     await host.toolstack.store.client()
+    await host.hypervisor.dom0.run(store)
     const before = await storeText(store)
-    const config = host.config(step === 'store' ? { cmdline: 'x'.repeat(5000) } : {})
+    const cmdline = step === 'store' ? 'x'.repeat(5000) : ''
+    const config = host.config({ cmdline, vifs: [aVif()], disks: [aDisk()] })
     await FAULTS[step]?.(host)
 
     const beforeUnpause = (): Promise<void> =>
@@ -61,6 +65,7 @@ describe('a creation that fails', () => {
     expect(host.records('journal')).toEqual([])
     expect(host.records('domains')).toEqual([])
     expect(host.daemon.loopback.leftovers().mappings).toBe(0)
+    expect(host.hypervisor.dom0.leftovers()).toEqual([])
     if (step !== 'name') expect(host.toolstack.names.creationOf('demo')).toBeUndefined()
   })
 
@@ -123,6 +128,8 @@ describe('a creation', () => {
         '/local/domain/0/backend/console/1/0/online = "1" (n0,r1)',
         '/local/domain/0/backend/console/1/0/protocol = "vt100" (n0,r1)',
         '/local/domain/0/backend/console/1/0/state = "1" (n0,r1)',
+        '/local/domain/0/backend/vbd = "" (n0)',
+        '/local/domain/0/backend/vif = "" (n0)',
         '/local/domain/1 = "" (n0,r1)',
         '/local/domain/1/attr = "" (n1)',
         '/local/domain/1/console = "" (n0,r1)',
@@ -206,6 +213,7 @@ describe('a creation', () => {
     expect(created.stepMs).toEqual({
       request: 5,
       name: 0,
+      claim: 0,
       journal: 0,
       domain: 0,
       prepare: 7,
@@ -213,6 +221,7 @@ describe('a creation', () => {
       'store-start': expect.any(Number),
       'store-commit': 0,
       introduce: 0,
+      devices: 0,
       attach: 0,
       record: 0,
       unpause: 0,
