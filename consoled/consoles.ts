@@ -3,8 +3,8 @@
  *
  * What an event costs:
  * - `@introduceDomain` does not say who came. Xen gives the next free number, so those behind the
- *   newest known one are asked for until one is not there; all domains are listed when that did not
- *   find as many as came (a domid that was chosen), and later to make sure.
+ *   newest known one are asked for, one for each that came; all domains are listed when there are not
+ *   as many (a domid that was chosen), and later to make sure.
  * - A change below `~/console` concerns one domain: its keys are read anew in one round trip. Where
  *   they have vanished, the console is closed, and opened again should they come back.
  * - `@releaseDomain` does not say who went. Toolstacks remove a domain's tree shortly before or after
@@ -19,6 +19,7 @@
 
 import { XenstoreConnectionLost } from '../lixs/client/errors.ts'
 import {
+  DOM0,
   DOMAIN_DYING,
   DOMID_FIRST_RESERVED,
   type DomainControl,
@@ -87,7 +88,7 @@ export class Consoles {
   #store: ConsoleStore | undefined
   #scans = 0
   /** Domid of the domain found last; the next one to come gets the next free number. */
-  #newest = 0
+  #newest: Domid = DOM0
   /** Introductions less domains that were found, since the last listing. */
   #unaccounted = 0
   #isLooking = false
@@ -192,14 +193,13 @@ export class Consoles {
   }
 
   #lookForNewcomers(): void {
+    let domid = this.#newest
     let free = 0
-    for (let domid = next(this.#newest); free < (this.#unaccounted > 0 ? GAP : 1); ) {
-      if (!this.#followed.has(domid)) {
-        if (this.#discover(domid, true) === undefined) free++
-        else free = 0
-      }
+    while (this.#unaccounted > 0 && free < GAP && this.#followed.size < MAX_GUESTS) {
       domid = next(domid)
-      if (this.#followed.size >= MAX_GUESTS) break
+      if (this.#followed.has(domid)) continue
+      if (this.#discover(domid, true) === undefined) free++
+      else free = 0
     }
     if (this.#unaccounted > 0) this.#pace.requestCheaply()
     else this.#pace.requestLater()

@@ -84,7 +84,7 @@ export class StoreRequests {
   }
 
   #readBytes(path: string): Promise<Uint8Array | undefined> {
-    return this.#ask(XS_READ, path, []).catch(undefinedWhenMissing)
+    return this.#pipeline.requestIfThere(XS_READ, this.#txId, [nulTerminated(path)], path)
   }
 
   async #directory(path: string): Promise<string[] | undefined> {
