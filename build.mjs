@@ -36,6 +36,8 @@ const PROGRAMS = [
   { name: 'consoled', entry: 'consoled/main.ts' },
   { name: 'xcld', entry: 'xcl/main.ts' },
 ]
+/** What node-gyp makes: the addon and the simulated machine. */
+const NATIVE = ['xcl_native.node', 'xcl-simulator']
 
 // Also part of what an outcome is made from: other flags make another outcome.
 const CLIENT_FLAGS = [
@@ -86,10 +88,7 @@ const steps = {
       ['native/src', 'native/simulator/protocol.h', 'native/simulator/host', 'native/binding.gyp'],
       setting,
     )
-    const built = [at('native/build/Release/xcl_native.node')]
-    if (existsSync(at('native/simulator/host/main.cc'))) {
-      built.push(at('native/build/Release/xcl-simulator'))
-    }
+    const built = NATIVE.map((name) => at('native/build/Release', name))
     const stamp = at('native/build/fingerprint.json')
     const before = existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')) : {}
     if (before.key === key && built.every((file) => existsSync(file))) return
@@ -123,7 +122,7 @@ const steps = {
     ])
   },
 
-  /** dist/lib/*.cjs, dist/bin/* and the addon beside the bundles. */
+  /** dist/lib/*.cjs, dist/bin/*, the addon and the simulated machine beside the bundles. */
   async programs() {
     const { build } = await import('esbuild')
     mkdirSync(at('dist/bin'), { recursive: true })
@@ -164,10 +163,9 @@ const steps = {
         banner: { js: "const XCL_BUNDLE_URL = require('node:url').pathToFileURL(__filename).href" },
       })
     }
-    for (const name of ['xcl_native.node', 'xcl-simulator']) {
-      const made = at('native/build/Release', name)
+    for (const name of NATIVE) {
       rmSync(at('dist/lib', name), { force: true })
-      if (existsSync(made)) copyFileSync(made, at('dist/lib', name))
+      copyFileSync(at('native/build/Release', name), at('dist/lib', name))
     }
   },
 

@@ -4,7 +4,6 @@
     'with_xen%': '<!(if test -n "$XCL_WITH_XEN"; then echo "$XCL_WITH_XEN"; elif test -e /usr/include/xenctrl.h; then echo 1; else echo 0; fi)',
     # 1: AddressSanitizer and UndefinedBehaviorSanitizer, for test/native.
     'sanitize%': '<!(echo "${XCL_SANITIZE:-0}")',
-    'with_simulator%': '<!(test -e simulator/host/main.cc && test -e simulator/host/guests/dom0_kernel.cc && echo 1 || echo 0)',
   },
   'targets': [
     {
@@ -68,37 +67,31 @@
         }],
       ],
     },
-  ],
-  'conditions': [
-    ['with_simulator==1', {
-      'targets': [
-        {
-          # The machine without Xen: native/simulator/host.
-          'target_name': 'xcl-simulator',
-          'type': 'executable',
-          'sources': ['<!@(ls simulator/host/*.cc simulator/host/guests/*.cc 2>/dev/null)', 'src/shared_ring.cc'],
-          'include_dirs': ['simulator', 'simulator/host'],
-          'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17'],
-          'cflags_cc': [
-            '-std=gnu++20',
-            '-fexceptions',
-            '-fstack-protector-strong',
-            '-fPIE',
-            '-Wall',
-            '-Wextra',
-            '-Werror=return-type',
-          ],
-          'ldflags': ['-pie', '-Wl,-z,relro', '-Wl,-z,now', '-Wl,-z,noexecstack'],
-          'conditions': [
-            ['sanitize==1', {
-              'cflags_cc': ['-fsanitize=address,undefined', '-fno-sanitize=vptr', '-fno-omit-frame-pointer', '-g'],
-              'ldflags': ['-fsanitize=address,undefined'],
-            }, {
-              'defines': ['_FORTIFY_SOURCE=2'],
-            }],
-          ],
-        },
+    {
+      # The machine without Xen: native/simulator/host.
+      'target_name': 'xcl-simulator',
+      'type': 'executable',
+      'sources': ['<!@(ls simulator/host/*.cc simulator/host/guests/*.cc 2>/dev/null)', 'src/shared_ring.cc'],
+      'include_dirs': ['simulator', 'simulator/host'],
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17'],
+      'cflags_cc': [
+        '-std=gnu++20',
+        '-fexceptions',
+        '-fstack-protector-strong',
+        '-fPIE',
+        '-Wall',
+        '-Wextra',
+        '-Werror=return-type',
       ],
-    }],
+      'ldflags': ['-pie', '-Wl,-z,relro', '-Wl,-z,now', '-Wl,-z,noexecstack'],
+      'conditions': [
+        ['sanitize==1', {
+          'cflags_cc': ['-fsanitize=address,undefined', '-fno-sanitize=vptr', '-fno-omit-frame-pointer', '-g'],
+          'ldflags': ['-fsanitize=address,undefined'],
+        }, {
+          'defines': ['_FORTIFY_SOURCE=2'],
+        }],
+      ],
+    },
   ],
 }

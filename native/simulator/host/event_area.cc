@@ -20,10 +20,11 @@ void SharedEvents::fire(uint32_t port) {
   if (area().isSignalled.exchange(1) == 0) eventfd_write(eventFd_.get(), 1);
 }
 
-void SharedEvents::forget(uint32_t port) {
+bool SharedEvents::forget(uint32_t port) {
   const uint64_t bit = 1ULL << (port % 64);
-  area().pending[port / 64].fetch_and(~bit);
+  const uint64_t before = area().pending[port / 64].fetch_and(~bit);
   area().mask[port / 64].fetch_and(~bit);
+  return (before & bit) != 0;
 }
 
 void SharedEvents::drainEventFd() {

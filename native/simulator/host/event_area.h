@@ -23,8 +23,11 @@ class SharedEvents {
 
   /** A port fires: whoever reads the area is woken unless it was already. */
   void fire(uint32_t port);
-  /** A port is closed: what fired before is not for whoever gets the number next. */
-  void forget(uint32_t port);
+  /**
+   * A port is closed: what fired before is not for whoever gets the number next.
+   * @returns whether it had fired and nobody has taken that yet
+   */
+  bool forget(uint32_t port);
 
   /** Nobody needs to write to the eventfd from here on: this process will look by itself. */
   void stayAwake() { area().isSignalled.store(1); }

@@ -17,10 +17,7 @@ void Handle::release() {
   if (!fd_.isOpen()) return;
   machine_.loop().remove(fd_.get(), *this);
   fd_.reset();
-  for (const uint32_t port : ports_) {
-    machine_.channels().close(kDom0, port);
-    machine_.forgetPort(port);
-  }
+  for (const uint32_t port : ports_) machine_.closePort(port);
   ports_.clear();
   for (const auto& [page, mapping] : mappings_) mapping.of->unmap(mapping);
   mappings_.clear();
@@ -49,8 +46,7 @@ uint32_t Handle::bindVirq(uint32_t virq) {
 
 bool Handle::unbind(uint32_t port) {
   if (ports_.erase(port) == 0) return false;
-  machine_.channels().close(kDom0, port);
-  machine_.forgetPort(port);
+  machine_.closePort(port);
   events_->forget(port);
   return true;
 }

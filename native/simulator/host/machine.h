@@ -60,8 +60,11 @@ class Machine : public EventSink {
   void fired(uint32_t domid, uint32_t port, PortOwner owner) override;
   /** A domain has shut down. */
   void domainEnded(Domain& domain, Shutdown reason);
-  /** One of dom0's ports was closed. */
-  void forgetPort(uint32_t port) { events_.forget(port); }
+  /** A handle closes one of dom0's ports: what it was notified of before still gets there, as on Xen. */
+  void closePort(uint32_t port) {
+    if (events_.forget(port)) channels_.notify(kDom0, port);
+    channels_.close(kDom0, port);
+  }
 
  private:
   void makeDom0();

@@ -1,0 +1,35 @@
+import { afterAll, describe, expect, it } from 'vitest'
+import { openHypervisor } from '../../../native/open-hypervisor.ts'
+import { Simulator } from '../../../native/simulator/control.ts'
+import { aFolder } from '../../support/a-socket-peer.ts'
+import { contractSuite } from '../contract/suite.ts'
+import { writeKernels } from './kernels.ts'
+
+const GONE = 'the simulated machine has gone'
+
+for (const xen of ['4.17', '4.21'] as const) {
+  const folder = aFolder()
+  const simulator = await Simulator.start({ runDir: folder.path, xen, memoryMiB: 256 })
+  const hypervisor = openHypervisor('sim', {
+    simulator: simulator.socketPath,
+    onGone: () => {
+      throw new Error(GONE)
+    },
+  })
+  const suite = contractSuite(hypervisor, writeKernels(folder.path))
+
+  // The claims go on from one another, as on real Xen: test/native/hypervisor-contract.ts.
+  describe.sequential(`the contract on a simulated Xen ${xen}`, () => {
+    for (const { name, body } of suite.claims) it(name, () => body())
+
+    it('leaves nothing running and nothing crashed', async () => {
+      expect(await simulator.stats()).toMatchObject({ domains: 1, guests: 0, lost: 0 })
+    })
+
+    afterAll(async () => {
+      suite.close()
+      expect(await simulator.stop()).toEqual({ code: 0, signal: null })
+      folder.remove()
+    })
+  })
+}
