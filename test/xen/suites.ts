@@ -30,6 +30,12 @@ export const suites: readonly Suite[] = [
   { name: 'stock-linux', scenario: 'stock-linux', layers: ['linux'], timeoutS: 300 },
   { name: 'contract', scenario: 'contract', layers: ['node', 'ours'], timeoutS: 300 },
   { name: 'ours', scenario: 'ours', layers: ['node', 'ours'], timeoutS: 600 },
+  {
+    name: 'ours-devices',
+    scenario: 'ours-devices',
+    layers: ['node', 'linux', 'ours'],
+    timeoutS: 600,
+  },
   { name: 'commands', scenario: 'commands', layers: ['node', 'ours'], timeoutS: 400 },
   { name: 'readme', scenario: 'readme', layers: ['node', 'ours'], timeoutS: 240 },
   { name: 'ours-xl', scenario: 'ours-xl', layers: ['node', 'linux', 'ours'], timeoutS: 600 },

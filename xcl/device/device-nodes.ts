@@ -24,7 +24,7 @@ export interface DeviceNodes {
   readonly serving: Readonly<Record<string, string>>
 }
 
-export function frontendPath(domid: Domid, kind: KernelKind, devid: number): string {
+function frontendPath(domid: Domid, kind: KernelKind, devid: number): string {
   return `/local/domain/${domid}/device/${kind}/${devid}`
 }
 

@@ -8,10 +8,10 @@ make_bridge_and_disk() {
   losetup /dev/loop0 /opt/linux/disk.img
 }
 
-linux_comes_up() { # NAME
+linux_comes_up() { # NAME [DISK]
   linux_cfg "$1" \
     'vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:01" ]' \
-    'disk = [ "phy:/dev/loop0,xvda,r" ]' \
+    "disk = [ \"${2:-phy:/dev/loop0,xvda,r}\" ]" \
     'extra = "console=hvc0 quiet rig.ip=10.10.0.2/24 rig.disk=xvda"'
   ok "$TOOL create $1 (Linux with vif and vbd)" with_tool create "$1.cfg"
   ok "$1 comes up" wait_for 120 said "$1" LINUX-UP
@@ -27,7 +27,7 @@ linux_works() { # NAME
   ok "dom0 pings $1" ping -c 1 -W 5 10.10.0.2
 }
 linux_pings() { # NAME
-  type_to_tty "$1" 'ping -c 1 -W 5 10.10.0.1 && echo reached-$((40 + 2))'
+  say_to "$1" 'ping -c 1 -W 5 10.10.0.1 && echo reached-$((40 + 2))'
   wait_for 15 said "$1" reached-42
 }
 
