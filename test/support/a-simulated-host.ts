@@ -11,10 +11,29 @@ import { type Outcome, type RunOptions, XcldClient } from '../../xcl/daemon/clie
 import { type Ending, type ProgramProcess, startProgram } from './a-program.ts'
 import { aFolder } from './a-socket-peer.ts'
 import { NewsLog } from './news-log.ts'
+import { StoreProxy } from './store-proxy.ts'
+import { storeText } from './store-text.ts'
 
 export interface SimulatedHostOptions extends Partial<Omit<SimulatorOptions, 'runDir'>> {
   /** More arguments for a program. */
   readonly args?: Partial<Record<ProgramName, readonly string[]>>
+  /** xcld reaches the store through `storeProxy`. */
+  readonly hasStoreProxy?: boolean
+}
+
+/** All that a guest may leave behind. */
+export interface Traces {
+  /** Every node. */
+  readonly store: readonly string[]
+  /** Names of xcld's files. */
+  readonly records: readonly string[]
+  readonly domains: number | undefined
+  readonly freeMemoryKiB: number | undefined
+  /** Pages that the machine has given to anybody, and that programs have mapped. */
+  readonly pages: number | undefined
+  readonly pagesHeld: number | undefined
+  /** Event channels that programs have bound. */
+  readonly portsHeld: number | undefined
 }
 
 export type ProgramName = 'lixs' | 'consoled' | 'xcld'
@@ -36,6 +55,7 @@ export class SimulatedHost {
   readonly #programs = new Map<ProgramName, ProgramProcess>()
   readonly #clients: XenstoreClient[] = []
   #simulator: Simulator | undefined
+  #storeProxy: StoreProxy | undefined
 
   /** @throws Error with what a program says when it does not come up; nothing runs then */
   static async start(options: SimulatedHostOptions = {}): Promise<SimulatedHost> {
@@ -56,7 +76,10 @@ export class SimulatedHost {
   async #start(): Promise<void> {
     writeFileSync(this.kernel, '#!xcl-guest\n')
     mkdirSync(this.logDir)
-    const { args, ...options } = this.#options
+    const { args, hasStoreProxy, ...options } = this.#options
+    if (hasStoreProxy) {
+      this.#storeProxy = await StoreProxy.listen(this.#xcldStore, this.path('store.sock'))
+    }
     this.#simulator = await Simulator.start({
       runDir: this.folder.path,
       xen: '4.17',
@@ -69,6 +92,15 @@ export class SimulatedHost {
   get simulator(): Simulator {
     if (this.#simulator === undefined) throw new Error('the simulated machine is not started')
     return this.#simulator
+  }
+
+  get storeProxy(): StoreProxy {
+    if (this.#storeProxy === undefined) throw new Error('the host has no proxy before its store')
+    return this.#storeProxy
+  }
+
+  get #xcldStore(): string {
+    return this.path(this.#options.hasStoreProxy ? 'store-proxy.sock' : 'store.sock')
   }
 
   /** Where consoled writes what guests print. */
@@ -128,14 +160,22 @@ export class SimulatedHost {
     return client
   }
 
-  /** Names of the files in which xcld keeps its domains. */
-  records(folder: 'journal' | 'domains' | 'restarts'): string[] {
-    return readdirSync(this.path('xcld', folder)).sort()
+  /** What there is now; daemons that are still cleaning up may change it. */
+  async traces(): Promise<Traces> {
+    const store = await this.store()
+    const [nodes, stats] = await Promise.all([storeText(store), this.simulator.stats()])
+    store.close()
+    const { domains, freeMemoryKiB, pages, pagesHeld, portsHeld } = stats
+    const records = ['journal', 'domains', 'restarts'].flatMap((folder) =>
+      readdirSync(this.path('xcld', folder)).map((file) => `${folder}/${file}`),
+    )
+    return { store: nodes, records, domains, freeMemoryKiB, pages, pagesHeld, portsHeld }
   }
 
   /** Ends everything, also what hangs; may be called at any time. */
   async stop(): Promise<void> {
     for (const client of this.#clients) client.close()
+    this.#storeProxy?.close()
     for (const { child } of this.#programs.values()) child.kill('SIGKILL')
     await Promise.all([...this.#programs.values()].map(({ ended }) => ended))
     await this.#simulator?.stop()
@@ -155,7 +195,7 @@ export class SimulatedHost {
       ],
       xcld: [
         ...['--socket', this.path('xcld.sock'), '--state-dir', this.path('xcld')],
-        ...['--store-socket', this.path('store.sock')],
+        ...['--store-socket', this.#xcldStore],
         ...['--consoled-socket', this.path('consoled.sock')],
       ],
     }[name]

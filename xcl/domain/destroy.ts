@@ -93,11 +93,12 @@ async function destroy(toolstack: Toolstack, domid: Domid): Promise<void> {
   const begin = toolstack.clock()
   const name = toolstack.names.nameOf(domid)
   const managed = toolstack.lifeCycle.begin(domid, uuid)
+  toolstack.names.leave(domid)
   try {
     await removeAll(toolstack, store, info)
   } catch (error) {
-    // What announced that its tree is gone may have cost it its name.
-    if (name !== undefined) toolstack.names.set(domid, name, uuid)
+    if (name === undefined) toolstack.names.drop(domid)
+    else toolstack.names.set(domid, name, uuid)
     toolstack.lifeCycle.finish(domid, uuid, managed)
     throw error
   }

@@ -117,6 +117,8 @@ std::vector<std::string> Commands::stats() const {
       line("cpuMs", cpuMs()),
       line("freeMemoryKiB", machine_.freeMemory().kib()),
       line("pages", machine_.pages().taken()),
+      line("portsHeld", machine_.handles().portsHeld()),
+      line("pagesHeld", machine_.handles().pagesHeld()),
       line("hypercalls", machine_.hypercalls().count()),
       line("events", machine_.eventsDelivered()),
   };

@@ -44,6 +44,9 @@ class Handle : public Watcher {
   /** @returns false: it does not have the page */
   bool drop(uint64_t page);
 
+  size_t portsHeld() const { return ports_.size(); }
+  size_t pagesHeld() const { return mappings_.size(); }
+
  private:
   Machine& machine_;
   PortOwner number_;

@@ -20,4 +20,16 @@ void Handles::fire(PortOwner owner, uint32_t port) {
   if (owner < handles_.size() && handles_[owner]) handles_[owner]->fire(port);
 }
 
+size_t Handles::portsHeld() const {
+  size_t held = 0;
+  for (const std::unique_ptr<Handle>& handle : handles_) held += handle ? handle->portsHeld() : 0;
+  return held;
+}
+
+size_t Handles::pagesHeld() const {
+  size_t held = 0;
+  for (const std::unique_ptr<Handle>& handle : handles_) held += handle ? handle->pagesHeld() : 0;
+  return held;
+}
+
 }  // namespace xcl::sim

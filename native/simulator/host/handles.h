@@ -20,6 +20,10 @@ class Handles {
   void bury() { closed_.clear(); }
   void fire(PortOwner owner, uint32_t port);
 
+  /** What all of them have bound and mapped. */
+  size_t portsHeld() const;
+  size_t pagesHeld() const;
+
  private:
   Machine& machine_;
   LowestFree numbers_;

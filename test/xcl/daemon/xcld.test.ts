@@ -7,7 +7,8 @@ import { createDomain } from '../../../xcl/domain/create.ts'
 import { destroyDomain } from '../../../xcl/domain/destroy.ts'
 import { aDomain } from '../../support/a-conversation.ts'
 import { aDaemon } from '../../support/a-daemon.ts'
-import { storeText, TestHost, until } from '../a-host.ts'
+import { storeText } from '../../support/store-text.ts'
+import { TestHost, until } from '../a-host.ts'
 
 let host: TestHost
 

@@ -5,7 +5,8 @@ import type { DomainConfig } from '../../../xcl/config/domain-config.ts'
 import { createDomain } from '../../../xcl/domain/create.ts'
 import { destroyDomain } from '../../../xcl/domain/destroy.ts'
 import { EXIT, explain } from '../../../xcl/output/errors.ts'
-import { aDisk, aVif, storeText, TestHost, until } from '../a-host.ts'
+import { storeText } from '../../support/store-text.ts'
+import { aDisk, aVif, TestHost, until } from '../a-host.ts'
 import type { TestDom0 } from './a-dom0.ts'
 
 let host: TestHost

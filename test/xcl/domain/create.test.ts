@@ -5,7 +5,8 @@ import type { Domid } from '../../../native/hypervisor.ts'
 import { CREATE_STEPS, createDomain } from '../../../xcl/domain/create.ts'
 import { cancelCreation, destroyDomain } from '../../../xcl/domain/destroy.ts'
 import { Interrupted, NameTaken } from '../../../xcl/output/errors.ts'
-import { aDisk, aVif, storeText, TestHost, until } from '../a-host.ts'
+import { storeText } from '../../support/store-text.ts'
+import { aDisk, aVif, TestHost, until } from '../a-host.ts'
 
 let host: TestHost
 
