@@ -28,9 +28,12 @@ const at = (...parts) => join(root, ...parts)
 /**
  * The heaps of our daemons are small, since their state lies outside: threads that help to collect
  * them cost more wake-ups than they save (a warm create under emulation: 123 ms against 184 ms). And
- * code that was not used for a while is kept: a create after a quiet hour must not compile again.
+ * code that was not used for a while is kept: a create after a quiet hour must not compile again. Nor
+ * is a heap collected just because nothing happens: some seconds after the last guest that would be
+ * the only reason to wake up.
  */
-const SHEBANG = '#!/usr/bin/env -S node --single-threaded-gc --no-flush-bytecode'
+const SHEBANG =
+  '#!/usr/bin/env -S node --single-threaded-gc --no-flush-bytecode --no-memory-reducer'
 const PROGRAMS = [
   { name: 'lixs', entry: 'lixs/main.ts' },
   { name: 'consoled', entry: 'consoled/main.ts' },
