@@ -74,8 +74,8 @@ export function writeStoreTree(tx: TransactionWrites, tree: StoreTree): void {
 
   // What a dead domain of the same number may have left.
   for (const path of [home, vm, libxl]) tx.rm(path)
-  if (vifs.length > 0) tx.rm(`${kindPath('vif')}/${domid}`)
-  if (openDisks.length > 0) tx.rm(`${kindPath('vbd')}/${domid}`)
+  if (vifs.length > 0) removeStale(tx, kindPath('vif'), domid)
+  if (openDisks.length > 0) removeStale(tx, kindPath('vbd'), domid)
 
   // As long as the home is the guest's, what is made in it is the guest's, too.
   tx.mkdir(home)
@@ -119,6 +119,12 @@ export function writeStoreTree(tx: TransactionWrites, tree: StoreTree): void {
     const spec = config.disks[i]
     if (spec !== undefined) writeVbd(tx, domid, config.type, spec, disk)
   }
+}
+
+/** Stock tools take a folder away with the last device that was in it. */
+function removeStale(tx: TransactionWrites, folder: string, domid: Domid): void {
+  tx.mkdir(folder)
+  tx.rm(`${folder}/${domid}`)
 }
 
 /** The parents that `writeStoreTree` counts on; on a fresh store they are missing. */

@@ -175,6 +175,14 @@ describe('a guest with devices', () => {
     expect(host.toolstack.backends.waiting).toBe(0)
   })
 
+  test('is created after stock tools have removed the last one', async () => {
+    await store.rm('/local/domain/0/backend/vif')
+    await store.rm('/local/domain/0/backend/vbd')
+    const { domid } = await createDomain(host.toolstack, withDevices())
+    await destroyDomain(host.toolstack, domid)
+    await until(() => dom0.leftovers().length === 0)
+  })
+
   test('of type pvh says nothing of the layout of its rings', async () => {
     await createDomain(host.toolstack, withDevices({ type: 'pvh' }))
     expect(await store.read('/local/domain/1/device/vbd/51712/protocol')).toBeUndefined()
