@@ -11,7 +11,6 @@ import type { Claim, ContractDomain, ContractMachine, ContractRings } from './ma
 import {
   CONSOLE_PAGE,
   contractSpec,
-  giveKeys,
   makeDomain,
   refuses,
   STORE_PAGE,
@@ -67,7 +66,6 @@ export function lifeClaims(machine: ContractMachine, type: 'pv' | 'pvh'): Claim[
     {
       name: 'unpaused, it reads its keys and says READY on its console',
       async body() {
-        giveKeys(rings, domain.domid)
         rings.printed = ''
         xen.domains.unpause(domain.domid)
         await rings.until(() => /READY [^\n]*\n/.test(rings.printed))

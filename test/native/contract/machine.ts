@@ -19,6 +19,8 @@ import {
   BATCH_DATA,
   BATCH_VIRQ,
   type Batch,
+  CONNECTION_DOMID,
+  CONNECTION_WORDS,
   type ConnectionId,
   RECORD_CONNECTION,
   RECORD_LEN,
@@ -58,15 +60,18 @@ export class ContractRings {
   readonly store: RingSet
   readonly consoles: RingSet
   readonly virqs: number[] = []
-  readonly keys = new Map<string, string>()
+  /** What a guest reads; each reads its own domid. */
+  readonly keys = new Map([['name', 'contract']])
   readonly written = new Map<string, string>()
+  /** What all consoles have printed, and what each has. */
   printed = ''
+  readonly printedOn = new Map<ConnectionId, string>()
   requests = 0
   #changed: () => void = () => {}
 
-  constructor(xen: Hypervisor, virqs: readonly number[]) {
+  constructor(xen: Hypervisor, virqs: readonly number[], maxConnections = 64) {
     const memory = StateMemory.anonymous(2 ** 30)
-    const options = { memory, maxConnections: 64, maxQueuedBytes: 2 ** 22 }
+    const options = { memory, maxConnections, maxQueuedBytes: 2 ** 22 }
     this.store = xen.rings('xenstore', { ...options, virqs })
     this.consoles = xen.rings('console', { ...options, virqs: [] })
     this.store.onBatch((batch) => this.#serveStore(batch))
@@ -81,10 +86,17 @@ export class ContractRings {
   }
 
   type(connection: ConnectionId, text: string): void {
+    this.typeOnAll([connection], text)
+  }
+
+  /** The same text on many consoles, in one flush. */
+  typeOnAll(connections: readonly ConnectionId[], text: string): void {
     const { output } = this.consoles
     const bytes = Buffer.from(text)
-    output.bytes.set(bytes, output.begin(connection, BATCH_DATA, 0, 0, 0))
-    output.end(bytes.length)
+    for (const connection of connections) {
+      output.bytes.set(bytes, output.begin(connection, BATCH_DATA, 0, 0, 0))
+      output.end(bytes.length)
+    }
     this.consoles.flush()
   }
 
@@ -130,12 +142,17 @@ export class ContractRings {
     const cut = payload.indexOf(0)
     const path = payload.subarray(0, cut).toString('latin1')
     if (type === XS_WRITE) this.written.set(path, payload.subarray(cut + 1).toString('latin1'))
-    const value = type === XS_READ ? this.keys.get(path) : 'OK\0'
+    const value = type === XS_READ ? this.#valueFor(id, path) : 'OK\0'
     const { output } = this.store
     const reply = Buffer.from(value ?? 'ENOENT\0')
     const replyType = value === undefined ? XS_ERROR : type
     output.bytes.set(reply, output.begin(id, replyType, reqId, txId, 0))
     output.end(reply.length)
+  }
+
+  #valueFor(id: ConnectionId, path: string): string | undefined {
+    if (path !== 'domid') return this.keys.get(path)
+    return String(this.store.connections[id * CONNECTION_WORDS + CONNECTION_DOMID])
   }
 
   #readConsole(batch: Batch): void {
@@ -144,7 +161,10 @@ export class ContractRings {
       const len = words[at + RECORD_LEN] as number
       const from = (at + RECORD_WORDS) * 4
       if (words[at + RECORD_TYPE] === BATCH_DATA) {
-        this.printed += Buffer.from(bytes.subarray(from, from + len)).toString('latin1')
+        const id = words[at + RECORD_CONNECTION] as ConnectionId
+        const text = Buffer.from(bytes.subarray(from, from + len)).toString('latin1')
+        this.printed += text
+        this.printedOn.set(id, (this.printedOn.get(id) ?? '') + text)
       }
       at += RECORD_WORDS + ((len + 3) >> 2)
     }
@@ -191,18 +211,11 @@ export async function makeDomain(
   return { domid, ports, image }
 }
 
-/** The keys that a guest reads before it says READY. */
-export function giveKeys(rings: ContractRings, domid: Domid): void {
-  rings.keys.set('domid', String(domid))
-  rings.keys.set('name', 'contract')
-}
-
 /** Makes a guest, attaches its rings and waits until it has said READY. */
 export async function readyGuest(machine: ContractMachine, type: 'pv' | 'pvh') {
   const { xen, rings, kernels } = machine
   const domain = await makeDomain(xen, contractSpec(type), kernels[type])
   const ids = rings.attach(domain.domid, domain.ports)
-  giveKeys(rings, domain.domid)
   rings.printed = ''
   xen.domains.unpause(domain.domid)
   await rings.until(() => /READY [^\n]*\n/.test(rings.printed))
@@ -211,7 +224,7 @@ export async function readyGuest(machine: ContractMachine, type: 'pv' | 'pvh') {
 
 /** Waits until Xen says of the domain, after some VIRQ_DOM_EXC, what is awaited. */
 export async function untilDomain(
-  { xen, rings }: ContractMachine,
+  { xen, rings }: Pick<ContractMachine, 'xen' | 'rings'>,
   domid: Domid,
   isSo: (info: DomainInfo | undefined) => boolean,
 ): Promise<void> {
