@@ -13,7 +13,8 @@ namespace {
 
 constexpr size_t kLongestLine = 4096;
 // A listener that does not read is let go, not waited for.
-constexpr size_t kMostUnsent = 64 << 20;
+constexpr size_t kMostUnsent = 16 << 20;
+constexpr size_t kCutFrom = 1 << 20;
 
 std::vector<std::string> wordsOf(const std::string& line) {
   std::vector<std::string> words;
@@ -76,12 +77,22 @@ void Control::answer(const std::string& line) {
   }
 }
 
+void Control::hear(const std::string& line) {
+  output_ += line;
+  output_ += '\n';
+}
+
 void Control::flush() {
   if (isClosed() || output_.empty()) return;
-  const ssize_t sent = send(fd_.get(), output_.data(), output_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent > 0) output_.erase(0, static_cast<size_t>(sent));
-  const bool isBroken = sent < 0 && errno != EAGAIN && errno != EINTR;
-  if (isBroken || output_.size() > kMostUnsent) return close();
+  const ssize_t count = send(fd_.get(), output_.data() + sent_, output_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (count < 0 && errno != EAGAIN && errno != EINTR) return close();
+  if (count > 0) sent_ += static_cast<size_t>(count);
+  if (output_.size() - sent_ > kMostUnsent) return close();
+  // The front is cut off seldom: each time all that is behind it moves.
+  if (sent_ == output_.size() || sent_ > kCutFrom) {
+    output_.erase(0, sent_);
+    sent_ = 0;
+  }
   if (waitsForRoom_ == output_.empty()) {
     waitsForRoom_ = !output_.empty();
     machine_.loop().change(fd_.get(), waitsForRoom_ ? EPOLLIN | EPOLLOUT : EPOLLIN, *this);

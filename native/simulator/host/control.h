@@ -21,7 +21,7 @@ class Control : public Watcher, public NewsListener {
   Control& operator=(const Control&) = delete;
 
   void onReady(uint32_t events) override;
-  void hear(const std::string& line) override { output_ += line + '\n'; }
+  void hear(const std::string& line) override;
   void flush();
   bool isClosed() const { return !fd_.isOpen(); }
 
@@ -34,6 +34,8 @@ class Control : public Watcher, public NewsListener {
   UniqueFd fd_;
   std::string input_;
   std::string output_;
+  /** Bytes of it that have gone out. */
+  size_t sent_ = 0;
   bool isListening_ = false;
   bool waitsForRoom_ = false;
 };

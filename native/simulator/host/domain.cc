@@ -47,7 +47,8 @@ DomainFacts Domain::facts() const {
   facts.shutdownCode = isShutdown_ ? static_cast<uint8_t>(reason_) : 0;
   facts.isPaused = pauses_ != 0;
   facts.isRunning = isRunnable() && isBusy;
-  facts.isBlocked = !isShutdown_ && !isDead_ && !isBusy;
+  // A processor that has not run yet waits for nothing.
+  facts.isBlocked = !isShutdown_ && !isDead_ && !isBusy && (isBooted_ || !guest_);
   facts.isHvm = args_.isPvh != 0;
   // One processor is there from the build on; the kernel starts the others.
   facts.vcpus = isBooted_ ? args_.vcpus : guest_ ? 1 : 0;
