@@ -224,13 +224,13 @@ Task Backend::connectRings() {
     isWhole = isWhole && copy.isOk && cString(copy.text) == "1";
   }
   int error = isWhole ? 0 : EINVAL;
-  Text<80> what(isWhole ? "" : "reading the front end's rings");
+  std::string what = isWhole ? "" : "reading the front end's rings";
   if (isWhole) {
     try {
       mapRings(grefs, ringCount, remotePort);
     } catch (const HostFailure& failure) {
       error = failure.error;
-      what = Text<80>(std::string_view(failure.op));
+      what = failure.op;
       disconnect();
     }
   }

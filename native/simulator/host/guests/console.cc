@@ -38,6 +38,11 @@ size_t Console::put(std::string_view text) {
   return taken;
 }
 
+bool Console::isDrained() const {
+  return waitingOutput_.empty() &&
+         loadShared(page_, kConsoleOutput.cons) == loadShared(page_, kConsoleOutput.prod);
+}
+
 bool Console::readLine(std::string& line) {
   RingReader reader(page_, kConsoleInput);
   if (!reader.look() || reader.available() == 0) return false;

@@ -29,6 +29,9 @@ class Console {
   /** Puts the text into the ring at once; `co_await` ends when all of it is there. One printer at a time. */
   Print print(std::string_view text);
 
+  /** The daemon has taken all that was printed. */
+  bool isDrained() const;
+
   /** Takes typed bytes up to the end of a line. @returns whether `line` is one; empty lines are none */
   bool readLine(std::string& line);
 

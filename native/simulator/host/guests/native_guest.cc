@@ -36,8 +36,7 @@ void NativeGuest::boot() {
 void NativeGuest::onEvent(uint32_t port) {
   if (port == store_.port()) {
     store_.sendWaiting();
-    if (reading_ == Reading::kAll) store_.receive();
-    if (reading_ == Reading::kDiscard) store_.discard();
+    store_.receive();
   } else if (port == console_.port()) {
     console_.onEvent();
     attention_.raise();

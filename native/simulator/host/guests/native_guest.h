@@ -51,9 +51,6 @@ class NativeGuest final : public Guest, private StoreListener {
   Text<8> watchToken(Signal& fired);
   void forgetToken(Signal& fired);
 
-  /** What the daemon sends is taken, taken and thrown away, or left in the ring. */
-  enum class Reading : uint8_t { kAll, kDiscard, kNothing };
-  void read(Reading reading) { reading_ = reading; }
   /** Lets others run; `woken` is raised soon. */
   void yield() { machine_.wakeAt(machine_.nowNs()); }
 
@@ -105,7 +102,6 @@ class NativeGuest final : public Guest, private StoreListener {
   uint32_t unsettled_ = 0;
   uint32_t workDone_ = 0;
   uint64_t nextWorkNs_ = 0;
-  Reading reading_ = Reading::kAll;
   bool isReady_ = false;
   bool isEnded_ = false;
   bool isBroken_ = false;

@@ -61,7 +61,7 @@ Task runBadIndex(NativeGuest& guest) {
   std::byte* const ring = guest.store().ring();
   storeShared(ring, kXenstoreRequests.prod, loadShared(ring, kXenstoreRequests.cons) + 0x4000'0000);
   storeShared(ring, kXenstoreReplies.cons, 0xdead'beef);
-  guest.read(NativeGuest::Reading::kNothing);
+  guest.store().read(StoreSession::Reading::kNothing);
   guest.machine().notify(guest.store().port());
   co_await std::suspend_always();
   co_return true;
@@ -70,6 +70,8 @@ Task runBadIndex(NativeGuest& guest) {
 Task runBadConsoleIndex(NativeGuest& guest) {
   Task begin = announce(guest);
   co_await begin;
+  // What it has said so far is to be read.
+  while (!guest.console().isDrained()) co_await guest.woken().wait();
   std::byte* const ring = guest.console().ring();
   storeShared(ring, kConsoleOutput.prod, loadShared(ring, kConsoleOutput.cons) + 0x4000'0000);
   storeShared(ring, kConsoleInput.cons, 0xdead'beef);
@@ -81,7 +83,7 @@ Task runBadConsoleIndex(NativeGuest& guest) {
 Task runOversized(NativeGuest& guest) {
   Task begin = announce(guest);
   co_await begin;
-  guest.read(NativeGuest::Reading::kNothing);
+  guest.store().read(StoreSession::Reading::kNothing);
   const StoreHeader header{static_cast<uint32_t>(StoreOp::kWrite), 1, 0, 5000};
   putRaw(guest, &header, sizeof header);
   co_await std::suspend_always();
@@ -91,7 +93,7 @@ Task runOversized(NativeGuest& guest) {
 Task runGarbage(NativeGuest& guest) {
   Task begin = announce(guest);
   co_await begin;
-  guest.read(NativeGuest::Reading::kDiscard);
+  guest.store().read(StoreSession::Reading::kDiscard);
   Chance chance(guest.domid());
   for (uint32_t count = 1;; count++) {
     // Now and then a header that could be one, so that what is behind the first checks is reached as well.

@@ -50,7 +50,7 @@ Task runFloodConsole(NativeGuest& guest) {
 Task runNoDrain(NativeGuest& guest) {
   Task begin = announce(guest);
   co_await begin;
-  guest.read(NativeGuest::Reading::kNothing);
+  guest.store().read(StoreSession::Reading::kNothing);
   Task rest = flood(guest);
   co_return co_await rest;
 }

@@ -102,7 +102,8 @@ void StoreSession::sendWaiting() {
 }
 
 void StoreSession::receive() {
-  while (!isClosed_ && page_ != nullptr) {
+  // Who is resumed in here may end the session, or read no more.
+  while (!isClosed_ && reading_ != Reading::kNothing) {
     RingReader reader(page_, kXenstoreReplies);
     if (!reader.look()) return breakOff("impossible indices of the reply ring");
     const uint32_t available = reader.available();
@@ -112,15 +113,8 @@ void StoreSession::receive() {
     const uint32_t before = loadShared(page_, kXenstoreReplies.cons);
     reader.consume(available);
     if (loadShared(page_, kXenstoreReplies.prod) - before >= kStoreRingBytes) mustNotify_ = true;
-    take(bytes, available);
+    if (reading_ == Reading::kAll) take(bytes, available);
   }
-}
-
-void StoreSession::discard() {
-  RingReader reader(page_, kXenstoreReplies);
-  if (!reader.look() || reader.available() == 0) return;
-  reader.consume(reader.available());
-  mustNotify_ = true;
 }
 
 void StoreSession::take(const char* bytes, size_t size) {
@@ -132,7 +126,7 @@ void StoreSession::take(const char* bytes, size_t size) {
     take(whole.data(), whole.size());
     return;
   }
-  while (size > 0 && !isClosed_) {
+  while (size > 0 && !isClosed_ && reading_ == Reading::kAll) {
     const size_t taken = takeMessage(bytes, size);
     if (taken == 0) {
       if (!isClosed_) partial_.assign(bytes, size);

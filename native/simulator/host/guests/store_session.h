@@ -127,8 +127,10 @@ class StoreSession {
   void sendWaiting();
   /** Takes replies and events. */
   void receive();
-  /** Throws them away unread. */
-  void discard();
+
+  /** What the daemon sends is taken, taken and thrown away, or left in the ring. */
+  enum class Reading : uint8_t { kAll, kDiscard, kNothing };
+  void read(Reading reading) { reading_ = reading; }
 
   /** From now on each byte of a request goes alone, one for each `sendWaiting`. */
   void split() { isSplit_ = true; }
@@ -165,6 +167,7 @@ class StoreSession {
   bool mustNotify_ = false;
   bool isClosed_ = false;
   bool isSplit_ = false;
+  Reading reading_ = Reading::kAll;
   PendingRequests pending_;
   Signal replied_;
   std::string overflow_;
