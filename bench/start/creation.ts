@@ -1,6 +1,7 @@
 /** Creates guests as anybody would: one after another, each by a request to xcld. */
 import { truncateSync, writeFileSync } from 'node:fs'
 import * as v from 'valibot'
+import type { Simulator } from '../../native/simulator/control.ts'
 import type { XcldClient } from '../../xcl/daemon/client.ts'
 import type { Guests } from './guests.ts'
 import type { DeviceKind } from './options.ts'
@@ -9,17 +10,24 @@ import type { RunDirectory } from './run-directory.ts'
 /** What a guest is promised; the machine keeps account of it, and has pages only where it writes. */
 export const GUEST_MEMORY_MIB = 8
 const DISK_BYTES = 1024 * 1024
+/** Guests whose network cards share a bridge: a Linux bridge takes 1,023 ports. */
+const GUESTS_PER_BRIDGE = 1000
 /** Guests in one `destroy`. */
 const DESTROYED_AT_ONCE = 50
 
 /** Of what `create --json` prints. */
 const Created = v.object({ domid: v.number(), uuid: v.string(), totalMs: v.number() })
 
+/** What guests are created from. */
+export interface Recipe {
+  /** Path of the one configuration that all guests have. */
+  readonly config: string
+  readonly hasVif: boolean
+}
+
 /**
- * Writes a simulated kernel, a disk, and the one configuration that all guests have.
- * @returns path of the configuration
- */
-export function writeGuestFiles(runDir: RunDirectory, devices: readonly DeviceKind[]): string {
+ * Writes a simulated kernel, a disk, and the configuration. */
+export function writeGuestFiles(runDir: RunDirectory, devices: readonly DeviceKind[]): Recipe {
   const kernel = runDir.file('guest')
   const disk = runDir.file('disk.img')
   const config = runDir.file('guest.cfg')
@@ -30,13 +38,19 @@ export function writeGuestFiles(runDir: RunDirectory, devices: readonly DeviceKi
     'type = "pvh"',
     `kernel = "${kernel}"`,
     `memory = ${GUEST_MEMORY_MIB}`,
-    ...(devices.includes('vif') ? ['vif = [ "bridge=xenbr0" ]'] : []),
     ...(devices.includes('vbd')
       ? [`disk = [ "format=raw,vdev=xvda,access=ro,target=${disk}" ]`]
       : []),
   ]
   writeFileSync(config, `${lines.join('\n')}\n`)
-  return config
+  return { config, hasVif: devices.includes('vif') }
+}
+
+/** Makes as many bridges as the network cards of so many guests need; the machine has the first one. */
+export async function addBridges(simulator: Simulator, guests: number): Promise<void> {
+  for (let bridge = 1; bridge * GUESTS_PER_BRIDGE < guests; bridge++) {
+    await simulator.command(`bridge add xenbr${bridge}`)
+  }
 }
 
 /**
@@ -47,15 +61,19 @@ export function writeGuestFiles(runDir: RunDirectory, devices: readonly DeviceKi
  */
 export async function createGuests(
   xcld: XcldClient,
-  config: string,
+  { config, hasVif }: Recipe,
   guests: Guests,
   onEach: (done: number) => void,
 ): Promise<void> {
   for (let i = 0; i < guests.count; i++) {
     const name = guests.name(i)
-    const extra = `extra="nonce=${guests.nonces[i]}"`
+    const settings = [
+      `name="${name}"`,
+      `extra="nonce=${guests.nonces[i]}"`,
+      ...(hasVif ? [`vif=["bridge=xenbr${Math.floor(i / GUESTS_PER_BRIDGE)}"]`] : []),
+    ]
     guests.requested(i)
-    const outcome = await xcld.run(['create', '--json', config, `name="${name}"`, extra])
+    const outcome = await xcld.run(['create', '--json', config, ...settings])
     if (outcome.code === 0) {
       const { domid, uuid, totalMs } = v.parse(Created, JSON.parse(outcome.stdout))
       guests.created(i, domid, uuid, totalMs)

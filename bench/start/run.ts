@@ -5,7 +5,14 @@ import { XenstoreClient } from '../../lixs/client/client.ts'
 import { XcldClient } from '../../xcl/daemon/client.ts'
 import { checkLogs } from './console-logs.ts'
 import { Counter } from './counter.ts'
-import { createGuests, destroyGuests, GUEST_MEMORY_MIB, writeGuestFiles } from './creation.ts'
+import {
+  addBridges,
+  createGuests,
+  destroyGuests,
+  GUEST_MEMORY_MIB,
+  type Recipe,
+  writeGuestFiles,
+} from './creation.ts'
 import { Guests } from './guests.ts'
 import { LogDirectory } from './log-directory.ts'
 import { News } from './news.ts'
@@ -74,10 +81,11 @@ export class Run {
     this.#progress.say(`started ${pids.join(', ')}`)
     const news = new News()
     await news.listen(this.processes.simulator)
-    const config = writeGuestFiles(this.#runDir, options.devices)
+    const recipe = writeGuestFiles(this.#runDir, options.devices)
+    if (recipe.hasVif) await addBridges(this.processes.simulator, options.guests)
     const setUpAt = performance.now()
 
-    await this.#warmUp(config, news)
+    await this.#warmUp(recipe, news)
     const warmAt = performance.now()
 
     const guests = new Guests('g', options.guests)
@@ -85,7 +93,7 @@ export class Run {
     const usageBefore = this.processes.usage()
     const requestsBefore = await this.#ringRequests()
     const connectedBefore = { vif: news.connected.vif.value, vbd: news.connected.vbd.value }
-    await this.#createAll(config, guests, warmAt)
+    await this.#createAll(recipe, guests, warmAt)
     const created = guests.domids.filter((domid) => domid !== 0).length
     await guests.ready.reaches(created, PATIENCE_MS)
     const readyAt = performance.now()
@@ -153,7 +161,7 @@ export class Run {
   }
 
   /** Guests that are not counted: the first ones meet daemons whose code is not compiled yet. */
-  async #warmUp(config: string, news: News): Promise<void> {
+  async #warmUp(recipe: Recipe, news: News): Promise<void> {
     const { warmUp } = this.#options
     if (warmUp === 0) return
     const guests = new Guests('w', warmUp)
@@ -161,7 +169,7 @@ export class Run {
     const gone = new Counter()
     const stopListening = news.onGone(() => gone.add())
     const xcld = new XcldClient(this.processes.xcldSocket)
-    await createGuests(xcld, config, guests, (done) =>
+    await createGuests(xcld, recipe, guests, (done) =>
       this.#progress.show(done, () => `warming up   ${grouped(done)} of ${grouped(warmUp)} guests`),
     )
     const created = guests.domids.filter((domid) => domid !== 0).length
@@ -176,9 +184,9 @@ export class Run {
     this.#progress.say(`warmed up with ${grouped(warmUp)} guests, which are destroyed again`)
   }
 
-  async #createAll(config: string, guests: Guests, beganAtMs: number): Promise<void> {
+  async #createAll(recipe: Recipe, guests: Guests, beganAtMs: number): Promise<void> {
     const count = grouped(guests.count)
-    await createGuests(new XcldClient(this.processes.xcldSocket), config, guests, (done) =>
+    await createGuests(new XcldClient(this.processes.xcldSocket), recipe, guests, (done) =>
       this.#progress.show(done, () => {
         const ms = performance.now() - beganAtMs
         const failed =
