@@ -1,0 +1,78 @@
+/**
+ * lixs and consoled on the simulated machine, as processes, with guests that die: in the two ways in
+ * which Xen announces it.
+ */
+import { afterEach, describe, expect, test } from 'vitest'
+import type { XenstoreClient } from '../../lixs/client/client.ts'
+import { startProgram } from '../support/a-program.ts'
+import { SimulatedHost } from '../support/a-simulated-host.ts'
+
+const GUESTS = 6
+
+let host: SimulatedHost | undefined
+afterEach(async () => {
+  await host?.stop()
+  host = undefined
+})
+
+async function figure(store: XenstoreClient, name: string): Promise<number> {
+  const stats = await store.control('stats')
+  return Number(new RegExp(`^${name} ([0-9]+)$`, 'm').exec(stats)?.[1])
+}
+
+/** Settles when the domain has no home in the store any more. */
+async function homeVanishes(store: XenstoreClient, domid: number): Promise<void> {
+  const watch = await store.watch('@releaseDomain')
+  for await (const _ of watch) {
+    if (!(await store.isIntroduced(domid))) break
+  }
+  await watch.unwatch()
+}
+
+describe.each(['4.17', '4.21'] as const)('on Xen %s', (xen) => {
+  test('guests that Xen destroys are cleaned up, and nobody else is touched', async () => {
+    host = await SimulatedHost.start({ xen })
+    const names = Array.from({ length: GUESTS }, (_, i) => `g${i}`)
+    for (const name of names) expect((await host.create(name)).code).toBe(0)
+    for (const name of names) await host.news.said(new RegExp(`^ready \\d+ ${name} `))
+    const store = await host.store()
+    expect(await figure(store, 'domains')).toBe(GUESTS)
+    const dead = await host.simulator.die({ count: 3, seed: 1, how: 'vanish' })
+    for (const domid of dead) {
+      await homeVanishes(store, domid)
+      await host.program('consoled').said(new RegExp(`"domid":${domid},"msg":"console closed"`))
+    }
+    expect(await figure(store, 'domains')).toBe(GUESTS - 3)
+    if (xen === '4.21') expect(await figure(store, 'listings')).toBe(0)
+    for (const domid of dead) {
+      // What a guest owned has gone with it, also where a toolstack has not been yet.
+      expect(await store.read(`/local/domain/${domid}/data`)).toBeUndefined()
+    }
+    const [survivor] = host.news.lines
+      .map((line) => /^ready (\d+) /.exec(line)?.[1])
+      .filter((domid) => domid !== undefined && !dead.includes(Number(domid)))
+    const work = await store.watch(`/local/domain/${survivor}/data/work`)
+    await host.simulator.work(20)
+    for await (const path of work) if ((await store.read(path)) === '3') break
+    await host.simulator.stopWork()
+    expect((await host.simulator.stats()).lost).toBe(0)
+  })
+})
+
+test('a machine that is killed takes the daemons with it, each with a sentence', async () => {
+  host = await SimulatedHost.start()
+  process.kill(host.simulator.pid, 'SIGKILL')
+  for (const name of ['lixs', 'consoled'] as const) {
+    const { code, stderr } = await host.program(name).ended
+    expect({ name, code }).toEqual({ name, code: 1 })
+    expect(stderr).toContain('the simulated machine has gone; ending')
+  }
+})
+
+test('consoled without a machine says where it looked', async () => {
+  const path = '/nowhere/simulator.sock'
+  const { ended } = startProgram('consoled', ['-N', '--hypervisor', 'sim', '--simulator', path])
+  const { code, stderr } = await ended
+  expect(code).toBe(1)
+  expect(stderr).toContain(`consoled: no simulated machine listens at ${path} (`)
+})
