@@ -77,7 +77,7 @@ bool Hypercalls::serve(Handle& handle) {
     return false;
   }
   count_++;
-  answer_ = {};
+  answer_.clear();
   try {
     (this->*call.run)(handle, request, text, answer_);
     return send(handle.fd(), 0, answer_);
@@ -88,7 +88,7 @@ bool Hypercalls::serve(Handle& handle) {
       killCaller(handle.fd());
       return false;
     }
-    answer_ = {};
+    answer_.clear();
     append(answer_.payload, failure.op.c_str(), failure.op.size() + 1);
     append(answer_.payload, failure.tried.c_str(), failure.tried.size() + 1);
     return send(handle.fd(), failure.error, answer_);

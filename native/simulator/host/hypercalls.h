@@ -2,6 +2,7 @@
 // breaks the protocol ends its handle.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,12 @@ class Hypercalls {
     uint64_t results[4]{};
     std::vector<std::byte> payload;
     std::vector<int> descriptors;
+
+    void clear() {
+      std::fill(std::begin(results), std::end(results), 0);
+      payload.clear();
+      descriptors.clear();
+    }
   };
   struct Call {
     void (Hypercalls::*run)(Handle&, const Request&, std::string_view, Answer&) = nullptr;
