@@ -170,7 +170,7 @@ export interface Dom0Devices {
   joinBridge(interfaceName: string, bridge: string): void
   /**
    * A block device to serve a disk from: the one at the path, or a loop device over the file there.
-   * @throws XenError ENOENT, EACCES, EISDIR …
+   * @throws XenError ENOENT, EACCES, EISDIR, ENOTBLK; EBUSY when dom0 itself uses what is to be written
    */
   openDisk(path: string, isReadOnly: boolean): BlockDevice
   /**

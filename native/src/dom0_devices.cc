@@ -127,8 +127,9 @@ dev_t loopOver(const std::string& path, bool isReadOnly, const std::string& trie
 }
 
 dev_t openBlockDevice(const std::string& path, bool isReadOnly, dev_t device, const std::string& tried) {
-  // Only asked whether it can be opened: the back end opens it by its number.
-  UniqueFd fd(::open(path.c_str(), (isReadOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC));
+  // Only asked whether it can be opened: the back end opens it by its number. What dom0 has mounted, or
+  // has put to another use, is not for a guest to write to (EBUSY).
+  UniqueFd fd(::open(path.c_str(), (isReadOnly ? O_RDONLY : O_RDWR | O_EXCL) | O_CLOEXEC));
   if (!fd.isOpen()) throw Failure(kOpenDisk, errno, tried);
   return device;
 }

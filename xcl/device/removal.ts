@@ -30,11 +30,17 @@ interface Device {
 /**
  * Closes and removes all devices but the console, all at once, waiting for each back end. What they
  * have in the domain's own folders goes with those.
+ * @param kinds of devices that the domain has; read when not given
  * @throws Refused when a device has a hotplug script: only its own toolstack runs those
  */
-export async function removeDevices(toolstack: Toolstack, domid: Domid): Promise<void> {
+export async function removeDevices(
+  toolstack: Toolstack,
+  domid: Domid,
+  kinds?: readonly string[],
+): Promise<void> {
   const store = await toolstack.store.client()
-  const devices = await listDevices(store, domid)
+  const known = kinds ?? (await store.directory(`/libxl/${domid}/device`)) ?? []
+  const devices = await listDevices(store, domid, known)
   const scripted = devices.find(({ script }) => script !== undefined)
   if (scripted !== undefined) {
     throw new Refused(
@@ -53,14 +59,16 @@ export async function removeDevices(toolstack: Toolstack, domid: Domid): Promise
   await Promise.all([...folders].map((folder) => removeNode(store, folder)))
 }
 
-async function listDevices(store: XenstoreClient, domid: Domid): Promise<Device[]> {
-  const root = `/libxl/${domid}/device`
-  const kinds = (await store.directory(root)) ?? []
+async function listDevices(
+  store: XenstoreClient,
+  domid: Domid,
+  kinds: readonly string[],
+): Promise<Device[]> {
   const found = await Promise.all(
     kinds
       .filter((kind) => kind !== 'console')
       .map(async (kind) => {
-        const ids = (await store.directory(`${root}/${kind}`)) ?? []
+        const ids = (await store.directory(`/libxl/${domid}/device/${kind}`)) ?? []
         return Promise.all(ids.map((id) => readDevice(store, domid, kind, id)))
       }),
   )
@@ -74,17 +82,20 @@ async function readDevice(
   id: string,
 ): Promise<Device> {
   const path = `/libxl/${domid}/device/${kind}/${id}`
-  const [frontend, backend, script, setUpBy] = await Promise.all([
+  // Where it is with nearly all: that saves a round.
+  const guess = `/local/domain/0/backend/${kind}/${domid}/${id}`
+  const [frontend, backend, script, setUpBy, guessed] = await Promise.all([
     store.read(`${path}/frontend`),
     store.read(`${path}/backend`),
     store.read(`${path}/script`),
     store.read(`${path}/${SET_UP_BY}`),
+    store.read(`${guess}/state`),
   ])
   const about = { kind, frontend, script: setUpBy === XCL ? undefined : script }
   if (!isBackendOf(domid, kind, backend)) {
     return { ...about, backend: undefined, state: undefined, isServed: false }
   }
-  const state = xenbusState(await store.read(`${backend}/state`))
+  const state = xenbusState(backend === guess ? guessed : await store.read(`${backend}/state`))
   const isServed = state !== undefined && state !== 'Initialising'
   return { ...about, backend, state, isServed }
 }

@@ -15,6 +15,7 @@ const DEVICE_OPS: ReadonlySet<string> = new Set(['open_disk', 'join_bridge'])
 const DEVICE_CODES: ReadonlySet<string> = new Set([
   'ENOENT',
   'EACCES',
+  'EBUSY',
   'EISDIR',
   'ENOTBLK',
   'ENOTDIR',
@@ -26,11 +27,7 @@ const DEVICE_CODES: ReadonlySet<string> = new Set([
 export function explainedFailure(error: unknown, config: DomainConfig): unknown {
   if (!(error instanceof XenError)) return error
   if (DEVICE_OPS.has(error.op) && DEVICE_CODES.has(error.code)) {
-    const hint =
-      error.op === 'join_bridge'
-        ? 'is there such a bridge? try: ip link show type bridge'
-        : undefined
-    return new ConfigError(`${config.name}: ${error.message}`, undefined, hint)
+    return new ConfigError(`${config.name}: ${error.message}`, undefined, hintFor(error))
   }
   if (!IMAGE_OPS.has(error.op) || error.code === 'ENOMEM') return error
   const other = config.type === 'pv' ? 'pvh' : 'pv'
@@ -39,4 +36,9 @@ export function explainedFailure(error: unknown, config: DomainConfig): unknown 
     undefined,
     `is it another kind of kernel? try type = "${other}"`,
   )
+}
+
+function hintFor({ op, code }: XenError): string | undefined {
+  if (op === 'join_bridge') return 'is there such a bridge? try: ip link show type bridge'
+  return code === 'EBUSY' ? 'is it mounted in dom0?' : undefined
 }

@@ -123,7 +123,7 @@ async function removeAll(
   ])
   if (kinds?.some((kind) => kind !== 'console')) {
     try {
-      await removeDevices(toolstack, domid)
+      await removeDevices(toolstack, domid, kinds)
     } catch (error) {
       // Refused: the domain goes on as if nobody had asked.
       if (error instanceof Refused && !isPaused && !isDying) domains.unpause(domid)
