@@ -8,7 +8,9 @@ import type { DeviceKind } from './options.ts'
 import type { RunDirectory } from './run-directory.ts'
 
 /** What a guest is promised; the machine keeps account of it, and has pages only where it writes. */
-export const GUEST_MEMORY_MIB = 8
+const GUEST_MEMORY_MIB = 8
+/** What the machine has to have for each, with what the toolstack adds. */
+export const HOST_MEMORY_MIB = 2 * GUEST_MEMORY_MIB
 const DISK_BYTES = 1024 * 1024
 /** Guests whose network cards share a bridge: a Linux bridge takes 1,023 ports. */
 const GUESTS_PER_BRIDGE = 1000

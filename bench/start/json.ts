@@ -1,5 +1,6 @@
 /** The file of `--json`: for scripts, so its keys stay. */
 import { renameSync, writeFileSync } from 'node:fs'
+import type { CpuStep } from './cpu-track.ts'
 import type { Results } from './results.ts'
 import { slopeOf, type Window } from './windows.ts'
 
@@ -26,6 +27,8 @@ export interface ResultsJson {
   readonly createS: number
   /** cpuS: while the guests were created; rssKiB, and how much of it is shared: after that. */
   readonly daemons: Results['processes']
+  /** CPU that a guest cost each process, in the part of the run that ended with so many guests. */
+  readonly cpuMsPerGuest: Readonly<Record<string, CpuStep['msPerGuest']>>
   readonly pids: readonly number[]
   readonly logDir: string
   readonly runDir: string
@@ -40,7 +43,7 @@ export interface ResultsJson {
 
 export function jsonOf(results: Results): ResultsJson {
   const { created, ready, errors, ringRequests, latencies, wallS, createS, processes } = results
-  const { idle, work, deaths, logDir, runDir, connected, options } = results
+  const { idle, work, deaths, logDir, runDir, connected, options, cpu } = results
   return {
     guests: created,
     ready,
@@ -57,6 +60,7 @@ export function jsonOf(results: Results): ResultsJson {
     wallS: round(wallS),
     createS: round(createS),
     daemons: processes,
+    cpuMsPerGuest: Object.fromEntries(cpu.map(({ guests, msPerGuest }) => [guests, msPerGuest])),
     pids: [process.pid, ...Object.values(processes).map(({ pid }) => pid)],
     logDir,
     runDir,

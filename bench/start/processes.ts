@@ -20,6 +20,17 @@ const SETTLE_MS = 200
 export const PROCESS_NAMES = ['lixs', 'consoled', 'xcld', 'simulator'] as const
 export type ProcessName = (typeof PROCESS_NAMES)[number]
 
+/** The same question of each process. */
+export function forEachProcess<T>(of: (name: ProcessName) => T): Record<ProcessName, T> {
+  const [lixs, consoled, xcld, simulator] = PROCESS_NAMES
+  return {
+    [lixs]: of(lixs),
+    [consoled]: of(consoled),
+    [xcld]: of(xcld),
+    [simulator]: of(simulator),
+  }
+}
+
 /** One of them ended, and nobody had asked it to. */
 export interface ProcessFailure {
   readonly name: ProcessName
@@ -109,14 +120,9 @@ export class Processes {
 
   /** What each has used since it began. */
   usage(): Record<ProcessName, Usage> {
-    const of = (name: ProcessName): Usage =>
-      usageOf(this.pidOf(name)) ?? { cpuTicks: 0, rssKiB: 0, sharedKiB: 0 }
-    return {
-      lixs: of('lixs'),
-      consoled: of('consoled'),
-      xcld: of('xcld'),
-      simulator: of('simulator'),
-    }
+    return forEachProcess(
+      (name) => usageOf(this.pidOf(name)) ?? { cpuTicks: 0, rssKiB: 0, sharedKiB: 0 },
+    )
   }
 
   /** Ends all of them, in the order in which one needs the other. */

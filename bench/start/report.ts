@@ -71,19 +71,30 @@ function slopeLine(name: string, windows: readonly Window[]): string {
   return `slope ${name.padEnd(6)} ${slopeOf(windows).toFixed(2)}   ${where}`
 }
 
-function processTable({ processes, created }: Results): string[] {
+function processTable({ processes, created, cpu }: Results): string[] {
+  const [first] = cpu
+  const last = cpu.at(-1)
   const row = (name: ProcessName): string => {
     const { cpuS, rssKiB, sharedKiB } = processes[name]
-    const note = name === 'simulator' ? '   machine and guests, not ours to make faster' : ''
+    const note = name === 'simulator' ? '   (the machine and its guests)' : ''
     const cells = [
       `${cpuS.toFixed(2)} s`,
       milliseconds(created === 0 ? undefined : (cpuS * 1000) / created),
+      milliseconds(first?.msPerGuest[name]),
+      milliseconds(last?.msPerGuest[name]),
       mebibytes(rssKiB),
       mebibytes(sharedKiB),
     ]
     return `${name.padEnd(FIRST)}${cells.map((cell) => cell.padStart(CELL)).join('')}${note}`
   }
-  const head = ['CPU', 'per guest', 'memory', 'of it shared']
+  const head = [
+    'CPU',
+    'per guest',
+    first === undefined ? '' : `first ${grouped(first.guests)}`,
+    first === undefined ? '' : `last ${grouped(first.guests)}`,
+    'memory',
+    'of it shared',
+  ]
   return [
     `${' '.repeat(FIRST)}${head.map((cell) => cell.padStart(CELL)).join('')}`,
     ...PROCESS_NAMES.map(row),

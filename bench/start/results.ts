@@ -1,10 +1,11 @@
 /** What a run has measured, as the table, the file of `--json` and the picture take it. */
+import type { CpuStep } from './cpu-track.ts'
 import type { StartOptions } from './options.ts'
 import type { DeathFigures } from './phases/deaths.ts'
 import type { IdleFigures } from './phases/idle.ts'
 import type { WorkFigures } from './phases/work.ts'
 import { TICKS_PER_SECOND, type Usage } from './proc.ts'
-import { PROCESS_NAMES, type ProcessName } from './processes.ts'
+import { forEachProcess, type ProcessName } from './processes.ts'
 import type { Window } from './windows.ts'
 
 /** One process: what it used while the guests were created, and what it held at the end of that. */
@@ -44,6 +45,8 @@ export interface Results {
   readonly warmUpS: number
   readonly createS: number
   readonly processes: Readonly<Record<ProcessName, ProcessFigures>>
+  /** Empty for a run too short to tell. */
+  readonly cpu: readonly CpuStep[]
   readonly idle: IdleFigures | undefined
   readonly work: WorkFigures | undefined
   readonly deaths: DeathFigures | undefined
@@ -66,15 +69,4 @@ export function processFigures(
     sharedKiB: after[name].sharedKiB,
   })
   return forEachProcess(of)
-}
-
-/** The same question of each process. */
-export function forEachProcess<T>(of: (name: ProcessName) => T): Record<ProcessName, T> {
-  const [lixs, consoled, xcld, simulator] = PROCESS_NAMES
-  return {
-    [lixs]: of(lixs),
-    [consoled]: of(consoled),
-    [xcld]: of(xcld),
-    [simulator]: of(simulator),
-  }
 }

@@ -5,11 +5,12 @@ import { XenstoreClient } from '../../lixs/client/client.ts'
 import { XcldClient } from '../../xcl/daemon/client.ts'
 import { checkLogs } from './console-logs.ts'
 import { Counter } from './counter.ts'
+import { CpuTrack } from './cpu-track.ts'
 import {
   addBridges,
   createGuests,
   destroyGuests,
-  GUEST_MEMORY_MIB,
+  HOST_MEMORY_MIB,
   type Recipe,
   writeGuestFiles,
 } from './creation.ts'
@@ -58,7 +59,7 @@ export class Run {
       logs: this.logs,
       binDir: join(CHECKOUT, 'dist', 'bin'),
       xen: options.xen,
-      memoryMiB: SPARE_MEMORY_MIB + GUEST_MEMORY_MIB * (options.guests + options.warmUp),
+      memoryMiB: SPARE_MEMORY_MIB + HOST_MEMORY_MIB * (options.guests + options.warmUp),
     })
   }
 
@@ -93,7 +94,8 @@ export class Run {
     const usageBefore = this.processes.usage()
     const requestsBefore = await this.#ringRequests()
     const connectedBefore = { vif: news.connected.vif.value, vbd: news.connected.vbd.value }
-    await this.#createAll(recipe, guests, warmAt)
+    const cpu = new CpuTrack(() => this.processes.usage(), guests.count)
+    await this.#createAll(recipe, guests, warmAt, cpu)
     const created = guests.domids.filter((domid) => domid !== 0).length
     await guests.ready.reaches(created, PATIENCE_MS)
     const readyAt = performance.now()
@@ -140,6 +142,7 @@ export class Run {
       warmUpS: (warmAt - setUpAt) / 1000,
       createS: (readyAt - warmAt) / 1000,
       processes: processFigures(usageBefore, usageAfter, (name) => this.processes.pidOf(name)),
+      cpu: cpu.steps,
       idle,
       work,
       deaths,
@@ -184,16 +187,22 @@ export class Run {
     this.#progress.say(`warmed up with ${grouped(warmUp)} guests, which are destroyed again`)
   }
 
-  async #createAll(recipe: Recipe, guests: Guests, beganAtMs: number): Promise<void> {
+  async #createAll(
+    recipe: Recipe,
+    guests: Guests,
+    beganAtMs: number,
+    cpu: CpuTrack,
+  ): Promise<void> {
     const count = grouped(guests.count)
-    await createGuests(new XcldClient(this.processes.xcldSocket), recipe, guests, (done) =>
+    await createGuests(new XcldClient(this.processes.xcldSocket), recipe, guests, (done) => {
+      cpu.created(done)
       this.#progress.show(done, () => {
         const ms = performance.now() - beganAtMs
         const failed =
           guests.errors.length === 0 ? '' : `   ${grouped(guests.errors.length)} errors`
         return `creating   ${grouped(done)} of ${count} guests   ${grouped(guests.ready.value)} READY   ${(ms / done).toFixed(2)} ms each   ${(ms / 1000).toFixed(0)} s${failed}`
-      }),
-    )
+      })
+    })
   }
 
   /** Whoever was created is READY, and its log says so. */

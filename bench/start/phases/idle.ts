@@ -1,6 +1,5 @@
 /** All guests rest: no process of ours has a reason to wake up. */
-import type { Processes, ProcessName } from '../processes.ts'
-import { forEachProcess } from '../results.ts'
+import { forEachProcess, type Processes, type ProcessName } from '../processes.ts'
 
 /** What was put off while guests came, as a daemon's second look, is done by then. */
 const SETTLE_MS = 3000

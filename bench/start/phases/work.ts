@@ -3,8 +3,7 @@ import { countLines } from '../console-logs.ts'
 import type { Guests } from '../guests.ts'
 import type { LogDirectory } from '../log-directory.ts'
 import { TICKS_PER_SECOND } from '../proc.ts'
-import type { Processes, ProcessName } from '../processes.ts'
-import { forEachProcess } from '../results.ts'
+import { forEachProcess, type Processes, type ProcessName } from '../processes.ts'
 
 /** How long the last replies and lines may be on their way. */
 const PATIENCE_MS = 5000

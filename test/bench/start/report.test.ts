@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { chart } from '../../../bench/start/chart.ts'
+import { forEachProcess } from '../../../bench/start/processes.ts'
 import { grouped, report } from '../../../bench/start/report.ts'
-import { forEachProcess } from '../../../bench/start/results.ts'
 import { someResults } from './some-results.ts'
 
 test('numbers are grouped by thousands', () => {
@@ -31,7 +31,7 @@ test('slopes, processes and what the figures do not say are in it', () => {
   expect(text).toContain('1,000 guests, 999 READY, no errors')
   expect(text).toMatch(/slope create +1\.50/)
   expect(text).toMatch(/slope READY +1\.33/)
-  expect(text).toMatch(/consoled +1\.50 s +1\.50 ms +100 MiB +2 MiB/)
+  expect(text).toMatch(/consoled +1\.50 s +1\.50 ms +0.20 ms +1.00 ms +100 MiB +2 MiB/)
   expect(text).toContain('control plane only')
 })
 

@@ -1,5 +1,6 @@
 import { OPTIONS, type OptionName, optionsFrom } from '../../../bench/start/options.ts'
-import { forEachProcess, type Results } from '../../../bench/start/results.ts'
+import { forEachProcess } from '../../../bench/start/processes.ts'
+import type { Results } from '../../../bench/start/results.ts'
 import { windowsOf } from '../../../bench/start/windows.ts'
 import { parseCommandLine } from '../../../native/os/command-line.ts'
 
@@ -24,6 +25,10 @@ export function someResults(changes: Partial<Results> = {}): Results {
       cpuS: 1.5,
       rssKiB: 102_400,
       sharedKiB: 2048,
+    })),
+    cpu: [200, 1000].map((guests) => ({
+      guests,
+      msPerGuest: forEachProcess(() => guests / 1000),
     })),
     idle: undefined,
     work: undefined,
