@@ -6,7 +6,7 @@ import { COMMANDS, commandLineHelp, findCommand, runCommandLine } from '../../xc
 import type { Terminal } from '../../xcl/commands/command.ts'
 import { createDomain } from '../../xcl/domain/create.ts'
 import { Refused, UsageError } from '../../xcl/output/errors.ts'
-import { TestHost, until } from './a-host.ts'
+import { aDisk, aVif, TestHost, until } from './a-host.ts'
 
 let host: TestHost
 
@@ -198,6 +198,22 @@ describe('a domain', () => {
         { name: 'demo', domid: 1, uuid },
       ])
     }
+  })
+
+  test('is listed with its devices, if xcl created it', async () => {
+    await host.hypervisor.dom0.run(await host.daemon.connect())
+    const vifs = [aVif({ mac: '00:16:3e:00:00:01' })]
+    const { domid } = await createDomain(host.toolstack, host.config({ vifs, disks: [aDisk()] }))
+    expect(JSON.parse((await typed('list', '--json')).stdout)).toMatchObject([
+      { domid: 0, devices: null },
+      {
+        domid,
+        devices: {
+          vifs: [{ devid: 0, mac: '00:16:3e:00:00:01', bridge: 'xenbr0' }],
+          disks: [{ vdev: 'xvda', target: '/img/a', isReadOnly: false }],
+        },
+      },
+    ])
   })
 
   test.each([

@@ -74,5 +74,19 @@ function listedDomain(toolstack: Toolstack, info: DomainInfo): ListedDomain {
     shutdownReason: info.shutdownReason ?? null,
     isDying: info.isDying,
     cpuSeconds: info.cpuTimeNs / 1e9,
+    devices: listedDevices(toolstack, info),
+  }
+}
+
+function listedDevices(
+  { lifeCycle }: Toolstack,
+  { domid, uuid }: DomainInfo,
+): ListedDomain['devices'] {
+  const managed = lifeCycle.managed(domid)
+  if (managed?.uuid !== uuid) return null
+  const { vifs, disks } = managed.config
+  return {
+    vifs: vifs.map(({ devid, mac, bridge }) => ({ devid, mac: mac ?? null, bridge })),
+    disks: disks.map(({ vdev, target, isReadOnly }) => ({ vdev, target, isReadOnly })),
   }
 }

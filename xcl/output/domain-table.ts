@@ -15,6 +15,22 @@ export interface ListedDomain {
   readonly shutdownReason: ShutdownReason | null
   readonly isDying: boolean
   readonly cpuSeconds: number
+  /** null when another toolstack created it: what that knows is its own. */
+  readonly devices: ListedDevices | null
+}
+
+/** A guest's devices, in JSON only. */
+export interface ListedDevices {
+  readonly vifs: readonly {
+    readonly devid: number
+    readonly mac: string | null
+    readonly bridge: string
+  }[]
+  readonly disks: readonly {
+    readonly vdev: string
+    readonly target: string
+    readonly isReadOnly: boolean
+  }[]
 }
 
 const HEADER = `Name${' '.repeat(40)}ID   Mem VCPUs\tState\tTime(s)`

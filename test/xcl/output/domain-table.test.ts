@@ -14,6 +14,7 @@ const RUNNING: ListedDomain = {
   shutdownReason: null,
   isDying: false,
   cpuSeconds: 12.34,
+  devices: null,
 }
 const BLOCKED = { ...RUNNING, name: 'demo', domid: 17, isRunning: false, isBlocked: true }
 const CRASHED: ListedDomain = {
