@@ -1,8 +1,8 @@
 /**
- * `npm run bench`: the store's operations with one guest and with ten thousand, then lixs on its
- * socket beside the C floor. Prints both tables beside the recorded baseline.
+ * `npm run bench`: the store's operations and the simulated machine's with one guest and with ten
+ * thousand, then lixs on its socket beside the C floor. Prints the tables beside the recorded baseline.
  *
- *   npm run bench -- [--save] [--only store|sockets] [--json FILE]
+ *   npm run bench -- [--save] [--only store|simulator|sockets] [--json FILE]
  *
  * What is compared with the baseline are ratios, which the machine's speed cancels out of: many
  * guests against few, and lixs against the floor. A ratio is called worse when it is more than
@@ -13,6 +13,7 @@ import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchStore, type StoreBench } from './lixs/store/store.bench.ts'
+import { benchSimulator, type SimulatorBench } from './native/simulator.bench.ts'
 import { benchSockets, type SocketResult } from './sockets.ts'
 
 const BASELINE = join(import.meta.dirname, 'baseline.json')
@@ -25,6 +26,7 @@ interface Report {
   /** Load before the run: what others were doing. */
   readonly loadBefore: number
   readonly store?: StoreBench
+  readonly simulator?: SimulatorBench
   readonly sockets?: readonly SocketResult[]
 }
 
@@ -34,6 +36,9 @@ function ratiosOf(report: Report): Record<string, number> {
   const ratios: Record<string, number> = {}
   for (const row of report.store?.results ?? []) {
     ratios[`store: ${row.name}`] = row.manyNs / row.fewNs
+  }
+  for (const row of report.simulator?.results ?? []) {
+    ratios[`simulator: ${row.name}`] = row.manyNs / row.fewNs
   }
   for (const row of report.sockets ?? []) ratios[`socket: ${row.name}`] = row.ratio.median
   return ratios
@@ -52,13 +57,11 @@ function print(report: Report, baseline: Baseline): void {
   const ratios = ratiosOf(report)
   console.log(`${report.machine}, load before: ${report.loadBefore.toFixed(1)}`)
   if (report.store !== undefined) {
-    console.log(`\nstore, median ns${' '.repeat(17)}1 guest  ${GUESTS} guests    ratio`)
-    for (const row of report.store.results) {
-      const figures = `${row.fewNs.toFixed(0).padStart(12)}${row.manyNs.toFixed(0).padStart(14)}`
-      const said = verdict(`store: ${row.name}`, ratios, baseline)
-      console.log(`  ${row.name.padEnd(26)}${figures}   ${said}`)
-    }
+    printTable('store', report.store.results, ratios, baseline)
     console.log(`  resident bytes a node, at 1,000,000: ${report.store.bytesPerNode.toFixed(0)}`)
+  }
+  if (report.simulator !== undefined) {
+    printTable('simulator', report.simulator.results, ratios, baseline)
   }
   if (report.sockets !== undefined) {
     console.log(`\nsocket${' '.repeat(28)}floor          lixs   lixs slower by (median, min–max)`)
@@ -68,6 +71,22 @@ function print(report: Report, baseline: Baseline): void {
       const said = verdict(`socket: ${name}`, ratios, baseline)
       console.log(`  ${name.padEnd(24)}${figures}   ${said} (${range})`)
     }
+  }
+}
+
+/** What costs how much with one guest, and with many. */
+function printTable(
+  title: string,
+  rows: StoreBench['results'] | SimulatorBench['results'],
+  ratios: Baseline,
+  baseline: Baseline,
+): void {
+  console.log(`\n${`${title}, median ns`.padEnd(33)}1 guest  ${GUESTS} guests    ratio`)
+  for (const { name, fewNs, manyNs } of rows) {
+    const figures = `${fewNs.toFixed(0).padStart(12)}${manyNs.toFixed(0).padStart(14)}`
+    console.log(
+      `  ${name.padEnd(26)}${figures}   ${verdict(`${title}: ${name}`, ratios, baseline)}`,
+    )
   }
 }
 
@@ -83,11 +102,16 @@ async function main(): Promise<void> {
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}`
   const say = (text: string) => process.stderr.write(`${text}\n`)
   let report: Report = { machine, loadBefore }
-  if (values.only !== 'sockets') {
+  const isWanted = (part: string) => values.only === undefined || values.only === part
+  if (isWanted('store')) {
     say(`store: 1,000,000 nodes, then 1 and ${GUESTS} guests`)
     report = { ...report, store: await benchStore(GUESTS) }
   }
-  if (values.only !== 'store') report = { ...report, sockets: await benchSockets(say) }
+  if (isWanted('simulator')) {
+    say(`simulated machine: 1 and ${GUESTS} guests`)
+    report = { ...report, simulator: await benchSimulator(GUESTS) }
+  }
+  if (isWanted('sockets')) report = { ...report, sockets: await benchSockets(say) }
   const baseline: Baseline = existsSync(BASELINE) ? JSON.parse(readFileSync(BASELINE, 'utf8')) : {}
   print(report, baseline)
   if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(report, null, 2))

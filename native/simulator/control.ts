@@ -13,6 +13,7 @@ import { ControlLink } from './control-link.ts'
 const PLACES = ['../build/Release/xcl-simulator', './xcl-simulator', '../lib/xcl-simulator']
 /** A machine that was told to stop and does not is killed. */
 const STOP_TIMEOUT_MS = 5000
+const MAX_SAID = 16_384
 
 export interface SimulatorOptions {
   /** An existing folder; the machine makes simulator.sock and control.sock in it. */
@@ -30,6 +31,8 @@ export interface SimulatorOptions {
 export interface SimulatorEnd {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
+  /** The last of what it wrote to standard error. */
+  readonly said: string
 }
 
 /** What is to fail, and how often. */
@@ -66,13 +69,19 @@ export class Simulator {
   #news: ControlLink | undefined
   readonly #newsHandlers: ((words: string[]) => void)[] = []
 
-  private constructor(child: ChildProcess, pid: number, runDir: string, control: ControlLink) {
+  private constructor(
+    child: ChildProcess,
+    pid: number,
+    ended: Promise<SimulatorEnd>,
+    runDir: string,
+    control: ControlLink,
+  ) {
     this.#child = child
     this.pid = pid
+    this.ended = ended
     this.socketPath = join(runDir, 'simulator.sock')
     this.#controlPath = controlPathIn(runDir)
     this.#control = control
-    this.ended = endOf(child)
   }
 
   /**
@@ -85,10 +94,11 @@ export class Simulator {
       // A session of its own: Ctrl-C in a terminal is for whoever started the machine, who ends it.
       detached: true,
     })
-    await untilReady(child)
+    const ended = endOf(child)
+    await untilReady(child, ended)
     if (child.pid === undefined) throw new Error('the simulated machine has no process')
     const control = await ControlLink.open(controlPathIn(options.runDir), () => {})
-    return new Simulator(child, child.pid, options.runDir, control)
+    return new Simulator(child, child.pid, ended, options.runDir, control)
   }
 
   /**
@@ -189,32 +199,29 @@ function executable(): string {
 }
 
 function endOf(child: ChildProcess): Promise<SimulatorEnd> {
-  return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) {
-      resolve({ code: child.exitCode, signal: child.signalCode })
-    }
-    child.once('exit', (code, signal) => resolve({ code, signal }))
+  let said = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-MAX_SAID)
+  })
+  return new Promise((resolve, reject) => {
+    child.once('close', (code, signal) => resolve({ code, signal, said }))
+    child.once('error', (error) => {
+      reject(new Error(`the simulated machine cannot be started: ${error.message}`))
+    })
   })
 }
 
 /** Waits for the line `ready`; what the machine says on standard error explains why there is none. */
-async function untilReady(child: ChildProcess): Promise<void> {
-  const { stdout, stderr } = child
-  if (stdout === null || stderr === null) throw new Error('the simulated machine has no output')
-  let said = ''
-  stderr.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-4096)
-  })
-  await new Promise<void>((resolve, reject) => {
+async function untilReady(child: ChildProcess, ended: Promise<SimulatorEnd>): Promise<void> {
+  const { stdout } = child
+  if (stdout === null) throw new Error('the simulated machine has no output')
+  const ready = new Promise<undefined>((resolve) => {
     createInterface({ input: stdout }).on('line', (line) => {
-      if (line === 'ready') resolve()
-    })
-    child.once('error', (error) => {
-      reject(new Error(`the simulated machine cannot be started: ${error.message}`))
-    })
-    child.once('close', (code, signal) => {
-      const end = code === null ? `signal ${signal}` : `exit code ${code}`
-      reject(new Error(`the simulated machine did not start (${end}): ${said.trim()}`))
+      if (line === 'ready') resolve(undefined)
     })
   })
+  const end = await Promise.race([ready, ended])
+  if (end === undefined) return
+  const how = end.code === null ? `signal ${end.signal}` : `exit code ${end.code}`
+  throw new Error(`the simulated machine did not start (${how}): ${end.said.trim()}`)
 }

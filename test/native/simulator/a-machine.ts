@@ -30,6 +30,7 @@ export class TestMachine {
   /** A kernel for guests of both types. */
   readonly kernel: string
   readonly #folder: ReturnType<typeof aFolder>
+  #isKilled = false
 
   private constructor(simulator: Simulator, folder: ReturnType<typeof aFolder>) {
     this.simulator = simulator
@@ -68,10 +69,18 @@ export class TestMachine {
     return guests
   }
 
+  /** As if somebody had killed the machine's process. */
+  kill(): void {
+    this.#isKilled = true
+    process.kill(this.simulator.pid, 'SIGKILL')
+  }
+
+  /** @throws Error when the machine has not ended as it should; a sanitizer ends it otherwise */
   async stop(): Promise<void> {
     this.xen.close()
-    await this.simulator.stop()
+    const { code, signal, said } = await this.simulator.stop()
     this.#folder.remove()
+    if (code !== 0 && !this.#isKilled) throw new Error(`it ended with ${code ?? signal}: ${said}`)
   }
 }
 

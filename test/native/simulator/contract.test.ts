@@ -28,7 +28,7 @@ for (const xen of ['4.17', '4.21'] as const) {
 
     afterAll(async () => {
       suite.close()
-      expect(await simulator.stop()).toEqual({ code: 0, signal: null })
+      expect(await simulator.stop()).toEqual({ code: 0, signal: null, said: '' })
       folder.remove()
     })
   })

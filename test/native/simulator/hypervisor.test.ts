@@ -43,19 +43,19 @@ it('a handle that was closed refuses, and is not told when the machine goes', as
 
 it('who does nothing is told once when the machine goes', async () => {
   machine = await TestMachine.start()
-  process.kill(machine.simulator.pid, 'SIGKILL')
+  machine.kill()
   await machine.gone
   const error = await refuses('EPIPE', () => machine.xen.domains.list())
   expect(error.op).toBe('simulator')
   expect(error.message).toBe('the simulated machine has gone: EPIPE')
   await refuses('EPIPE', () => machine.xen.builder.create(contractSpec('pv')))
   expect(machine.timesGone).toBe(1)
-  expect(await machine.simulator.ended).toEqual({ code: null, signal: 'SIGKILL' })
+  expect(await machine.simulator.ended).toMatchObject({ code: null, signal: 'SIGKILL' })
 })
 
 it('who asks something is told before the question fails', async () => {
   machine = await TestMachine.start()
-  process.kill(machine.simulator.pid, 'SIGKILL')
+  machine.kill()
   const error = askUntilGone(machine)
   expect(machine.timesGone).toBe(1)
   expect(error).toMatchObject({ op: 'simulator', code: 'EPIPE' })
@@ -67,7 +67,7 @@ it('rings that are attached are closed without a word when the machine has gone'
   machine = await TestMachine.start()
   const rings = new ContractRings(machine.xen, [VIRQ_DOM_EXC])
   const [first, second] = await machine.guests(rings, 2)
-  process.kill(machine.simulator.pid, 'SIGKILL')
+  machine.kill()
   await machine.gone
   if (first === undefined || second === undefined) throw new Error('no guests')
   rings.store.detach(first.ids.store)
