@@ -3,7 +3,7 @@
  * started from their sources, with every path of theirs in the folder. `stop` ends all of them and
  * takes the folder away; if the test's own process dies, the machine goes with it, and they with that.
  */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { XenstoreClient } from '../../lixs/client/client.ts'
 import { Simulator, type SimulatorOptions } from '../../native/simulator/control.ts'
@@ -145,12 +145,19 @@ export class SimulatedHost {
    * Creates a guest.
    * @param more lines of its configuration besides name, type, kernel and memory: `vcpus = 2`
    */
-  create(name: string, more: readonly string[] = [], options: RunOptions = {}): Promise<Outcome> {
+  create(
+    name: string,
+    more: readonly string[] = [],
+    { argv = [], ...options }: RunOptions & { readonly argv?: readonly string[] } = {},
+  ): Promise<Outcome> {
+    const stdin = this.configuration(name, more)
+    return this.xcl(['create', '--json', ...argv, '-'], { stdin, ...options })
+  }
+
+  /** Of a guest, as xl.cfg. */
+  configuration(name: string, more: readonly string[] = []): string {
     const lines = [`name = "${name}"`, 'type = "pvh"', `kernel = "${this.kernel}"`, 'memory = 4']
-    return this.xcl(['create', '--json', '-'], {
-      stdin: [...lines, ...more].join('\n'),
-      ...options,
-    })
+    return [...lines, ...more].join('\n')
   }
 
   /** A connection to the store, closed when the host is stopped. */
@@ -166,9 +173,10 @@ export class SimulatedHost {
     const [nodes, stats] = await Promise.all([storeText(store), this.simulator.stats()])
     store.close()
     const { domains, freeMemoryKiB, pages, pagesHeld, portsHeld } = stats
-    const records = ['journal', 'domains', 'restarts'].flatMap((folder) =>
-      readdirSync(this.path('xcld', folder)).map((file) => `${folder}/${file}`),
-    )
+    const records = ['journal', 'domains', 'restarts'].flatMap((folder) => {
+      const path = this.path('xcld', folder)
+      return existsSync(path) ? readdirSync(path).map((file) => `${folder}/${file}`) : []
+    })
     return { store: nodes, records, domains, freeMemoryKiB, pages, pagesHeld, portsHeld }
   }
 

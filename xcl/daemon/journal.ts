@@ -35,6 +35,7 @@ import * as v from 'valibot'
 import { type Domid, domidFrom } from '../../native/hypervisor.ts'
 import { type DomainConfig, END_ACTIONS } from '../config/domain-config.ts'
 import type { OpenDisk } from '../device/vbd.ts'
+import { JournalFailed } from '../output/errors.ts'
 
 /** Content of a file. */
 export interface DomainRecord {
@@ -128,10 +129,12 @@ export class Journal {
   readonly #spare: string
   /** Names of spare files. */
   readonly #spares: string[]
+  readonly #stateDir: string
   #lastSpare: number
 
   /** @param stateDir made when it is missing */
   constructor(stateDir: string) {
+    this.#stateDir = stateDir
     this.#begun = join(stateDir, 'journal')
     this.#done = join(stateDir, 'domains')
     this.#restarts = join(stateDir, 'restarts')
@@ -143,24 +146,24 @@ export class Journal {
     this.#lastSpare = Math.max(0, ...this.#spares.map(Number))
   }
 
-  /** Before the domain exists. */
+  /**
+   * Before the domain exists.
+   * @throws JournalFailed, as all that write
+   */
   begin(record: DomainRecord): void {
     this.#put(this.#begun, record)
   }
 
   /** Xen has given the domain that was begun a number. */
   assign(uuid: string, domid: Domid): void {
-    const fd = openSync(join(this.#begun, fileName(uuid)), 'r+')
-    try {
-      writeSync(fd, domidText(domid), DOMID_KEY.length)
-    } finally {
-      closeSync(fd)
-    }
+    this.#write(() => writeDomid(join(this.#begun, fileName(uuid)), domid))
   }
 
   /** The domain is complete. */
   complete(uuid: string): void {
-    renameSync(join(this.#begun, fileName(uuid)), join(this.#done, fileName(uuid)))
+    this.#write(() =>
+      renameSync(join(this.#begun, fileName(uuid)), join(this.#done, fileName(uuid))),
+    )
   }
 
   /** Nothing is left of the domain. */
@@ -197,31 +200,54 @@ export class Journal {
   #put(folder: string, record: DomainRecord): void {
     const name = this.#spares.pop() ?? String(++this.#lastSpare)
     const file = join(this.#spare, name)
-    writeRecord(file, record)
-    renameSync(file, join(folder, fileName(record.uuid)))
+    this.#write(() => {
+      writeRecord(file, record)
+      renameSync(file, join(folder, fileName(record.uuid)))
+    })
   }
 
   #drop(folder: string, uuid: string): void {
     const file = join(folder, fileName(uuid))
-    if (this.#spares.length >= SPARES_MAX) {
-      rmSync(file, { force: true })
-      return
-    }
     const name = String(++this.#lastSpare)
     try {
-      renameSync(file, join(this.#spare, name))
-      this.#spares.push(name)
+      if (this.#spares.length < SPARES_MAX) {
+        renameSync(file, join(this.#spare, name))
+        this.#spares.push(name)
+        return
+      }
     } catch (error) {
-      if (!isMissing(error)) throw error
+      // Most likely there is no such record; but it may also be the folder for it that is missing.
+      if (!isMissing(error)) throw new JournalFailed(this.#stateDir, error)
+    }
+    this.#write(() => rmSync(file, { force: true }))
+  }
+
+  #write(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      throw new JournalFailed(this.#stateDir, error)
     }
   }
 }
 
 function writeRecord(file: string, { domid, ...record }: DomainRecord): void {
   const text = `${DOMID_KEY}${domidText(domid)},${JSON.stringify(record).slice(1)}`
+  const bytes = Buffer.from(text)
   const fd = openSync(file, constants.O_WRONLY | constants.O_CREAT, 0o600)
   try {
-    ftruncateSync(fd, writeSync(fd, text))
+    // In parts only when the disk becomes full: then the next part says so.
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+    ftruncateSync(fd, bytes.length)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function writeDomid(file: string, domid: Domid): void {
+  const fd = openSync(file, 'r+')
+  try {
+    writeSync(fd, domidText(domid), DOMID_KEY.length)
   } finally {
     closeSync(fd)
   }

@@ -114,6 +114,19 @@ export class NoRoom extends Error {
   override readonly name = 'NoRoom'
 }
 
+/** What xcld has to keep of a domain cannot be written. */
+export class JournalFailed extends Error {
+  override readonly name = 'JournalFailed'
+  /** `ENOSPC` … */
+  readonly code: string
+
+  constructor(folder: string, cause: unknown) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    super(`the journal in ${folder} cannot be written: ${code}`, { cause })
+    this.code = code
+  }
+}
+
 /** The machine that xcld was to run on is not there, or not for us. */
 export class MachineMissing extends Error {
   override readonly name = 'MachineMissing'
@@ -178,6 +191,10 @@ export function explain(error: unknown): Explanation {
   if (error instanceof DeviceFailed) return explanation('device', EXIT.failed, error)
   if (error instanceof Interrupted) return explanation('interrupted', EXIT.interrupted, error)
   if (error instanceof Refused) return explanation('refused', EXIT.failed, error)
+  if (error instanceof JournalFailed) {
+    const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT'
+    return explanation('journal', isFull ? EXIT.noRoom : EXIT.failed, error)
+  }
   if (error instanceof MachineMissing) {
     return explanation('no-machine', error.isRefused ? EXIT.refused : EXIT.failed, error)
   }
