@@ -292,8 +292,12 @@ Task Backend::reportFailure(int error, std::string_view what) {
 
 void Backend::disconnect() {
   GuestMachine& machine = kernel_.machine();
-  if (port_ != 0) machine.closePort(std::exchange(port_, 0));
-  while (mapped_ > 0) machine.unmapGrant(domid_, grefs_[--mapped_]);
+  try {
+    if (port_ != 0) machine.closePort(std::exchange(port_, 0));
+    while (mapped_ > 0) machine.unmapGrant(domid_, grefs_[--mapped_]);
+  } catch (const HostFailure&) {
+    // Xen says that it is not there: then it need not be given back, and dom0 does not end for it.
+  }
 }
 
 }  // namespace xcl::sim

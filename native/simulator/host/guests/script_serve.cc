@@ -9,6 +9,9 @@ namespace xcl::sim {
 
 namespace {
 
+constexpr std::string_view kHelp =
+    "ping, read P, write P V, list P, rm P, echo TEXT, spin-write N, poweroff, reboot, crash\r\n";
+
 /** What its front ends have asked is answered first: a kernel comes to rest before it goes. */
 Task endInOrder(NativeGuest& guest, Shutdown reason) {
   while (guest.store().pending() > 0) co_await guest.store().replied().wait();
@@ -101,7 +104,8 @@ Task obeyLine(NativeGuest& guest, std::string_view line) {
   } else if (after("write ")) {
     const std::string_view rest = line.substr(6);
     const size_t pathEnd = std::min(rest.find(' '), rest.size());
-    const StoreReply reply = co_await store.write(rest.substr(0, pathEnd), rest.substr(std::min(pathEnd + 1, rest.size())));
+    const std::string_view value = rest.substr(std::min(pathEnd + 1, rest.size()));
+    const StoreReply reply = co_await store.write(rest.substr(0, pathEnd), value);
     co_await printOutcome(guest, reply, "OK");
   } else if (after("list ")) {
     Task list = listCommand(guest, line.substr(5));
@@ -122,7 +126,7 @@ Task obeyLine(NativeGuest& guest, std::string_view line) {
     guest.end(Shutdown::kCrash);
     co_await std::suspend_always();
   } else if (line == "help") {
-    co_await console.print("ping, read P, write P V, list P, rm P, echo TEXT, spin-write N, poweroff, reboot, crash\r\n");
+    co_await console.print(kHelp);
   } else {
     console.print("? ");
     console.print(line);
