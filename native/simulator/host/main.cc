@@ -33,7 +33,8 @@ int run(const Options& options) {
   try {
     Machine machine(options);
     std::puts("ready");
-    std::fflush(stdout);
+    // Nobody is there to read it: whoever started the machine was gone before it could be told of that.
+    if (std::fflush(stdout) != 0 && !options.isDetached) return kFailed;
     return machine.run();
   } catch (const HostFailure& failure) {
     std::fprintf(stderr, "xcl-simulator: %s: %s\n", failure.tried.c_str(),
