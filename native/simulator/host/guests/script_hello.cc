@@ -1,5 +1,6 @@
 // The well-behaved guest: test/guest/main.c, the real one, without a processor. What it says on the
 // console and in the store is the same, byte for byte; devices come on top, if it has any.
+#include <string>
 #include <string_view>
 
 #include "native_guest.h"
@@ -14,7 +15,8 @@ Task startDevices(NativeGuest& guest, DeviceKind kind) {
   const Text<16> directory("device/", nameOf(kind));
   const StoreReply indices = co_await guest.store().list(directory);
   if (!indices.isOk) co_return false;
-  Text<256> names(indices.text);
+  // What an answer says holds only until something else is asked.
+  const std::string names(indices.text);
   std::string_view rest = names;
   while (!rest.empty()) {
     const std::string_view name = cString(rest);
