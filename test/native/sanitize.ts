@@ -43,7 +43,7 @@ function namedSources(target: string): string[] {
   const recipe = readFileSync(join(native, 'binding.gyp'), 'utf8')
   const [, text = ''] = recipe.split(`'target_name': '${target}'`)
   const [common = ''] = text.split("'conditions'")
-  return [...common.matchAll(/'(src\/[a-z_]+\.cc)'/g)].map((match) => match[1] ?? '')
+  return [...common.matchAll(/'(src\/[a-z0-9_]+\.cc)'/g)].map((match) => match[1] ?? '')
 }
 
 function filesIn(folder: string, ending: string): string[] {

@@ -32,6 +32,10 @@ export function buildClaims(machine: ContractMachine): Claim[] {
             'dom_module_file',
           )
           assert.equal(await refusesBuild('ENOEXEC', garbage), 'dom_parse_image')
+          if (type === 'pvh') {
+            // A kernel that has no entry for PVH.
+            assert.equal(await refusesBuild('ENOEXEC', kernels.pv), 'dom_parse_image')
+          }
           await xen.domains.destroy(domid)
         }
         await untilFree(machine, before)
