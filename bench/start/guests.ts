@@ -9,6 +9,11 @@ function nowNs(): number {
   return Number(process.hrtime.bigint())
 }
 
+/** `g00001` for the first. */
+export function guestName(prefix: string, index: number): string {
+  return `${prefix}${String(index + 1).padStart(5, '0')}`
+}
+
 /** Guests `g00001` to `g10000`, by index from 0. Times are NaN until they are known. */
 export class Guests {
   readonly prefix: string
@@ -46,7 +51,7 @@ export class Guests {
   }
 
   name(index: number): string {
-    return `${this.prefix}${String(index + 1).padStart(5, '0')}`
+    return guestName(this.prefix, index)
   }
 
   /** @returns undefined for a name that is none of these */

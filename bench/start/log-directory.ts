@@ -3,7 +3,7 @@
  * the programs below `daemons/`.
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { UsageError } from '../../native/os/command-line.ts'
 import { isAlive } from './proc.ts'
 
@@ -26,16 +26,10 @@ export class LogDirectory {
     return new LogDirectory(path, true)
   }
 
-  /** A new folder in `base`, which keeps those of the last runs only. */
+  /** A new folder in `base`. */
   static in(base: string, now: Date): LogDirectory {
     const time = now.toISOString().slice(0, 19).replaceAll(':', '-')
-    const directory = new LogDirectory(join(base, `${time}-${process.pid}`), false)
-    const runs = readdirSync(base).filter((name) => NAME.test(name))
-    for (const name of runs.sort().slice(0, -KEPT)) {
-      // A run that is still going on is not ours to clean up.
-      if (!isAlive(Number(NAME.exec(name)?.[1]))) rmSync(join(base, name), { recursive: true })
-    }
-    return directory
+    return new LogDirectory(join(base, `${time}-${process.pid}`), false)
   }
 
   private constructor(path: string, isAsked: boolean) {
@@ -54,8 +48,20 @@ export class LogDirectory {
     return join(this.path, `guest-${name}.log`)
   }
 
-  /** Removes it, unless it was asked for. */
-  removeUnlessAsked(): void {
-    if (!this.#isAsked) rmSync(this.path, { recursive: true, force: true })
+  /**
+   * For the end of a run: unless it was asked for, it stays beside those of the last runs only, or
+   * goes at once. (Not for the beginning: while a file system gets over the end of thousands of files,
+   * making new ones is slow.)
+   */
+  settle(isKept: boolean): void {
+    if (this.#isAsked) return
+    if (!isKept) rmSync(this.path, { recursive: true, force: true })
+    const base = dirname(this.path)
+    const runs = readdirSync(base).filter((name) => NAME.test(name))
+    for (const name of runs.sort().slice(0, -KEPT)) {
+      // A run that is still going on is not ours to clean up.
+      const isOver = !isAlive(Number(NAME.exec(name)?.[1]))
+      if (isOver) rmSync(join(base, name), { recursive: true, force: true })
+    }
   }
 }

@@ -94,25 +94,24 @@ async function follow(run: Run, options: StartOptions, progress: Progress): Prom
   }
   switch (end.kind) {
     case 'measured':
-      await run.close()
+      await run.close(true)
       progress.say('')
       progress.say(`all is down; logs are in ${run.logs.path}`)
       return exitCode
     case 'signal': {
       progress.say(`${end.name}: taking everything down`)
-      await run.close()
-      run.logs.removeUnlessAsked()
+      await run.close(false)
       progress.say('nothing is left')
       return end.exitCode
     }
     case 'process':
       progress.say('')
-      await run.close()
+      await run.close(true)
       for (const line of mourn(end.failure, run)) process.stderr.write(`${line}\n`)
       return EXIT_FAILED
     case 'failed': {
       progress.say('')
-      await run.close()
+      await run.close(true)
       const text = end.error instanceof Error ? end.error.message : String(end.error)
       process.stderr.write(`${PROGRAM}: ${text}; all is taken down; logs are in ${run.logs.path}\n`)
       return EXIT_FAILED

@@ -6,9 +6,10 @@ import { fastestOf, shownWindows, slopeOf, type Window } from './windows.ts'
 
 /** How many errors are told; the others are in the file of `--json`. */
 const ERRORS_SHOWN = 5
-/** Columns of the first cell of a row, and of the others. */
+/** Columns of the first cell of a row, and of the others; a row fits into a terminal of 80. */
 const FIRST = 10
-const CELL = 14
+const CELL = 11
+const WIDE = 14
 
 /** Lines without their ends. */
 export function report(results: Results): string[] {
@@ -21,8 +22,8 @@ export function report(results: Results): string[] {
     ...phases(results),
     ...errorLines(results),
     '',
-    'Hypercalls cost nothing on this machine and guests are not kernels: these are figures of the',
-    'control plane only. What counts is the slope; milliseconds are of this computer.',
+    'Hypercalls cost nothing here, and guests are no kernels: control plane only.',
+    'What counts is the slope; milliseconds are of this computer.',
   ]
 }
 
@@ -33,15 +34,18 @@ export function grouped(number: number): string {
 
 function summary(results: Results): string[] {
   const { created, ready, connected, options, errors, ringRequests, wallS } = results
-  const devices = options.devices.map(
-    (kind) => `, ${grouped(connected[kind])} ${kind} front ends Connected`,
-  )
   const failures = errors.length === 0 ? 'no errors' : `${grouped(errors.length)} ERRORS`
-  const warmUp = `warm-up ${seconds(results.warmUpS)}`
+  const parts = [
+    `set up ${seconds(results.setUpS)}`,
+    `warm-up ${seconds(results.warmUpS)}`,
+    `guests ${seconds(results.createS)}`,
+  ]
+  const devices = options.devices.map((kind) => `${grouped(connected[kind])} ${kind}`)
   return [
-    `${grouped(created)} guests, ${grouped(ready)} READY${devices.join('')}, ${failures}`,
-    `${seconds(wallS)} in all: set up ${seconds(results.setUpS)}, ${warmUp}, guests ${seconds(results.createS)}` +
-      `; ${grouped(ringRequests)} requests over the guests' rings`,
+    `${grouped(created)} guests, ${grouped(ready)} READY, ${failures}`,
+    ...(devices.length === 0 ? [] : [`front ends Connected: ${devices.join(', ')}`]),
+    `${seconds(wallS)} in all: ${parts.join(', ')}`,
+    `${grouped(ringRequests)} requests came over the guests' rings`,
   ]
 }
 
@@ -51,7 +55,7 @@ function latencyTable({ latencies: { create, ready } }: Results): string[] {
     return latencyRow(grouped(guests), [p50, p99, other?.p50, other?.p99].map(milliseconds))
   })
   return [
-    `${' '.repeat(FIRST)}${['request → unpaused', 'request → READY'].map((of) => of.padStart(2 * CELL)).join('')}`,
+    `${' '.repeat(FIRST)}${['request → unpaused', 'request → READY'].map((of) => of.padStart(2 * WIDE)).join('')}`,
     latencyRow('guests', ['p50', 'p99', 'p50', 'p99']),
     ...rows,
     slopeLine('create', create),
@@ -60,7 +64,7 @@ function latencyTable({ latencies: { create, ready } }: Results): string[] {
 }
 
 function latencyRow(first: string, cells: readonly string[]): string {
-  return [first.padStart(FIRST), ...cells.map((cell) => cell.padStart(CELL))].join('')
+  return [first.padStart(FIRST), ...cells.map((cell) => cell.padStart(WIDE))].join('')
 }
 
 /** `slope create 1.04: …` */
@@ -76,7 +80,6 @@ function processTable({ processes, created, cpu }: Results): string[] {
   const last = cpu.at(-1)
   const row = (name: ProcessName): string => {
     const { cpuS, rssKiB, sharedKiB } = processes[name]
-    const note = name === 'simulator' ? '   (the machine and its guests)' : ''
     const cells = [
       `${cpuS.toFixed(2)} s`,
       milliseconds(created === 0 ? undefined : (cpuS * 1000) / created),
@@ -85,7 +88,7 @@ function processTable({ processes, created, cpu }: Results): string[] {
       mebibytes(rssKiB),
       mebibytes(sharedKiB),
     ]
-    return `${name.padEnd(FIRST)}${cells.map((cell) => cell.padStart(CELL)).join('')}${note}`
+    return `${name.padEnd(FIRST)}${cells.map((cell) => cell.padStart(CELL)).join('')}`
   }
   const head = [
     'CPU',
@@ -93,11 +96,12 @@ function processTable({ processes, created, cpu }: Results): string[] {
     first === undefined ? '' : `first ${grouped(first.guests)}`,
     first === undefined ? '' : `last ${grouped(first.guests)}`,
     'memory',
-    'of it shared',
+    'shared',
   ]
   return [
     `${' '.repeat(FIRST)}${head.map((cell) => cell.padStart(CELL)).join('')}`,
     ...PROCESS_NAMES.map(row),
+    'The simulator is the machine and all guests; what is shared are pages of theirs.',
   ]
 }
 
@@ -106,22 +110,23 @@ function phases({ idle, work, deaths, created }: Results): string[] {
   if (idle !== undefined) {
     const ticks = PROCESS_NAMES.map((name) => `${name} ${idle.ticks[name]}`).join(', ')
     lines.push(
-      `idle for ${idle.seconds} s with ${grouped(created)} guests, clock ticks of 10 ms: ${ticks}`,
+      `idle for ${idle.seconds} s with ${grouped(created)} guests; clock ticks of 10 ms:`,
+      `  ${ticks}`,
     )
   }
   if (work !== undefined) {
     const cpu = PROCESS_NAMES.map((name) => `${name} ${work.cpuUsPerRequest[name].toFixed(1)} µs`)
     lines.push(
-      `work for ${work.seconds} s, ${work.rate}/s each: ${grouped(work.requests)} requests, ${grouped(work.lost)} lost; ` +
-        `${grouped(work.lines)} lines, ${grouped(work.linesLogged)} in the logs`,
-      `  CPU for a request and a line: ${cpu.join(', ')}`,
+      `work for ${work.seconds} s, a store write and a line ${work.rate}/s from each guest:`,
+      `  ${grouped(work.requests)} requests, ${grouped(work.lost)} lost; ${grouped(work.lines)} lines, ${grouped(work.linesLogged)} in the logs`,
+      `  CPU of one of each: ${cpu.join(', ')}`,
     )
   }
   if (deaths !== undefined) {
     const { died, how, survivors, answered } = deaths
     lines.push(
-      `${grouped(died)} guests died at once (${how}): cleaned up after ${seconds(deaths.seconds)}; ` +
-        `${grouped(answered)} of the ${grouped(survivors)} others answer`,
+      `${grouped(died)} guests died at once (${how}): cleaned up after ${seconds(deaths.seconds)};`,
+      `  ${grouped(answered)} of the ${grouped(survivors)} others answer at their consoles`,
     )
   }
   return lines.length === 0 ? [] : ['', ...lines]

@@ -14,7 +14,7 @@ import {
   type Recipe,
   writeGuestFiles,
 } from './creation.ts'
-import { Guests } from './guests.ts'
+import { Guests, guestName } from './guests.ts'
 import { LogDirectory } from './log-directory.ts'
 import { News } from './news.ts'
 import type { StartOptions } from './options.ts'
@@ -29,6 +29,8 @@ import { RunDirectory } from './run-directory.ts'
 import { windowsOf } from './windows.ts'
 
 const CHECKOUT = join(import.meta.dirname, '..', '..')
+/** Prefix of the names of guests that are not counted. */
+const WARM_UP = 'w'
 /** How long no further guest may become READY before it is said that the rest never will. */
 const PATIENCE_MS = 15_000
 /** Memory of the machine that no guest is given. */
@@ -151,10 +153,14 @@ export class Run {
     }
   }
 
-  /** Ends all processes and removes the run's folder; the logs are another matter. */
-  async close(): Promise<void> {
+  /** Ends all processes and removes the run's folder, and its logs unless they are to be kept. */
+  async close(areLogsKept: boolean): Promise<void> {
     await this.processes.stop()
     this.#runDir.remove()
+    for (let i = 0; i < this.#options.warmUp; i++) {
+      rmSync(this.logs.guest(guestName(WARM_UP, i)), { force: true })
+    }
+    this.logs.settle(areLogsKept)
   }
 
   /** The same at once, for a way out on which nothing can be waited for. */
@@ -167,7 +173,7 @@ export class Run {
   async #warmUp(recipe: Recipe, news: News): Promise<void> {
     const { warmUp } = this.#options
     if (warmUp === 0) return
-    const guests = new Guests('w', warmUp)
+    const guests = new Guests(WARM_UP, warmUp)
     news.follow(guests)
     const gone = new Counter()
     const stopListening = news.onGone(() => gone.add())
@@ -182,7 +188,6 @@ export class Run {
     const areGone = await gone.reaches(created, PATIENCE_MS)
     if (!areGone) guests.errors.push(`${created - gone.value} are still there after their destroy`)
     stopListening()
-    for (let i = 0; i < warmUp; i++) rmSync(this.logs.guest(guests.name(i)), { force: true })
     this.#errors.push(...guests.errors.map((error) => `warm-up: ${error}`))
     this.#progress.say(`warmed up with ${grouped(warmUp)} guests, which are destroyed again`)
   }

@@ -81,6 +81,7 @@ describe("a run's logs", () => {
     for (const name of [...names, 'notes'])
       mkdirSync(join(folder, 'logs', name), { recursive: true })
     const logs = LogDirectory.in(join(folder, 'logs'), new Date('2026-01-05T01:02:03Z'))
+    logs.settle(true)
     expect(logs.path).toBe(join(folder, 'logs', `2026-01-05T01-02-03-${process.pid}`))
     expect(readdirSync(join(folder, 'logs')).sort()).toEqual([
       names[0],
@@ -98,8 +99,8 @@ describe("a run's logs", () => {
   test('only those that nobody asked for are removed', () => {
     const asked = LogDirectory.at(join(folder, 'asked'))
     const own = LogDirectory.in(join(folder, 'logs'), new Date())
-    asked.removeUnlessAsked()
-    own.removeUnlessAsked()
+    asked.settle(false)
+    own.settle(false)
     expect([asked, own].map(({ path }) => existsSync(path))).toEqual([true, false])
   })
 })
