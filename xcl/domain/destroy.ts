@@ -130,7 +130,9 @@ async function removeAll(
       throw error
     }
   }
-  await removeStoreTree(store, domid, vm === undefined || !isVmPath(vm) ? undefined : vm)
+  // An earlier try may have removed the home, and with it where the rest is.
+  const rest = vm === undefined ? vmPath(uuid) : isVmPath(vm) ? vm : undefined
+  await removeStoreTree(store, domid, rest)
   if (tty) {
     // xenconsoled, which makes terminals, looks at a domain only when the store says that one has
     // gone, and lets go of its pages only if it is dying then.
