@@ -224,7 +224,7 @@ Task Backend::connectRings() {
     isWhole = isWhole && copy.isOk && cString(copy.text) == "1";
   }
   int error = isWhole ? 0 : EINVAL;
-  std::string what = isWhole ? "" : "reading the front end's rings";
+  std::string what("reading the front end's rings");
   if (isWhole) {
     try {
       mapRings(grefs, ringCount, remotePort);

@@ -173,7 +173,7 @@ void NativeGuest::endTurn() {
   if (isEnded_) return;
   store_.notify();
   console_.notify();
-  if (store_.isSplit() && !store_.hasRoom()) yield();
+  if (store_.wantsTurn()) yield();
   try {
     if (script_.isDone()) script_.outcome();
     for (const auto& frontend : frontends_) frontend->check();

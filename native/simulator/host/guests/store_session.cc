@@ -101,6 +101,12 @@ void StoreSession::sendWaiting() {
   if (overflow_.empty()) std::string().swap(overflow_);
 }
 
+bool StoreSession::wantsTurn() const {
+  if (!isSplit_ || overflow_.empty() || isClosed_) return false;
+  RingWriter writer(page_, kXenstoreRequests);
+  return writer.look() && writer.room() > 0;
+}
+
 void StoreSession::receive() {
   // Who is resumed in here may end the session, or read no more.
   while (!isClosed_ && reading_ != Reading::kNothing) {

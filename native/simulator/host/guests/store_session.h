@@ -134,7 +134,8 @@ class StoreSession {
 
   /** From now on each byte of a request goes alone, one for each `sendWaiting`. */
   void split() { isSplit_ = true; }
-  bool isSplit() const { return isSplit_; }
+  /** It is split, has bytes to send and room for one: nobody else will give it a turn. */
+  bool wantsTurn() const;
   /** To be called at the end of the guest's turn: one notification for all that was done in it. */
   void notify();
   /** The guest ends, or is ended: nothing is sent or heard any more. */

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 
 namespace xcl::sim {
@@ -19,9 +18,7 @@ class Text {
   }
 
   void add(std::string_view part) {
-    const size_t bytes = std::min(part.size(), kCapacity - size_);
-    std::memcpy(data_ + size_, part.data(), bytes);
-    size_ += static_cast<uint32_t>(bytes);
+    size_ += static_cast<uint32_t>(part.copy(data_ + size_, kCapacity - size_));
   }
   void add(const char* part) { add(std::string_view(part)); }
   void add(uint64_t number) {
