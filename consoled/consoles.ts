@@ -89,10 +89,12 @@ export class Consoles {
   #scans = 0
   /** Domid of the domain found last; the next one to come gets the next free number. */
   #newest: Domid = DOM0
-  /** Introductions less domains that were found, since the last listing. */
-  #unaccounted = 0
+  /** Events that were not looked into yet. */
+  #introductions = 0
+  #releases = 0
   #isLooking = false
-  #hasReleases = false
+  /** Domains that are followed and have no console yet. */
+  #waiting = 0
   /** Gone, and still to be closed. */
   #gone: Followed[] = []
   #dirty: Followed[] = []
@@ -171,12 +173,12 @@ export class Consoles {
 
   /** Events come in flocks: they are dealt with together. */
   #introduced(): void {
-    this.#unaccounted++
+    this.#introductions++
     this.#lookSoon()
   }
 
   #released(): void {
-    this.#hasReleases = true
+    this.#releases++
     this.#lookSoon()
   }
 
@@ -185,23 +187,33 @@ export class Consoles {
     this.#isLooking = true
     setImmediate(() => {
       this.#isLooking = false
+      const { introductions, releases } = this.#takeEvents()
       if (this.#store === undefined) return
-      if (this.#hasReleases) this.#lookForDeaths()
-      this.#hasReleases = false
-      if (this.#unaccounted > 0) this.#lookForNewcomers()
+      if (releases > 0) this.#lookForDeaths()
+      if (introductions > 0) this.#lookForNewcomers(introductions)
     })
   }
 
-  #lookForNewcomers(): void {
+  #takeEvents(): { introductions: number; releases: number } {
+    const events = { introductions: this.#introductions, releases: this.#releases }
+    this.#introductions = 0
+    this.#releases = 0
+    return events
+  }
+
+  /** A domain that was found before it was introduced is one of those without a console. */
+  #lookForNewcomers(expected: number): void {
+    const gap = this.#waiting > 0 ? 1 : GAP
     let domid = this.#newest
+    let found = 0
     let free = 0
-    while (this.#unaccounted > 0 && free < GAP && this.#followed.size < MAX_GUESTS) {
+    while (found < expected && free < gap && this.#followed.size < MAX_GUESTS) {
       domid = next(domid)
       if (this.#followed.has(domid)) continue
       if (this.#discover(domid, true) === undefined) free++
-      else free = 0
+      else found++
     }
-    if (this.#unaccounted > 0) this.#pace.requestCheaply()
+    if (free === GAP) this.#pace.requestCheaply()
     else this.#pace.requestLater()
   }
 
@@ -222,7 +234,6 @@ export class Consoles {
       const followed = this.#followed.get(domid) ?? this.#discover(domid, !isFirst)
       if (followed !== undefined) followed.seenInScan = this.#scans
     }
-    this.#unaccounted = 0
     for (const followed of this.#followed.values()) {
       if (followed.seenInScan !== this.#scans) this.#gone.push(followed)
     }
@@ -273,7 +284,6 @@ export class Consoles {
 
   #open(info: DomainInfo, isNew: boolean): Followed {
     this.#newest = info.domid
-    this.#unaccounted--
     return this.#begin(info, isNew, true)
   }
 
@@ -290,6 +300,7 @@ export class Consoles {
       isFresh,
     }
     this.#followed.set(info.domid, followed)
+    this.#waiting++
     followed.reading = this.#follow(followed)
     return followed
   }
@@ -297,6 +308,7 @@ export class Consoles {
   /** @param closed called once the last output is dealt with */
   #close(followed: Followed, closed?: () => void): void {
     followed.isClosed = true
+    if (!followed.hadRing) this.#waiting--
     this.#followed.delete(followed.console.domid)
     this.#leaving.delete(followed)
     followed.watch?.unwatch().catch(() => undefined) // the connection has ended, and the watch with it
@@ -308,6 +320,7 @@ export class Consoles {
   #follow(followed: Followed): Promise<void> {
     const store = this.#store
     if (store === undefined) return Promise.resolve()
+    if (followed.hadRing) this.#waiting++
     followed.hadRing = false
     const { domid } = followed.console
     watchChanges(store, consolePath(domid), (path) => {
@@ -355,8 +368,10 @@ export class Consoles {
           })
           return
         }
-        if (keys.ring !== undefined) followed.hadRing = true
-        else if (followed.console.isConnected && this.#isOver(followed)) {
+        if (keys.ring !== undefined) {
+          if (!followed.hadRing) this.#waiting--
+          followed.hadRing = true
+        } else if (followed.console.isConnected && this.#isOver(followed)) {
           this.#keysVanished(followed)
           return
         }

@@ -259,11 +259,24 @@ describe('what an event costs', () => {
 
   it('a domain that is numbered below the newest is found at once', async () => {
     await aHost()
+    const newest = await host.introduce(9, 'nine')
+    await host.giveConsole(newest)
+    await host.startConsoled()
+    host.clock.advance(2000)
+    const guest = await host.introduce(2, 'two')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-two.log', 'boot')
+  })
+
+  it('while the newest has no console yet, such a one is found within a second', async () => {
+    await aHost()
     await host.introduce(9, 'nine')
     await host.startConsoled()
     host.clock.advance(2000)
     const guest = await host.introduce(2, 'two')
     await host.giveConsole(guest)
+    await aFewTurns()
+    host.clock.advance(1000)
     await said(guest, 'guest-two.log', 'boot')
   })
 
