@@ -207,10 +207,11 @@ Task Backend::connectRings() {
   StoreSession& store = kernel_.store();
   const bool isVif = kind_ == DeviceKind::kVif;
   const uint32_t ringCount = isVif ? 2 : 1;
+  const std::string_view* const ringKeys = isVif ? kVifRings : kVbdRings;
   uint32_t grefs[2]{};
   bool isWhole = true;
   for (uint32_t ring = 0; ring < ringCount; ring++) {
-    const Path key = frontendPath(isVif ? kVifRings[ring] : kVbdRings[ring]);
+    const Path key = frontendPath(ringKeys[ring]);
     const StoreReply gref = co_await store.read(key);
     isWhole = isWhole && gref.isOk && parseNumber(cString(gref.text), grefs[ring]);
   }
