@@ -33,6 +33,7 @@ const CHECKOUT = join(import.meta.dirname, '..', '..')
 const WARM_UP = 'w'
 /** How long no further guest may become READY before it is said that the rest never will. */
 const PATIENCE_MS = 15_000
+const ERRORS_TOLD = 3
 /** Memory of the machine that no guest is given. */
 const SPARE_MEMORY_MIB = 4096
 
@@ -199,8 +200,15 @@ export class Run {
     cpu: CpuTrack,
   ): Promise<void> {
     const count = grouped(guests.count)
+    let told = 0
     await createGuests(new XcldClient(this.processes.xcldSocket), recipe, guests, (done) => {
       cpu.created(done)
+      // The first few at once: whoever sees them may not want to wait for the table.
+      const error = told < ERRORS_TOLD ? guests.errors[told] : undefined
+      if (error !== undefined) {
+        told++
+        this.#progress.say(error)
+      }
       this.#progress.show(done, () => {
         const ms = performance.now() - beganAtMs
         const failed =
