@@ -48,7 +48,6 @@ export class Progress {
     const clear = this.#isLineOpen ? '\r\x1b[K' : ''
     this.#isLineOpen = false
     this.#shownAtMs = Number.NEGATIVE_INFINITY
-    this.#linesShown = 0
     this.#output.write(`${clear}${line}\n`)
   }
 }

@@ -42,8 +42,20 @@ describe('on a terminal', () => {
   })
 })
 
-test('where there is no terminal, there is a line each thousand', () => {
-  const { progress, written } = anOutput(false)
-  for (let done = 1; done <= 2500; done++) progress.show(done, () => `${done} done`)
-  expect(written()).toBe('1000 done\n2000 done\n')
+describe('where there is no terminal', () => {
+  test('there is a line each thousand', () => {
+    const { progress, written } = anOutput(false)
+    for (let done = 1; done <= 2500; done++) progress.show(done, () => `${done} done`)
+    expect(written()).toBe('1000 done\n2000 done\n')
+  })
+
+  test('what is said meanwhile brings none of them again; a new row of steps has its own', () => {
+    const { progress, written } = anOutput(false)
+    for (let done = 999; done <= 1001; done++) {
+      progress.show(done, () => `${done} done`)
+      progress.say('!')
+    }
+    for (let done = 999; done <= 1001; done++) progress.show(done, () => `${done} more`)
+    expect(written()).toBe('!\n1000 done\n!\n!\n1000 more\n')
+  })
 })
