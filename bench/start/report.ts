@@ -93,14 +93,16 @@ function processTable({ processes, created, cpu }: Results): string[] {
   const head = [
     'CPU',
     'per guest',
-    first === undefined ? '' : `first ${grouped(first.guests)}`,
-    first === undefined ? '' : `last ${grouped(first.guests)}`,
+    ...(first === undefined ? ['', ''] : ['early', 'late']),
     'memory',
     'shared',
   ]
   return [
     `${' '.repeat(FIRST)}${head.map((cell) => cell.padStart(CELL)).join('')}`,
     ...PROCESS_NAMES.map(row),
+    ...(first === undefined
+      ? []
+      : [`Early and late: of the first ${grouped(first.guests)} guests, and of the last.`]),
     'The simulator is the machine and all guests; what is shared are pages of theirs.',
   ]
 }
