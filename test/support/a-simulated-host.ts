@@ -3,11 +3,12 @@
  * started from their sources, with every path of theirs in the folder. `stop` ends all of them and
  * takes the folder away; if the test's own process dies, the machine goes with it, and they with that.
  */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { XenstoreClient } from '../../lixs/client/client.ts'
 import { Simulator, type SimulatorOptions } from '../../native/simulator/control.ts'
 import { type Outcome, type RunOptions, XcldClient } from '../../xcl/daemon/client.ts'
+import { Journal } from '../../xcl/daemon/journal.ts'
 import { type Ending, type ProgramProcess, startProgram } from './a-program.ts'
 import { aFolder } from './a-socket-peer.ts'
 import { NewsLog } from './news-log.ts'
@@ -25,7 +26,7 @@ export interface SimulatedHostOptions extends Partial<Omit<SimulatorOptions, 'ru
 export interface Traces {
   /** Every node. */
   readonly store: readonly string[]
-  /** Names of xcld's files. */
+  /** Of xcld's journal: what they say, and the uuid. */
   readonly records: readonly string[]
   readonly domains: number | undefined
   readonly freeMemoryKiB: number | undefined
@@ -173,10 +174,11 @@ export class SimulatedHost {
     const [nodes, stats] = await Promise.all([storeText(store), this.simulator.stats()])
     store.close()
     const { domains, freeMemoryKiB, pages, pagesHeld, portsHeld } = stats
-    const records = ['journal', 'domains', 'restarts'].flatMap((folder) => {
-      const path = this.path('xcld', folder)
-      return existsSync(path) ? readdirSync(path).map((file) => `${folder}/${file}`) : []
-    })
+    const journal = new Journal(this.path('xcld'))
+    const records = (['halfMade', 'domains', 'restarts'] as const).flatMap((which) =>
+      journal[which]().records.map(({ uuid }) => `${which} ${uuid}`),
+    )
+    journal.close()
     return { store: nodes, records, domains, freeMemoryKiB, pages, pagesHeld, portsHeld }
   }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import type {
@@ -17,6 +17,7 @@ import { XenError } from '../../native/xen-error.ts'
 import type { DiskSpec } from '../../xcl/config/disk-spec.ts'
 import type { DomainConfig } from '../../xcl/config/domain-config.ts'
 import type { VifSpec } from '../../xcl/config/vif-spec.ts'
+import { Journal } from '../../xcl/daemon/journal.ts'
 import { Xcld } from '../../xcl/daemon/xcld.ts'
 import { aDomain } from '../support/a-conversation.ts'
 import { aDaemon, type RunningDaemon } from '../support/a-daemon.ts'
@@ -222,10 +223,12 @@ export class TestHost {
     this.daemon.loopback.fireVirq(3)
   }
 
-  /** Names of the files in which xcld keeps its domains. */
-  records(folder: 'journal' | 'domains' | 'restarts'): string[] {
-    const path = join(this.folder.path, 'state', folder)
-    return existsSync(path) ? readdirSync(path) : []
+  /** Uuids of the domains in the journal: as the next xcld will find it. */
+  records(which: 'halfMade' | 'domains' | 'restarts'): string[] {
+    const journal = new Journal(join(this.folder.path, 'state'))
+    const { records, broken } = journal[which]()
+    journal.close()
+    return [...records, ...broken].map(({ uuid }) => uuid)
   }
 
   async stop(): Promise<void> {

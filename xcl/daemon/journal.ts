@@ -1,43 +1,26 @@
 /**
- * What xcld knows of its domains, on disk: one file per domain, named by its uuid, which is also
- * its handle in Xen.
+ * What xcld knows of its domains, on disk: a record for each, by its uuid, which is also its handle in
+ * Xen. A record says where the domain stands:
  *
  * ```
- * journal/<uuid>.json    being created: at the next start of xcld the domain is undone
- * domains/<uuid>.json    created: its configuration, for on_reboot and its like
- * restarts/<uuid>.json   to be created (again): kept from before its predecessor goes until it is there
- * spare/<number>         files of domains that are no more, and whatever a kill cut off
+ * begun     being created: at the next start of xcld the domain is undone
+ * done      created: its configuration, for on_reboot and its like
+ * wanted    to be created (again): kept from before its predecessor goes until it is there
  * ```
  *
- * A file is written as a spare one and then renamed, and moves from folder to folder by rename: a
- * kill leaves the old content or the new, never a part. Only the domid is written in place: a few
- * bytes of one page, which no kill divides. Nothing is flushed to the disk: what survives a crash of
- * the machine is of no use, for no domain survives it.
- *
- * Files are used again, because ext4 passes over every inode that was freed in the last seconds
- * before it gives a new file one: with a thousand guests a second coming and going, writing a new
- * file took 960 us, an old one takes 9.
+ * From one to the next is a write of one byte, and so few are those of the domid, too: no kill divides
+ * them. Nothing is flushed to the disk: what survives a crash of the machine is of no use, for no
+ * domain survives it.
  */
-import {
-  closeSync,
-  constants,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { type Domid, domidFrom } from '../../native/hypervisor.ts'
 import { type DomainConfig, END_ACTIONS } from '../config/domain-config.ts'
 import type { OpenDisk } from '../device/vbd.ts'
 import { JournalFailed } from '../output/errors.ts'
+import { type Place, RecordFile } from './record-file.ts'
 
-/** Content of a file. */
 export interface DomainRecord {
   readonly uuid: string
   /** Undefined until Xen has given it a number. */
@@ -51,14 +34,13 @@ export interface DomainRecord {
   readonly quickDeaths: number
 }
 
-/** A file that cannot be read; the uuid is the one its name says. */
+/** A record that cannot be understood. */
 export interface BrokenRecord {
-  readonly file: string
   readonly uuid: string
   readonly error: unknown
 }
 
-/** What a folder held. */
+/** What stood in the journal when it was opened, or was written since. */
 export interface Records {
   readonly records: readonly DomainRecord[]
   readonly broken: readonly BrokenRecord[]
@@ -115,35 +97,36 @@ const recordSchema = v.object({
   }),
 })
 
-const FILE_NAME = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json$/
-/** So many files are kept to be used again. */
-const SPARES_MAX = 4096
+/** Letters of the states in the file. */
+const BEGUN = 'b'
+const DONE = 'd'
+const WANTED = 'w'
 /** Begins every record; what stands for the domid has always the same width. */
 const DOMID_KEY = '{"domid":'
 const DOMID_WIDTH = 5
 
 export class Journal {
-  readonly #begun: string
-  readonly #done: string
-  readonly #restarts: string
-  readonly #spare: string
-  /** Names of spare files. */
-  readonly #spares: string[]
-  readonly #stateDir: string
-  #lastSpare: number
+  readonly #path: string
+  readonly #file: RecordFile
+  readonly #begun = new Map<string, Place>()
+  readonly #done = new Map<string, Place>()
+  readonly #wanted = new Map<string, Place>()
 
-  /** @param stateDir made when it is missing */
+  /**
+   * @param stateDir made when it is missing
+   * @throws NodeJS.ErrnoException when the file in it cannot be opened
+   */
   constructor(stateDir: string) {
-    this.#stateDir = stateDir
-    this.#begun = join(stateDir, 'journal')
-    this.#done = join(stateDir, 'domains')
-    this.#restarts = join(stateDir, 'restarts')
-    this.#spare = join(stateDir, 'spare')
-    for (const folder of [this.#begun, this.#done, this.#restarts, this.#spare]) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 })
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+    this.#path = join(stateDir, 'domains.journal')
+    const places: Readonly<Record<string, Map<string, Place>>> = {
+      [BEGUN]: this.#begun,
+      [DONE]: this.#done,
+      [WANTED]: this.#wanted,
     }
-    this.#spares = readdirSync(this.#spare).filter((name) => /^[0-9]{1,15}$/.test(name))
-    this.#lastSpare = Math.max(0, ...this.#spares.map(Number))
+    this.#file = new RecordFile(this.#path, ({ place, state, uuid }) => {
+      places[state]?.set(uuid, place)
+    })
   }
 
   /**
@@ -151,135 +134,108 @@ export class Journal {
    * @throws JournalFailed, as all that write
    */
   begin(record: DomainRecord): void {
-    this.#put(this.#begun, record)
+    this.#add(this.#begun, BEGUN, record)
   }
 
   /** Xen has given the domain that was begun a number. */
   assign(uuid: string, domid: Domid): void {
-    this.#write(() => writeDomid(join(this.#begun, fileName(uuid)), domid))
+    const place = this.#begun.get(uuid)
+    if (place === undefined) return
+    this.#write(() => this.#file.patch(place, DOMID_KEY.length, domidText(domid)))
   }
 
-  /** The domain is complete. */
+  /** The domain that was begun is complete. */
   complete(uuid: string): void {
-    this.#write(() =>
-      renameSync(join(this.#begun, fileName(uuid)), join(this.#done, fileName(uuid))),
-    )
+    const place = this.#begun.get(uuid)
+    if (place === undefined) return
+    this.#write(() => this.#file.setState(place, DONE))
+    // Of a domain that had the uuid before, and has gone without a word.
+    this.#remove(this.#done, uuid)
+    this.#begun.delete(uuid)
+    this.#done.set(uuid, place)
   }
 
   /** Nothing is left of the domain. */
   remove(uuid: string): void {
-    this.#drop(this.#begun, uuid)
-    this.#drop(this.#done, uuid)
+    this.#remove(this.#begun, uuid)
+    this.#remove(this.#done, uuid)
   }
 
   /** From now on a domain of this uuid is to be created, by a later xcld if need be. */
   beginRestart(record: DomainRecord): void {
-    this.#put(this.#restarts, record)
+    this.#add(this.#wanted, WANTED, record)
   }
 
   /** It is there, or is not wanted any more. */
   endRestart(uuid: string): void {
-    this.#drop(this.#restarts, uuid)
+    this.#remove(this.#wanted, uuid)
   }
 
   /** Creations that were cut off. */
   halfMade(): Records {
-    return readRecords(this.#begun)
+    return this.#read(this.#begun)
   }
 
   /** Domains that were complete. */
   domains(): Records {
-    return readRecords(this.#done)
+    return this.#read(this.#done)
   }
 
   /** Domains that are to be created. */
   restarts(): Records {
-    return readRecords(this.#restarts)
+    return this.#read(this.#wanted)
   }
 
-  #put(folder: string, record: DomainRecord): void {
-    const name = this.#spares.pop() ?? String(++this.#lastSpare)
-    const file = join(this.#spare, name)
-    this.#write(() => {
-      writeRecord(file, record)
-      renameSync(file, join(folder, fileName(record.uuid)))
-    })
+  close(): void {
+    this.#file.close()
   }
 
-  #drop(folder: string, uuid: string): void {
-    const file = join(folder, fileName(uuid))
-    const name = String(++this.#lastSpare)
+  #add(places: Map<string, Place>, state: string, record: DomainRecord): void {
+    const { uuid } = record
+    const place = this.#write(() => this.#file.add(state, uuid, textOf(record)))
+    this.#remove(places, uuid)
+    places.set(uuid, place)
+  }
+
+  #remove(places: Map<string, Place>, uuid: string): void {
+    const place = places.get(uuid)
+    if (place === undefined) return
+    this.#write(() => this.#file.remove(place))
+    places.delete(uuid)
+  }
+
+  #write<T>(work: () => T): T {
     try {
-      if (this.#spares.length < SPARES_MAX) {
-        renameSync(file, join(this.#spare, name))
-        this.#spares.push(name)
-        return
+      return work()
+    } catch (error) {
+      throw new JournalFailed(this.#path, error)
+    }
+  }
+
+  #read(places: ReadonlyMap<string, Place>): Records {
+    const records: DomainRecord[] = []
+    const broken: BrokenRecord[] = []
+    for (const [uuid, place] of places) {
+      try {
+        records.push(recordFrom(this.#file.textAt(place), uuid))
+      } catch (error) {
+        broken.push({ uuid, error })
       }
-    } catch (error) {
-      // Most likely there is no such record; but it may also be the folder for it that is missing.
-      if (!isMissing(error)) throw new JournalFailed(this.#stateDir, error)
     }
-    this.#write(() => rmSync(file, { force: true }))
-  }
-
-  #write(work: () => void): void {
-    try {
-      work()
-    } catch (error) {
-      throw new JournalFailed(this.#stateDir, error)
-    }
+    return { records, broken }
   }
 }
 
-function writeRecord(file: string, { domid, ...record }: DomainRecord): void {
-  const text = `${DOMID_KEY}${domidText(domid)},${JSON.stringify(record).slice(1)}`
-  const bytes = Buffer.from(text)
-  const fd = openSync(file, constants.O_WRONLY | constants.O_CREAT, 0o600)
-  try {
-    // In parts only when the disk becomes full: then the next part says so.
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
-    ftruncateSync(fd, bytes.length)
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function writeDomid(file: string, domid: Domid): void {
-  const fd = openSync(file, 'r+')
-  try {
-    writeSync(fd, domidText(domid), DOMID_KEY.length)
-  } finally {
-    closeSync(fd)
-  }
+function textOf({ domid, ...record }: DomainRecord): string {
+  return `${DOMID_KEY}${domidText(domid)},${JSON.stringify(record).slice(1)}`
 }
 
 function domidText(domid: Domid | undefined): string {
   return String(domid ?? null).padEnd(DOMID_WIDTH)
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
-}
-
-/** Files that are none of ours stay where they are. */
-function readRecords(folder: string): Records {
-  const records: DomainRecord[] = []
-  const broken: BrokenRecord[] = []
-  for (const name of readdirSync(folder)) {
-    const file = join(folder, name)
-    const uuid = FILE_NAME.exec(name)?.[1]
-    if (uuid === undefined) continue
-    try {
-      records.push(readRecord(file, uuid))
-    } catch (error) {
-      broken.push({ file, uuid, error })
-    }
-  }
-  return { records, broken }
-}
-
-function readRecord(file: string, uuid: string): DomainRecord {
-  const record = v.parse(recordSchema, JSON.parse(readFileSync(file, 'utf8')))
+function recordFrom(text: string, uuid: string): DomainRecord {
+  const record = v.parse(recordSchema, JSON.parse(text))
   if (record.uuid !== uuid) throw new Error(`a record of ${record.uuid}`)
   return {
     ...record,
@@ -297,8 +253,4 @@ function readRecord(file: string, uuid: string): DomainRecord {
       })),
     },
   }
-}
-
-function fileName(uuid: string): string {
-  return `${uuid}.json`
 }

@@ -19,8 +19,8 @@ export async function takeUp(toolstack: Toolstack): Promise<DomainRecord[]> {
   const begun = journal.halfMade()
   const done = journal.domains()
   const wanted = journal.restarts()
-  for (const { file, error } of [...begun.broken, ...done.broken, ...wanted.broken]) {
-    log.warn({ file, err: error }, 'a record that cannot be read')
+  for (const { uuid, error } of [...begun.broken, ...done.broken, ...wanted.broken]) {
+    log.warn({ uuid, err: error }, 'a record that cannot be read')
   }
   if ([begun, done, wanted].every(({ records, broken }) => records.length + broken.length === 0)) {
     return []

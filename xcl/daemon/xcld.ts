@@ -133,6 +133,7 @@ export class Xcld {
     if (work.length > 0) await this.#settledInTime(work, after)
     this.#server?.close()
     this.#store.close()
+    this.toolstack.journal.close()
   }
 
   async #settledInTime(

@@ -120,9 +120,9 @@ export class JournalFailed extends Error {
   /** `ENOSPC` … */
   readonly code: string
 
-  constructor(folder: string, cause: unknown) {
+  constructor(file: string, cause: unknown) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    super(`the journal in ${folder} cannot be written: ${code}`, { cause })
+    super(`the journal ${file} cannot be written: ${code}`, { cause })
     this.code = code
   }
 }

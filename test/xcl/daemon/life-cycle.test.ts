@@ -246,7 +246,7 @@ describe('an end that cannot be dealt with', () => {
     host.hypervisor.failing.set('create', 'ENOMEM')
     await ends(domid, 'reboot')
     expect(host.toolstack.names.domidOf('demo')).toBeUndefined()
-    expect(host.records('restarts')).toEqual([`${uuid}.json`])
+    expect(host.records('restarts')).toEqual([uuid])
     host.hypervisor.failing.clear()
     await until(() => {
       host.pass()
@@ -303,7 +303,7 @@ describe('a number that two domains have had', () => {
     await settled()
     expect(lifeCycle.managed(domid)).toBe(managed)
     expect(host.daemon.domains.has(domid)).toBe(true)
-    expect(host.records('domains')).toEqual([`${managed.uuid}.json`])
+    expect(host.records('domains')).toEqual([managed.uuid])
   })
 })
 

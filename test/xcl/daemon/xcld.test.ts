@@ -1,8 +1,9 @@
-import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Domid } from '../../../native/hypervisor.ts'
-import type { DomainRecord } from '../../../xcl/daemon/journal.ts'
+import { type DomainRecord, Journal } from '../../../xcl/daemon/journal.ts'
+import { type Place, RecordFile } from '../../../xcl/daemon/record-file.ts'
 import { createDomain } from '../../../xcl/domain/create.ts'
 import { destroyDomain } from '../../../xcl/domain/destroy.ts'
 import { aDomain } from '../../support/a-conversation.ts'
@@ -37,10 +38,24 @@ function uuidOf(letter: string): string {
   return `${letter.repeat(8)}-0000-0000-0000-000000000000`
 }
 
-/** As an xcld of an earlier boot left it. */
+/** As an xcld of an earlier boot left it; for the next one to find. */
 function writeRecord(uuid: string, domid: number): void {
-  const record = { ...aRecord(uuid, domid as Domid), config: host.config({ name: uuid, uuid }) }
-  writeFileSync(join(host.folder.path, 'state', 'domains', `${uuid}.json`), JSON.stringify(record))
+  const journal = new Journal(join(host.folder.path, 'state'))
+  const config = host.config({ name: uuid, uuid })
+  journal.begin({ ...aRecord(uuid, domid as Domid), config })
+  journal.complete(uuid)
+  journal.close()
+}
+
+/** A record of which nobody can make sense; for the next xcld to find. */
+function writeBrokenRecord(state: 'b' | 'd', uuid: string): void {
+  const before: Place[] = []
+  const file = new RecordFile(join(host.folder.path, 'state', 'domains.journal'), (found) => {
+    if (found.uuid === uuid) before.push(found.place)
+  })
+  for (const place of before) file.remove(place)
+  file.add(state, uuid, '{')
+  file.close()
 }
 
 describe('an xcld that follows one that was killed', () => {
@@ -49,10 +64,10 @@ describe('an xcld that follows one that was killed', () => {
     await host.toolstack.store.client()
     const before = await storeText(store)
     await stuckAt('build')
-    expect(host.records('journal')).toHaveLength(1)
+    expect(host.records('halfMade')).toHaveLength(1)
 
     await host.killXcld()
-    await until(() => host.records('journal').length === 0)
+    await until(() => host.records('halfMade').length === 0)
 
     expect([...host.daemon.domains.keys()]).toEqual([0])
     expect(await storeText(store)).toEqual(before)
@@ -67,7 +82,7 @@ describe('an xcld that follows one that was killed', () => {
     host.toolstack.journal.begin(aRecord(uuid, domid))
 
     await host.killXcld()
-    await until(() => host.records('journal').length === 0)
+    await until(() => host.records('halfMade').length === 0)
 
     expect([...host.daemon.domains.keys()]).toEqual([0])
     expect(await store.directory('/libxl')).toEqual([])
@@ -75,18 +90,18 @@ describe('an xcld that follows one that was killed', () => {
     expect(host.records('domains')).toEqual([])
   })
 
-  test('undoes one whose record it cannot read, by the name of the file', async () => {
+  test('undoes one whose record it cannot read, by its uuid', async () => {
     const uuid = 'bbbbbbbb-0000-0000-0000-000000000000'
-    writeFileSync(join(host.folder.path, 'state', 'journal', `${uuid}.json`), '')
+    writeBrokenRecord('b', uuid)
     host.daemon.domains.set(7, { ...aDomain(7), uuid, isPaused: true })
-    await host.xcld.start()
-    await until(() => host.records('journal').length === 0)
+    await host.killXcld()
+    await until(() => host.records('halfMade').length === 0)
     expect([...host.daemon.domains.keys()]).toEqual([0])
   })
 
   test('leaves a guest alone whose record it cannot read', async () => {
     const { domid, uuid } = await createDomain(host.toolstack, host.config())
-    writeFileSync(join(host.folder.path, 'state', 'domains', `${uuid}.json`), '{')
+    writeBrokenRecord('d', uuid)
     await host.killXcld()
     expect(host.daemon.domains.has(domid)).toBe(true)
     await destroyDomain(host.toolstack, domid)
@@ -96,7 +111,7 @@ describe('an xcld that follows one that was killed', () => {
   test('undoes one that was cut off between its record and its start', async () => {
     const { domid, uuid } = await createDomain(host.toolstack, host.config())
     host.hypervisor.change(domid, { isPaused: true })
-    expect(host.records('domains')).toEqual([`${uuid}.json`])
+    expect(host.records('domains')).toEqual([uuid])
     await host.killXcld()
     await until(() => host.records('domains').length === 0)
     expect([...host.daemon.domains.keys()]).toEqual([0])
@@ -113,7 +128,7 @@ describe('an xcld that follows one that was killed', () => {
     await stuckAt('build')
     host.hypervisor.before.set('destroy', () => void host.daemon.domains.delete(1))
     await host.killXcld()
-    await until(() => host.records('journal').length === 0)
+    await until(() => host.records('halfMade').length === 0)
   })
 
   test('tries again what Xen does not let it undo', async () => {
@@ -124,7 +139,7 @@ describe('an xcld that follows one that was killed', () => {
     host.hypervisor.failing.clear()
     await until(() => {
       host.pass()
-      return host.records('journal').length === 0
+      return host.records('halfMade').length === 0
     })
     expect([...host.daemon.domains.keys()]).toEqual([0])
   })
@@ -136,23 +151,23 @@ describe('an xcld that follows one that was killed', () => {
     const [old, now] = [uuidOf(stale), uuidOf(live)]
     for (const uuid of [old, now]) writeRecord(uuid, 1)
     host.daemon.domains.set(1, aDomain(1, { uuid: now }))
-    await host.xcld.start()
+    await host.killXcld()
     await until(() => host.records('domains').length === 1)
     expect(host.toolstack.lifeCycle.managed(1 as Domid)?.uuid).toBe(now)
-    expect(host.records('domains')).toEqual([`${now}.json`])
+    expect(host.records('domains')).toEqual([now])
     expect(host.daemon.domains.has(1)).toBe(true)
   })
 
   test('leaves a new guest alone that has the number of one of an earlier boot', async () => {
     writeRecord(uuidOf('a'), 1)
-    await host.xcld.start()
+    await host.killXcld()
     const { domid, uuid } = await createDomain(host.toolstack, host.config())
     expect(domid).toBe(1)
     await until(() => {
       host.pass()
-      return !host.records('domains').includes(`${uuidOf('a')}.json`)
+      return !host.records('domains').includes(uuidOf('a'))
     })
-    expect(host.records('domains')).toEqual([`${uuid}.json`])
+    expect(host.records('domains')).toEqual([uuid])
     expect(host.toolstack.names.domidOf('demo')).toBe(1)
     const store = await host.daemon.connect()
     expect(await store.read('/local/domain/1/vm')).toBe(`/vm/${uuid}`)
@@ -164,7 +179,7 @@ describe('an xcld that follows one that was killed', () => {
     await host.xcld.start()
     await until(() => host.records('restarts').length === 0)
     expect(host.toolstack.names.domidOfUuid(uuid)).toBe(1)
-    expect(host.records('domains')).toEqual([`${uuid}.json`])
+    expect(host.records('domains')).toEqual([uuid])
   })
 
   test('creates nothing again that is there', async () => {
@@ -263,7 +278,7 @@ describe('an xcld that is told to end', () => {
     build()
     await stopped
     expect([...host.daemon.domains.keys()]).toEqual([0])
-    expect(host.records('journal')).toEqual([])
+    expect(host.records('halfMade')).toEqual([])
     await creation
   })
 
@@ -272,7 +287,7 @@ describe('an xcld that is told to end', () => {
     const stopped = host.xcld.stop()
     host.pass()
     await stopped
-    expect(host.records('journal')).toHaveLength(1)
+    expect(host.records('halfMade')).toHaveLength(1)
   })
 })
 
@@ -293,7 +308,7 @@ describe('an undo that failed', () => {
       return !host.daemon.domains.has(1)
     })
     await until(() => host.records('domains').length === 1)
-    expect(host.records('domains')).toEqual([`${uuid}.json`])
+    expect(host.records('domains')).toEqual([uuid])
     await destroyDomain(host.toolstack, 2 as Domid)
     expect(await storeText(store)).toEqual(before)
   })

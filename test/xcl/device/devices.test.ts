@@ -243,7 +243,7 @@ describe('a guest with devices', () => {
     ])
 
     await host.killXcld()
-    await until(() => host.records('journal').length === 0)
+    await until(() => host.records('halfMade').length === 0)
     await until(() => dom0.leftovers().length === 0)
     expect(await store.directory('/local/domain/0/backend/vif')).toEqual([])
     expect([...host.daemon.domains.keys()]).toEqual([0])

@@ -63,7 +63,7 @@ describe('a creation that fails', () => {
 
     expect(await storeText(store)).toEqual(before)
     expect([...host.daemon.domains.keys()]).toEqual([0])
-    expect(host.records('journal')).toEqual([])
+    expect(host.records('halfMade')).toEqual([])
     expect(host.records('domains')).toEqual([])
     expect(host.daemon.loopback.leftovers().mappings).toBe(0)
     expect(host.hypervisor.dom0.leftovers()).toEqual([])
@@ -74,7 +74,7 @@ describe('a creation that fails', () => {
     host.hypervisor.before.set('build', () => host.daemon.stop())
     await expect(createDomain(host.toolstack, host.config())).rejects.toThrow(/XenStore/)
     expect(host.hypervisor.calls).toContain('destroy 1')
-    expect(host.records('journal')).toHaveLength(1)
+    expect(host.records('halfMade')).toHaveLength(1)
   })
 
   test('waits for the image to be finished before the domain is destroyed', async () => {
@@ -97,8 +97,8 @@ describe('a creation', () => {
     const { names } = host.toolstack
     expect([names.domidOf('demo'), names.domidOfUuid(uuid)]).toEqual([domid, domid])
     expect(host.daemon.domains.get(domid)?.isPaused).toBe(false)
-    expect(host.records('journal')).toEqual([])
-    expect(host.records('domains')).toEqual([`${uuid}.json`])
+    expect(host.records('halfMade')).toEqual([])
+    expect(host.records('domains')).toEqual([uuid])
   })
 
   test('writes what libxl writes', async () => {
@@ -233,10 +233,10 @@ describe('a creation', () => {
   test('attaches before anything says that the domain is complete', async () => {
     const seen: string[][] = []
     const beforeUnpause = async (): Promise<void> => {
-      seen.push(host.records('journal'), host.records('domains'))
+      seen.push(host.records('halfMade'), host.records('domains'))
     }
     const { uuid } = await createDomain(host.toolstack, host.config(), { beforeUnpause })
-    expect(seen).toEqual([[`${uuid}.json`], []])
+    expect(seen).toEqual([[uuid], []])
   })
 
   test('can be left paused', async () => {
@@ -267,7 +267,7 @@ describe('a domain that is destroyed', () => {
     await expect(createDomain(host.toolstack, host.config())).rejects.toBeInstanceOf(Interrupted)
     await destruction
     expect([...host.daemon.domains.keys()]).toEqual([0])
-    expect(host.records('journal')).toEqual([])
+    expect(host.records('halfMade')).toEqual([])
   })
 
   test('by the uuid of its creation is given up, too', async () => {

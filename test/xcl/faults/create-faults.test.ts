@@ -20,7 +20,7 @@ describe.each(
   Object.entries(CREATE_FAULTS),
 )('a creation that fails at the step "%s"', (_, faults) => {
   test.each(faults)('because $what leaves nothing', async (fault) => {
-    const { exitCode, says, config, argv = [], arrange, meanwhile } = fault
+    const { exitCode, says, config, argv = [], arrange, meanwhile, isUndoneLater } = fault
     const takeBack = await arrange?.(host)
     onTestFailed(async () => {
       await takeBack?.()
@@ -36,6 +36,7 @@ describe.each(
     expect(outcome.code).toBe(exitCode)
     const { error } = JSON.parse(outcome.stdout)
     expect(outcome.stderr).toContain(`xcl: ${error.message}\n`)
+    if (isUndoneLater) await takeBack?.()
     await expect.poll(() => host.traces(), SETTLED).toEqual(before)
 
     await takeBack?.()

@@ -2,7 +2,7 @@
  * What can go wrong at each step of a creation, on a simulated host whose xcld reaches the store
  * through a proxy.
  */
-import { renameSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
 import { expect } from 'vitest'
 import { EXIT } from '../../../xcl/output/errors.ts'
 import type { SimulatedHost } from '../../support/a-simulated-host.ts'
@@ -20,6 +20,8 @@ export interface CreateFault {
   readonly argv?: readonly string[]
   /** @returns what takes it back, before the next guest is created */
   readonly arrange?: (host: SimulatedHost) => Promise<() => Promise<void>>
+  /** Not everything can be undone before it is taken back. */
+  readonly isUndoneLater?: boolean
   /** Goes on while the guest is being created. */
   readonly meanwhile?: (host: SimulatedHost) => Promise<void>
 }
@@ -64,8 +66,11 @@ export const CREATE_FAULTS: Readonly<Record<string, readonly CreateFault[]>> = {
     {
       what: 'the journal cannot be written',
       exitCode: EXIT.failed,
-      says: /journal in \S+ cannot be written: ENOENT/,
-      arrange: (host) => without(host.path('xcld', 'spare')),
+      says: /the journal \S+ cannot be written: EFBIG/,
+      arrange: async (host) => {
+        limitFiles(host, '0')
+        return async () => limitFiles(host, 'unlimited')
+      },
     },
   ],
   domain: [
@@ -236,10 +241,18 @@ export const CREATE_FAULTS: Readonly<Record<string, readonly CreateFault[]>> = {
   ],
   record: [
     {
-      what: 'the record cannot be moved',
+      what: 'the journal cannot be written any more',
       exitCode: EXIT.failed,
-      says: /journal in \S+ cannot be written: ENOENT/,
-      arrange: (host) => without(host.path('xcld', 'domains')),
+      says: /the journal \S+ cannot be written: EFBIG/,
+      meanwhile: async (host) => {
+        const introduction = host.storeProxy.hold('INTRODUCE')
+        await introduction.came
+        limitFiles(host, '0')
+        introduction.release()
+      },
+      // Nor can the journal be told that nothing is left: that is tried again.
+      arrange: async (host) => async () => limitFiles(host, 'unlimited'),
+      isUndoneLater: true,
     },
   ],
   unpause: [
@@ -265,10 +278,10 @@ async function faults(
   return () => host.simulator.clearFaults()
 }
 
-/** A folder of xcld's is not there. */
-async function without(folder: string): Promise<() => Promise<void>> {
-  renameSync(folder, `${folder}.away`)
-  return async () => renameSync(`${folder}.away`, folder)
+/** How long a file may be that xcld writes to, in bytes, or `unlimited`. */
+function limitFiles(host: SimulatedHost, bytes: string): void {
+  const { pid } = host.program('xcld').child
+  execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`])
 }
 
 /** The store dies while such a request is on its way to it, and another one takes its place. */
