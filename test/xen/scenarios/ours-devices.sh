@@ -18,6 +18,9 @@ devices_cfg() { # NAME: a small guest, which never looks at its devices
   guest_cfg pv "$1" 'vif = [ "", "bridge=xenbr0,rate=10Mb/s" ]' \
     "disk = [ \"$FILE_DISK\", \"phy:/dev/loop0,xvdb,r\" ]"
 }
+make_swap() {
+  truncate -s 1M /tmp/swap.img && losetup /dev/loop1 /tmp/swap.img && mkswap /dev/loop1 && swapon /dev/loop1
+}
 small_cycle() {
   devices_cfg small
   rm -f "$(console_log small)"
@@ -44,6 +47,7 @@ xl_sees() { # COMMAND PATTERN
 
 start_daemons "${STORE:-lixs}" "${CONSOLES:-consoled}"
 ok 'dom0 has a bridge and a disk' make_bridge_and_disk
+ok 'dom0 has a disk in use' make_swap
 cp /opt/linux/disk.img /tmp/disk.img
 loops > /tmp/first.loops
 
@@ -55,6 +59,7 @@ remember refused
 refused 3 'nosuch' 'vif = [ "bridge=nosuch" ]'
 refused 3 '/tmp/none.img' "disk = [ \"$FILE_DISK\", \"file:/tmp/none.img,xvdb,w\" ]"
 refused 3 'EISDIR' 'disk = [ "file:/tmp,xvdb,w" ]'
+refused 3 'EBUSY' 'disk = [ "phy:/dev/loop1,xvdb,w" ]'
 refused 3 'ENOTBLK' 'disk = [ "phy:/dev/null,xvdb,w" ]'
 refused 3 'runs no hotplug scripts' 'vif = [ "script=vif-route" ]'
 
