@@ -1,4 +1,7 @@
-/** Creates guests as anybody would: one after another, each by a request to xcld. */
+/**
+ * Creates guests as anybody would: by requests to xcld. Each is READY before the next one is asked for,
+ * so that a figure is of one guest, and not of two that get into each other's way.
+ */
 import { truncateSync, writeFileSync } from 'node:fs'
 import * as v from 'valibot'
 import type { Simulator } from '../../native/simulator/control.ts'
@@ -14,6 +17,10 @@ export const HOST_MEMORY_MIB = 2 * GUEST_MEMORY_MIB
 const DISK_BYTES = 1024 * 1024
 /** Guests whose network cards share a bridge: a Linux bridge takes 1,023 ports. */
 const GUESTS_PER_BRIDGE = 1000
+/** How long the next one waits for a guest to be READY; it may still become so later. */
+const PATIENCE_MS = 2000
+/** After so many that were not READY in time nobody is waited for any more. */
+const MAX_LATE = 5
 /** Guests in one `destroy`. */
 const DESTROYED_AT_ONCE = 50
 
@@ -67,6 +74,7 @@ export async function createGuests(
   guests: Guests,
   onEach: (done: number) => void,
 ): Promise<void> {
+  let late = 0
   for (let i = 0; i < guests.count; i++) {
     const name = guests.name(i)
     const settings = [
@@ -79,6 +87,7 @@ export async function createGuests(
     if (outcome.code === 0) {
       const { domid, uuid, totalMs } = v.parse(Created, JSON.parse(outcome.stdout))
       guests.created(i, domid, uuid, totalMs)
+      if (late < MAX_LATE && !(await guests.untilReady(i, PATIENCE_MS))) late++
     } else guests.errors.push(`create ${name}: ${firstLine(outcome.stderr)}`)
     onEach(i + 1)
   }

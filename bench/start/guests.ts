@@ -34,6 +34,7 @@ export class Guests {
   /** What went wrong, a sentence each. */
   readonly errors: string[] = []
   readonly #requestedNs: Float64Array
+  #awaited: { readonly index: number; readonly resolve: () => void } | undefined
 
   constructor(prefix: string, count: number) {
     this.prefix = prefix
@@ -86,5 +87,20 @@ export class Guests {
     }
     this.readyMs[index] = (ns - (this.#requestedNs[index] ?? 0)) / NS_PER_MS
     this.ready.add()
+    if (this.#awaited?.index === index) this.#awaited.resolve()
+  }
+
+  /** Waits for one guest; one is waited for at a time. @returns whether it is READY */
+  async untilReady(index: number, patienceMs: number): Promise<boolean> {
+    if (Number.isNaN(this.readyMs[index])) {
+      let timer: NodeJS.Timeout | undefined
+      await new Promise<void>((resolve) => {
+        this.#awaited = { index, resolve }
+        timer = setTimeout(resolve, patienceMs)
+      })
+      clearTimeout(timer)
+      this.#awaited = undefined
+    }
+    return !Number.isNaN(this.readyMs[index])
   }
 }

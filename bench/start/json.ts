@@ -27,6 +27,8 @@ export interface ResultsJson {
   readonly createS: number
   /** cpuS: while the guests were created; rssKiB, and how much of it is shared: after that. */
   readonly daemons: Results['processes']
+  /** CPU that everybody else on this computer used while the guests were created. */
+  readonly othersCpuS: number
   /** CPU that a guest cost each process, in the part of the run that ended with so many guests. */
   readonly cpuMsPerGuest: Readonly<Record<string, CpuStep['msPerGuest']>>
   readonly pids: readonly number[]
@@ -60,6 +62,7 @@ export function jsonOf(results: Results): ResultsJson {
     wallS: round(wallS),
     createS: round(createS),
     daemons: processes,
+    othersCpuS: round(results.othersCpuS),
     cpuMsPerGuest: Object.fromEntries(cpu.map(({ guests, msPerGuest }) => [guests, msPerGuest])),
     pids: [process.pid, ...Object.values(processes).map(({ pid }) => pid)],
     logDir,

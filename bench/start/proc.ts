@@ -30,6 +30,14 @@ export function usageOf(pid: number): Usage | undefined {
   }
 }
 
+/** CPU that all processes of this computer have used since it was started, in ticks. */
+export function computerTicks(): number {
+  const [line = ''] = readFileSync('/proc/stat', 'latin1').split('\n')
+  // user nice system idle iowait irq softirq steal, then guests, which are in user already.
+  const [user, nice, system, , , irq, softirq] = line.trim().split(/\s+/).slice(1).map(Number)
+  return [user, nice, system, irq, softirq].reduce<number>((sum, ticks) => sum + (ticks ?? 0), 0)
+}
+
 /** Paths of the files that a process has open; none when it cannot be looked at. */
 export function openFilesOf(pid: number): string[] {
   const folder = `/proc/${pid}/fd`

@@ -1,5 +1,6 @@
 /** The table at the end, for people: aligned, with units, and with what the figures do not say. */
 
+import { cpus } from 'node:os'
 import { PROCESS_NAMES, type ProcessName } from './processes.ts'
 import type { Results } from './results.ts'
 import { fastestOf, shownWindows, slopeOf, type Window } from './windows.ts'
@@ -45,8 +46,14 @@ function summary(results: Results): string[] {
     `${grouped(created)} guests, ${grouped(ready)} READY, ${failures}`,
     ...(devices.length === 0 ? [] : [`front ends Connected: ${devices.join(', ')}`]),
     `${seconds(wallS)} in all: ${parts.join(', ')}`,
+    `others on this computer used ${share(results)} of its CPU while the guests were created`,
     `${grouped(ringRequests)} requests came over the guests' rings`,
   ]
+}
+
+/** `12 %`: how far the milliseconds are somebody else's. */
+function share({ othersCpuS, createS }: Results): string {
+  return `${((100 * othersCpuS) / (createS * cpus().length)).toFixed(0)} %`
 }
 
 function latencyTable({ latencies: { create, ready } }: Results): string[] {

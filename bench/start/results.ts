@@ -4,7 +4,7 @@ import type { StartOptions } from './options.ts'
 import type { DeathFigures } from './phases/deaths.ts'
 import type { IdleFigures } from './phases/idle.ts'
 import type { WorkFigures } from './phases/work.ts'
-import { TICKS_PER_SECOND, type Usage } from './proc.ts'
+import { computerTicks, TICKS_PER_SECOND, type Usage } from './proc.ts'
 import { forEachProcess, type ProcessName } from './processes.ts'
 import type { Window } from './windows.ts'
 
@@ -45,6 +45,8 @@ export interface Results {
   readonly warmUpS: number
   readonly createS: number
   readonly processes: Readonly<Record<ProcessName, ProcessFigures>>
+  /** CPU that everybody else on this computer used while the guests were created. */
+  readonly othersCpuS: number
   /** Empty for a run too short to tell. */
   readonly cpu: readonly CpuStep[]
   readonly idle: IdleFigures | undefined
@@ -69,4 +71,11 @@ export function processFigures(
     sharedKiB: after[name].sharedKiB,
   })
   return forEachProcess(of)
+}
+
+/** CPU that this computer has used for everything but our processes, and this one. */
+export function othersCpuS(usages: Usages): number {
+  const { user, system } = process.cpuUsage()
+  const ours = Object.values(usages).reduce((sum, { cpuTicks }) => sum + cpuTicks, 0)
+  return (computerTicks() - ours) / TICKS_PER_SECOND - (user + system) / 1e6
 }

@@ -24,7 +24,7 @@ import { workAll } from './phases/work.ts'
 import { PROCESS_NAMES, Processes } from './processes.ts'
 import type { Progress } from './progress.ts'
 import { grouped } from './report.ts'
-import { processFigures, type Results } from './results.ts'
+import { othersCpuS, processFigures, type Results } from './results.ts'
 import { RunDirectory } from './run-directory.ts'
 import { windowsOf } from './windows.ts'
 
@@ -95,6 +95,7 @@ export class Run {
     const guests = new Guests('g', options.guests)
     news.follow(guests)
     const usageBefore = this.processes.usage()
+    const othersBefore = othersCpuS(usageBefore)
     const requestsBefore = await this.#ringRequests()
     const connectedBefore = { vif: news.connected.vif.value, vbd: news.connected.vbd.value }
     const cpu = new CpuTrack(() => this.processes.usage(), guests.count)
@@ -110,6 +111,7 @@ export class Run {
       if (missing > 0) this.#errors.push(`${missing} ${kind} front ends are not Connected`)
     }
     const usageAfter = this.processes.usage()
+    const others = othersCpuS(usageAfter) - othersBefore
     const ringRequests = (await this.#ringRequests()) - requestsBefore
     await this.#check(guests)
 
@@ -145,6 +147,7 @@ export class Run {
       warmUpS: (warmAt - setUpAt) / 1000,
       createS: (readyAt - warmAt) / 1000,
       processes: processFigures(usageBefore, usageAfter, (name) => this.processes.pidOf(name)),
+      othersCpuS: Math.max(0, others),
       cpu: cpu.steps,
       idle,
       work,

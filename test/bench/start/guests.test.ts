@@ -79,3 +79,13 @@ test('who waits for a number hears when it is reached, and when nothing comes an
   expect(await counter.reaches(1, 60_000)).toBe(true)
   expect(await counter.reaches(3, 1)).toBe(false)
 })
+
+test('one guest is waited for, whoever else becomes READY meanwhile', async () => {
+  const { guests, ready } = await someNews()
+  const first = guests.untilReady(0, 60_000)
+  ready('g00002', guests.nonces[1])
+  ready('g00001', guests.nonces[0])
+  expect(await first).toBe(true)
+  expect(await guests.untilReady(1, 60_000)).toBe(true)
+  expect(await guests.untilReady(2, 1)).toBe(false)
+})

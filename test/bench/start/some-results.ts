@@ -26,6 +26,7 @@ export function someResults(changes: Partial<Results> = {}): Results {
       rssKiB: 102_400,
       sharedKiB: 2048,
     })),
+    othersCpuS: 0.5,
     cpu: [200, 1000].map((guests) => ({
       guests,
       msPerGuest: forEachProcess(() => guests / 1000),
