@@ -8,6 +8,7 @@ import type { Restarts } from './daemon/restarts.ts'
 import type { StoreLink } from './daemon/store-link.ts'
 import type { Backends } from './device/backends.ts'
 import type { DeviceClaims } from './device/claims.ts'
+import type { FreeMemory } from './domain/free-memory.ts'
 
 /** What every command works on: one per xcld. */
 export interface Toolstack {
@@ -16,6 +17,7 @@ export interface Toolstack {
   readonly names: DomainNames
   readonly backends: Backends
   readonly claims: DeviceClaims
+  readonly freeMemory: FreeMemory
   readonly journal: Journal
   readonly lifeCycle: LifeCycle
   readonly remains: Remains

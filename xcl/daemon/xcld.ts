@@ -18,6 +18,7 @@ import { Backends } from '../device/backends.ts'
 import { DeviceClaims } from '../device/claims.ts'
 import { createDomain } from '../domain/create.ts'
 import { destroyDomain, destructionsOf, removeRemains } from '../domain/destroy.ts'
+import { FreeMemory } from '../domain/free-memory.ts'
 import { domainPath, ensureStoreRoots, vmPath } from '../domain/store-tree.ts'
 import type { Toolstack } from '../toolstack.ts'
 import { retiredName } from './end-policy.ts'
@@ -79,6 +80,7 @@ export class Xcld {
       }),
       backends: new Backends(after),
       claims: new DeviceClaims({ devices, log }),
+      freeMemory: new FreeMemory(domains),
       journal,
       lifeCycle: new LifeCycle({
         domains,

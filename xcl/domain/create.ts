@@ -19,7 +19,7 @@ import { bringUpDevices } from '../device/bring-up.ts'
 import { removeDevices } from '../device/removal.ts'
 import type { OpenDisk } from '../device/vbd.ts'
 import type { Vif } from '../device/vif.ts'
-import { ConfigError, Interrupted, NoRoom } from '../output/errors.ts'
+import { ConfigError, Interrupted } from '../output/errors.ts'
 import type { Toolstack } from '../toolstack.ts'
 import { explainedFailure } from './create-failure.ts'
 import { runSteps, type Step, type StepTimes } from './steps.ts'
@@ -114,7 +114,7 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     name: 'domain',
     do: async (creation) => {
       const { toolstack, reservation, spec, uuid, config } = creation
-      checkMemory(toolstack, config)
+      toolstack.freeMemory.check(config.name, config.memoryKiB)
       const domid = await toolstack.hypervisor.builder.create(spec)
       creation.domid = domid
       toolstack.names.expect(reservation, domid)
@@ -366,14 +366,6 @@ function checkFile(what: string, path: string): void {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
     throw new ConfigError(`${what} ${path} cannot be read: ${code}`, undefined)
   }
-}
-
-/** Xen would find out page by page, which takes seconds. */
-function checkMemory(toolstack: Toolstack, { name, memoryKiB }: DomainConfig): void {
-  const { freeMemoryKiB } = toolstack.hypervisor.domains.host()
-  if (memoryKiB <= freeMemoryKiB) return
-  const [wanted, free] = [memoryKiB, freeMemoryKiB].map((KiB) => Math.floor(KiB / 1024))
-  throw new NoRoom(`${name} is to have ${wanted} MiB of memory, and Xen has ${free} MiB left`)
 }
 
 /** Steps run in order, so what an earlier one found out is there. */
