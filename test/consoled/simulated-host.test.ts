@@ -59,6 +59,27 @@ describe.each(['4.17', '4.21'] as const)('on Xen %s', (xen) => {
   })
 })
 
+test('numbers that begin anew are of new guests, which find nothing of others', async () => {
+  host = await SimulatedHost.start({ firstDomid: 32750 })
+  const store = await host.store()
+  const domids: number[] = []
+  for (let round = 0; round < 4; round++) {
+    const name = `g${round}`
+    expect((await host.create(name)).code).toBe(0)
+    const ready = await host.news.said(new RegExp(`^ready \\d+ ${name} `))
+    const domid = Number(ready.split(' ')[1])
+    domids.push(domid)
+    await host.program('consoled').said(new RegExp(`"domid":${domid},"name":"${name}",`))
+  }
+  expect(domids).toEqual([32750, 32751, 1, 2])
+  expect(await figure(store, 'domains')).toBe(4)
+  for (const name of ['g0', 'g1', 'g2', 'g3']) {
+    expect((await host.xcl(['destroy', name])).code).toBe(0)
+  }
+  expect(await figure(store, 'domains')).toBe(0)
+  expect(await store.directory('/local/domain')).toEqual(['0'])
+})
+
 test('a machine that is killed takes the daemons with it, each with a sentence', async () => {
   host = await SimulatedHost.start()
   process.kill(host.simulator.pid, 'SIGKILL')
