@@ -32,8 +32,11 @@ import { StoreLink } from './store-link.ts'
 const MAX_CONSOLES = 32_768
 /** Typed bytes that wait for guests, all together; a viewer is paused long before. */
 const MAX_TYPED_BYTES = 64 * 2 ** 20
-/** Consoles that may keep a full history in memory (64 MiB); later ones keep an eighth. */
-const FULL_HISTORIES = 4096
+/**
+ * Consoles that may keep a full history in memory (16 MiB); later ones keep an eighth. With what else
+ * a console takes (4 KiB) ten thousand guests that are not logged stay below 8 KiB each.
+ */
+const FULL_HISTORIES = 1024
 /** Descriptors for everything that is not of one guest: store, event channels, viewers. */
 const OTHER_DESCRIPTORS = 1024
 
