@@ -11,6 +11,7 @@
       'sources': [
         'src/addon.cc',
         'src/block_pool.cc',
+        'src/c_text.cc',
         'src/dom0_devices.cc',
         'src/domain_spec.cc',
         'src/errors.cc',

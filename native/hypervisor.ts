@@ -98,8 +98,10 @@ export interface DomainControl {
   states(first?: number): Int32Array
   /**
    * The domains whose state changed since the last call, in pairs like `states`, with DOMAIN_GONE for
-   * those that are no more; undefined when this Xen (before 4.21) does not say which. Only one program
-   * may ask: the one that holds VIRQ_DOM_EXC. After the VIRQ is bound every domain counts as changed.
+   * those that are no more; undefined, then and ever after, on a machine that does not say which. Real
+   * Xen could from 4.21 on, by a call of a library (libxenmanage) that this project does not use: there
+   * it is always undefined. Only one program may ask: the one that holds VIRQ_DOM_EXC. After the VIRQ is
+   * bound every domain counts as changed.
    */
   changed(): Int32Array | undefined
   host(): HostInfo

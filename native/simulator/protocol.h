@@ -16,7 +16,7 @@
 
 namespace xcl::sim {
 
-inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint32_t kProtocolVersion = 2;
 inline constexpr size_t kPageBytes = 4096;
 /** Ports of a handle, and slots of the machine. */
 inline constexpr uint32_t kMaxPorts = 1U << 18;
@@ -92,9 +92,12 @@ enum class Op : uint32_t {
   // What dom0's kernel does for the toolstack besides its back ends.
   /** Text: interface, bridge, each with its NUL. ENODEV: no such interface, or no such bridge. */
   kJoinBridge,
-  /** args[0]: 1 = read only. Text: path. results[0]: device number, major << 20 | minor: minors of loop devices do not end at 255. */
+  /**
+   * args[0]: 1 = read only. Text: path.
+   * results[0]: device number, major << 20 | minor: minors of loop devices do not end at 255.
+   */
   kOpenDisk,
-  /** args[0]: device number. */
+  /** args[0]: device number. Text: path. A device that does not serve that file (any more) stays as it is. */
   kCloseDisk,
 };
 

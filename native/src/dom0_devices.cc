@@ -14,6 +14,7 @@
 #include <cstring>
 #include <string>
 
+#include "c_text.h"
 #include "errors.h"
 #include "unique_fd.h"
 
@@ -38,9 +39,9 @@ ifreq requestAbout(const std::string& name, const std::string& tried) {
 }
 
 Napi::Value joinBridge(const Napi::CallbackInfo& info) {
-  const std::string interface = info[0].As<Napi::String>();
-  const std::string bridge = info[1].As<Napi::String>();
   return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::string interface = cTextFrom(info[0], kJoinBridge, "the interface's name");
+    const std::string bridge = cTextFrom(info[1], kJoinBridge, "the bridge's name");
     const std::string tried = "cannot make " + interface + " a port of " + bridge;
     UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const auto ask = [&](unsigned long what, ifreq& request) {
@@ -151,9 +152,9 @@ dev_t deviceFor(const std::string& path, bool isReadOnly) {
 }
 
 Napi::Value openDisk(const Napi::CallbackInfo& info) {
-  const std::string path = info[0].As<Napi::String>();
   const bool isReadOnly = info[1].As<Napi::Boolean>();
   return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::string path = cTextFrom(info[0], kOpenDisk, "the disk's path");
     const dev_t device = deviceFor(path, isReadOnly);
     auto made = Napi::Object::New(info.Env());
     made.Set("major", static_cast<double>(major(device)));
@@ -177,8 +178,8 @@ bool isOurs(int loop, const std::string& path, const std::string& tried) {
 Napi::Value closeDisk(const Napi::CallbackInfo& info) {
   const uint32_t majorNumber = info[0].As<Napi::Number>();
   const uint32_t minorNumber = info[1].As<Napi::Number>();
-  const std::string path = info[2].As<Napi::String>();
   return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::string path = cTextFrom(info[2], kCloseDisk, "the disk's path");
     if (majorNumber != LOOP_MAJOR) return info.Env().Undefined();
     const std::string tried = "cannot give " + loopPath(minorNumber) + " back";
     UniqueFd loop(::open(loopPath(minorNumber).c_str(), O_RDONLY | O_CLOEXEC));

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "c_text.h"
 #include "errors.h"
 
 namespace xcl {
@@ -67,10 +68,10 @@ DomainPorts domainPortsFrom(const Napi::Value& value) {
 ImageSpec imageSpecFrom(const Napi::Value& value) {
   const auto object = value.As<Napi::Object>();
   ImageSpec image;
-  image.kernel = object.Get("kernel").As<Napi::String>().Utf8Value();
-  image.cmdline = object.Get("cmdline").As<Napi::String>().Utf8Value();
+  image.kernel = cTextFrom(object.Get("kernel"), "dom_kernel_file", "the kernel's path");
+  image.cmdline = cTextFrom(object.Get("cmdline"), "dom_allocate", "the command line");
   const Napi::Value ramdisk = object.Get("ramdisk");
-  if (ramdisk.IsString()) image.ramdisk = ramdisk.As<Napi::String>().Utf8Value();
+  if (ramdisk.IsString()) image.ramdisk = cTextFrom(ramdisk, "dom_module_file", "the ramdisk's path");
   return image;
 }
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "c_text.h"
 #include "errors.h"
 
 namespace xcl {
@@ -13,8 +14,6 @@ namespace xcl {
 namespace {
 
 uint32_t numberAt(const Napi::CallbackInfo& info, size_t index) { return info[index].As<Napi::Number>().Uint32Value(); }
-
-std::string textAt(const Napi::CallbackInfo& info, size_t index) { return info[index].As<Napi::String>(); }
 
 /** A text with its NUL, as calls send them. */
 void append(std::string& to, const std::string& text) { to.append(text.c_str(), text.size() + 1); }
@@ -100,7 +99,7 @@ Napi::Function SimulatorObject::define(Napi::Env env) {
 SimulatorObject::SimulatorObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<SimulatorObject>(info), context_(info.Env(), "Simulator") {
   guarded(info.Env(), [&] {
-    link_ = std::make_shared<SimulatorLink>(textAt(info, 0));
+    link_ = std::make_shared<SimulatorLink>(cTextFrom(info[0], "simulator", "the path of the simulated machine"));
     watch_ = LoopWatch::open(info.Env(), link_->fd(), this);
     // The loop makes it non-blocking, but never reads from it: calls shall wait for their answers.
     fcntl(link_->fd(), F_SETFL, fcntl(link_->fd(), F_GETFL) & ~O_NONBLOCK);
@@ -252,8 +251,8 @@ Napi::Value SimulatorObject::build(const Napi::CallbackInfo& info) {
 void SimulatorObject::joinBridge(const Napi::CallbackInfo& info) {
   withLink([&](SimulatorLink& link) {
     std::string text;
-    append(text, textAt(info, 0));
-    append(text, textAt(info, 1));
+    append(text, cTextFrom(info[0], "join_bridge", "the interface's name"));
+    append(text, cTextFrom(info[1], "join_bridge", "the bridge's name"));
     link.call(sim::Op::kJoinBridge, {}, {}, text);
   });
 }
@@ -261,7 +260,7 @@ void SimulatorObject::joinBridge(const Napi::CallbackInfo& info) {
 Napi::Value SimulatorObject::openDisk(const Napi::CallbackInfo& info) {
   return withLink([&](SimulatorLink& link) -> Napi::Value {
     std::string text;
-    append(text, textAt(info, 0));
+    append(text, cTextFrom(info[0], "open_disk", "the disk's path"));
     const uint64_t isReadOnly = info[1].As<Napi::Boolean>() ? 1 : 0;
     const uint64_t device = link.call(sim::Op::kOpenDisk, {}, {isReadOnly}, text).results[0];
     auto made = Napi::Object::New(info.Env());
@@ -275,7 +274,9 @@ void SimulatorObject::closeDisk(const Napi::CallbackInfo& info) {
   withLink([&](SimulatorLink& link) {
     const auto device = info[0].As<Napi::Object>();
     const auto part = [&](const char* name) { return device.Get(name).As<Napi::Number>().Uint32Value(); };
-    link.call(sim::Op::kCloseDisk, {}, {part("major") << 20 | part("minor")});
+    std::string text;
+    append(text, cTextFrom(info[1], "close_disk", "the disk's path"));
+    link.call(sim::Op::kCloseDisk, {}, {part("major") << 20 | part("minor")}, text);
   });
 }
 

@@ -95,7 +95,8 @@ Napi::Value XenObject::states(const Napi::CallbackInfo& info) {
   });
 }
 
-// The calls that tell came with Xen 4.21; the libraries that this build is made for have none of them.
+// Xen tells from 4.21 on, by way of libxenmanage. libxenctrl, which this is made for, has no call for it:
+// callers look at all domains, whatever Xen runs.
 Napi::Value XenObject::changed(const Napi::CallbackInfo& info) { return info.Env().Undefined(); }
 
 Napi::Value XenObject::host(const Napi::CallbackInfo& info) {

@@ -60,7 +60,7 @@ uint64_t DomainMemory::ownKiB() const { return pages_ * kPageKiB; }
 bool DomainMemory::has(uint64_t pfn) const {
   if (!isPvh_) return pfn < pages_;
   if (pfn >= kSpecialPfn && pfn < kSpecialPfn + kSpecialPages) return pages_ != 0;
-  return pfn + kSpecialPages < pages_;
+  return pages_ > kSpecialPages && pfn < pages_ - kSpecialPages;
 }
 
 std::vector<DomainMemory::Touched>::iterator DomainMemory::seek(uint64_t pfn) {

@@ -7,7 +7,11 @@
 namespace xcl::sim {
 
 DomainTable::DomainTable(Machine& machine, uint32_t firstDomid)
-    : machine_(machine), byDomid_(kDomidFirstReserved), rover_(firstDomid - 1), isChanged_(kDomidFirstReserved) {}
+    : machine_(machine),
+      byDomid_(kDomidFirstReserved),
+      rover_(firstDomid - 1),
+      isExpired_(kDomidFirstReserved),
+      isChanged_(kDomidFirstReserved) {}
 
 // Guests first: dom0's kernel maps their pages, and gives them back when it goes.
 DomainTable::~DomainTable() {
@@ -45,10 +49,18 @@ Domain& DomainTable::add(uint32_t domid, const CreateArgs& args) {
   return *byDomid_[domid];
 }
 
+// A domain that dies gives back what it has mapped of itself: that is heard of twice.
+void DomainTable::expire(uint32_t domid) {
+  if (isExpired_[domid]) return;
+  isExpired_[domid] = true;
+  expired_.push_back(domid);
+}
+
 void DomainTable::reap() {
   if (expired_.empty()) return;
   for (const uint32_t domid : expired_) {
     byDomid_[domid].reset();
+    isExpired_[domid] = false;
     isThere_[domid / 64] &= ~(1ULL << (domid % 64));
     count_--;
     markChanged(domid);

@@ -28,8 +28,8 @@ class DomainTable {
   /** The number that the next domain gets: Xen goes on from the last one. kNone: all are taken */
   uint32_t nextDomid() const;
   Domain& add(uint32_t domid, const CreateArgs& args);
-  /** The domain is dead and nobody has anything of it; it goes at the end of the loop's turn. */
-  void expire(uint32_t domid) { expired_.push_back(domid); }
+  /** The domain is dead and nobody has anything of it; it goes at the end of the loop's turn. May be said twice. */
+  void expire(uint32_t domid);
   /** Lets those go that have expired. */
   void reap();
 
@@ -50,6 +50,7 @@ class DomainTable {
   /** The domid given out last. */
   uint32_t rover_;
   std::vector<uint32_t> expired_;
+  std::vector<bool> isExpired_;
   /** Domids in the order of their change, and whether one is among them. */
   std::vector<uint32_t> changed_;
   size_t changedFrom_ = 0;

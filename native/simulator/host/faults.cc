@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 
 namespace xcl::sim {
@@ -39,6 +40,8 @@ constexpr std::array<std::string_view, 28> kNames = {
     "guest_dies_vbd",
     "guest_dies_print",
 };
+// Calls that are made for no domain in particular.
+constexpr std::array<std::string_view, 3> kOfNoDomain = {"evtchn_bind_virq", "readconsolering", "open_disk"};
 constexpr int kHighestErrno = 133;
 constexpr const char* kKillName = "SIGKILL";
 
@@ -79,10 +82,13 @@ void Faults::check(const char* name, uint32_t domid, const std::string& tried) {
   if (error != 0) throw HostFailure{name, error, tried};
 }
 
-bool Faults::set(Fault fault) {
-  if (std::find(kNames.begin(), kNames.end(), fault.name) == kNames.end()) return false;
+void Faults::set(Fault fault) {
+  const auto has = [&](const auto& names) { return std::find(names.begin(), names.end(), fault.name) != names.end(); };
+  if (!has(kNames)) throw HostFailure{"fault", ENOENT, "no fault is called " + fault.name + "; `faults` lists them"};
+  if (fault.domid != kAnyDomid && has(kOfNoDomain)) {
+    throw HostFailure{"fault", EINVAL, fault.name + " is called for no domain in particular: it takes no domid="};
+  }
   faults_.push_back(std::move(fault));
-  return true;
 }
 
 std::vector<std::string> Faults::describe() const {

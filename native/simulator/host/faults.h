@@ -31,8 +31,8 @@ class Faults : public FaultPoints {
   /** @throws HostFailure with the op of that name when the call is to fail */
   void check(const char* name, uint32_t domid, const std::string& tried);
 
-  /** @returns false: there is no fault of that name */
-  bool set(Fault fault);
+  /** @throws HostFailure when there is no fault of that name, or it is to be a domain's and cannot be */
+  void set(Fault fault);
   void clear() { faults_.clear(); }
   /** A line for each name there is, and for each fault that is set. */
   std::vector<std::string> describe() const;

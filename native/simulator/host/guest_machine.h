@@ -117,7 +117,8 @@ class Dom0Devices {
   virtual void joinBridge(const std::string& interface, const std::string& bridge) = 0;
   /** @returns major << 20 | minor */
   virtual uint32_t openDisk(const std::string& path, bool isReadOnly) = 0;
-  virtual void closeDisk(uint32_t device) = 0;
+  /** Does nothing when the device is none, or serves another file by now. */
+  virtual void closeDisk(uint32_t device, const std::string& path) = 0;
 };
 
 /**

@@ -25,6 +25,17 @@ void append(std::vector<std::byte>& to, const T* from, size_t count) {
 // What does not fit into the type of a domid, a port or a reference is nobody's.
 uint32_t narrowed(uint64_t value) { return value > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(value); }
 
+/** Whose back end's an interface is, by its name `vifDOMID.INDEX`; dom0 for all others. */
+uint32_t ownerOf(std::string_view interface) {
+  constexpr std::string_view kPrefix = "vif";
+  if (!interface.starts_with(kPrefix)) return kDom0;
+  interface.remove_prefix(kPrefix.size());
+  uint32_t domid = 0;
+  const auto [end, error] = std::from_chars(interface.data(), interface.data() + interface.size(), domid);
+  const bool isName = error == std::errc() && end != interface.data() + interface.size() && *end == '.';
+  return isName ? domid : kDom0;
+}
+
 }  // namespace
 
 Hypercalls::Hypercalls(Machine& machine) : machine_(machine), builder_(machine), message_(kMaxMessage) {}
@@ -55,7 +66,7 @@ const Hypercalls::Call& Hypercalls::callOf(Op op) {
       {&Hypercalls::unbind, kNeedsEvents},
       {&Hypercalls::joinBridge, false, kText},
       {&Hypercalls::openDisk, false, kText},
-      {&Hypercalls::closeDisk},
+      {&Hypercalls::closeDisk, false, kText},
   }};
   static_assert(static_cast<size_t>(Op::kCloseDisk) + 1 == std::tuple_size_v<decltype(kCalls)>);
   const auto index = static_cast<size_t>(op);
@@ -125,13 +136,16 @@ bool Hypercalls::send(int fd, int error, const Answer& answer) {
   return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
-std::vector<std::string> Hypercalls::stringsIn(std::string_view text, size_t count) {
+std::vector<std::string> Hypercalls::stringsIn(const char* op, std::string_view text, size_t count) {
   std::vector<std::string> strings;
   for (size_t end = text.find('\0'); end != std::string_view::npos; end = text.find('\0')) {
     strings.emplace_back(text.substr(0, end));
     text.remove_prefix(end + 1);
   }
-  if (!text.empty() || strings.size() != count) throw Malformed{};
+  if (!text.empty()) throw Malformed{};
+  if (strings.size() != count) {
+    throw HostFailure{op, EINVAL, std::to_string(strings.size()) + " texts instead of " + std::to_string(count)};
+  }
   return strings;
 }
 
@@ -224,7 +238,7 @@ void Hypercalls::prepare(Handle&, const Request& request, std::string_view text,
 
 void Hypercalls::build(Handle&, const Request& request, std::string_view text, Answer& answer) {
   const CreateArgs args = argsIn(text);
-  const std::vector<std::string> strings = stringsIn(text, 3);
+  const std::vector<std::string> strings = stringsIn("dom_boot_xen_init", text, 3);
   Domain* domain = machine_.domains().find(request.domid);
   if (domain == nullptr) throw HostFailure{"dom_boot_xen_init", ESRCH, "cannot begin to build"};
   const std::array<uint64_t, 2> frames = builder_.build(*domain, args, {strings[0], strings[1], strings[2]});
@@ -287,20 +301,21 @@ void Hypercalls::unbind(Handle& handle, const Request& request, std::string_view
   }
 }
 
-void Hypercalls::joinBridge(Handle&, const Request& request, std::string_view text, Answer&) {
-  const std::vector<std::string> names = stringsIn(text, 2);
-  machine_.faults().check("join_bridge", request.domid, "cannot join " + names[0] + " to " + names[1]);
+void Hypercalls::joinBridge(Handle&, const Request&, std::string_view text, Answer&) {
+  const std::vector<std::string> names = stringsIn("join_bridge", text, 2);
+  machine_.faults().check("join_bridge", ownerOf(names[0]), "cannot make " + names[0] + " a port of " + names[1]);
   machine_.world().dom0Devices().joinBridge(names[0], names[1]);
 }
 
 void Hypercalls::openDisk(Handle&, const Request& request, std::string_view text, Answer& answer) {
-  const std::vector<std::string> names = stringsIn(text, 1);
-  machine_.faults().check("open_disk", request.domid, "cannot open " + names[0]);
+  const std::vector<std::string> names = stringsIn("open_disk", text, 1);
+  machine_.faults().check("open_disk", kDom0, "cannot open " + names[0] + " as a disk");
   answer.results[0] = machine_.world().dom0Devices().openDisk(names[0], request.args[0] != 0);
 }
 
-void Hypercalls::closeDisk(Handle&, const Request& request, std::string_view, Answer&) {
-  machine_.world().dom0Devices().closeDisk(narrowed(request.args[0]));
+void Hypercalls::closeDisk(Handle&, const Request& request, std::string_view text, Answer&) {
+  const std::vector<std::string> names = stringsIn("close_disk", text, 1);
+  machine_.world().dom0Devices().closeDisk(narrowed(request.args[0]), names[0]);
 }
 
 }  // namespace xcl::sim

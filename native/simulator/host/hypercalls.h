@@ -45,7 +45,8 @@ class Hypercalls {
   static const Call& callOf(Op op);
   static bool send(int fd, int error, const Answer& answer);
   static void killCaller(int fd);
-  static std::vector<std::string> stringsIn(std::string_view text, size_t count);
+  /** @throws HostFailure `op` EINVAL when there are more or fewer: one of them holds a NUL */
+  static std::vector<std::string> stringsIn(const char* op, std::string_view text, size_t count);
   static CreateArgs argsIn(std::string_view& text);
 
   Domain& domainOf(const char* op, uint32_t domid, const char* tried);

@@ -42,6 +42,30 @@ export function buildClaims(machine: ContractMachine): Claim[] {
       },
     },
     {
+      name: 'a text with a NUL character is refused, and the domain can still be built',
+      async body() {
+        const before = xen.domains.host().freeMemoryKiB
+        const spec = contractSpec('pvh')
+        const domid = await xen.builder.create(spec)
+        const ports = await xen.builder.prepare(domid, spec)
+        const image = { kernel: kernels.pvh, ramdisk: undefined, cmdline: '' }
+        const odd = [
+          { kernel: `${kernels.pvh}\0x` },
+          { ramdisk: `${kernels.pvh}\0x` },
+          { cmdline: 'nonce=contract\0x' },
+        ]
+        for (const change of odd) {
+          const error = await refuses('EINVAL', () =>
+            xen.builder.build(domid, spec, ports, { ...image, ...change }),
+          )
+          assert.match(error.message, /must not contain a NUL character/)
+        }
+        await xen.builder.build(domid, spec, ports, image)
+        await xen.domains.destroy(domid)
+        await untilFree(machine, before)
+      },
+    },
+    {
       name: 'more memory than there is: ENOMEM, and all of it comes back',
       async body() {
         const before = xen.domains.host()

@@ -1,5 +1,6 @@
 import { type Hypervisor, VIRQ_DOM_EXC } from '../../../native/hypervisor.ts'
 import { buildClaims } from './build-claims.ts'
+import { deviceClaims } from './device-claims.ts'
 import { handleClaims } from './handle-claims.ts'
 import { hostClaims } from './host-claims.ts'
 import { lifeClaims } from './life-claims.ts'
@@ -26,6 +27,7 @@ export function contractSuite(xen: Hypervisor, kernels: ContractMachine['kernels
       ...lifeClaims(machine, 'pvh'),
       ...handleClaims(machine),
       ...buildClaims(machine),
+      ...deviceClaims(machine),
     ],
     close() {
       rings.close()

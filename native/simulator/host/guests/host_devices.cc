@@ -54,7 +54,7 @@ uint32_t HostDevices::openDisk(const std::string& path, bool isReadOnly) {
     const uint32_t minor = loopMinors_.take();
     if (minor == loopMinors_.limit()) failOpen(ENOSPC, path);
     const uint32_t device = kLoopMajor << kMinorBits | minor;
-    disks_[device] = {static_cast<uint64_t>(status.st_size) / kSectorBytes, 1, true};
+    disks_[device] = {static_cast<uint64_t>(status.st_size) / kSectorBytes, 1, true, path};
     return device;
   }
   if (!S_ISBLK(status.st_mode)) failOpen(ENOTBLK, path);
@@ -67,9 +67,9 @@ uint32_t HostDevices::openDisk(const std::string& path, bool isReadOnly) {
   return device;
 }
 
-void HostDevices::closeDisk(uint32_t device) {
+void HostDevices::closeDisk(uint32_t device, const std::string& path) {
   const auto found = disks_.find(device);
-  if (found == disks_.end()) throw HostFailure{"close_disk", ENXIO, "close disk " + std::to_string(device)};
+  if (found == disks_.end() || (found->second.isLoop && found->second.path != path)) return;
   if (--found->second.users > 0) return;
   if (found->second.isLoop) loopMinors_.giveBack(device & ((1U << kMinorBits) - 1));
   disks_.erase(found);

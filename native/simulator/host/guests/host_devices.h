@@ -16,7 +16,7 @@ class HostDevices final : public Dom0Devices {
 
   void joinBridge(const std::string& interface, const std::string& bridge) override;
   uint32_t openDisk(const std::string& path, bool isReadOnly) override;
-  void closeDisk(uint32_t device) override;
+  void closeDisk(uint32_t device, const std::string& path) override;
 
   /** EEXIST when there is one of that name. */
   void addBridge(const std::string& name);
@@ -31,6 +31,8 @@ class HostDevices final : public Dom0Devices {
     uint64_t sectors = 0;
     uint32_t users = 0;
     bool isLoop = false;
+    /** Of the file behind a loop device. */
+    std::string path;
   };
 
   /** Ports in use, by name. */
