@@ -22,7 +22,7 @@ export interface ResultsJson {
   readonly readyMs: ByGuests
   /** The last window's median against the fastest one's. */
   readonly slope: { readonly create: number | null; readonly ready: number | null }
-  /** From the start of the program to the last READY. */
+  /** From the start of the program until all are READY, and their devices connected. */
   readonly wallS: number
   readonly createS: number
   /** cpuS: while the guests were created; rssKiB, and how much of it is shared: after that. */

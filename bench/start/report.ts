@@ -90,8 +90,9 @@ function processTable({ processes, created, cpu }: Results): string[] {
     const cells = [
       `${cpuS.toFixed(2)} s`,
       milliseconds(created === 0 ? undefined : (cpuS * 1000) / created),
-      milliseconds(first?.msPerGuest[name]),
-      milliseconds(last?.msPerGuest[name]),
+      ...[first, last].map((step) =>
+        step === undefined ? '' : milliseconds(step.msPerGuest[name]),
+      ),
       mebibytes(rssKiB),
       mebibytes(sharedKiB),
     ]

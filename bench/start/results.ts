@@ -39,7 +39,7 @@ export interface Results {
   /** Requests that came over rings while the guests were created, as lixs counts them. */
   readonly ringRequests: number
   readonly latencies: Latencies
-  /** From the start of the program to the last READY; then its parts. */
+  /** From the start of the program until all are READY and connected; then its parts. */
   readonly wallS: number
   readonly setUpS: number
   readonly warmUpS: number

@@ -37,6 +37,19 @@ const ERRORS_TOLD = 3
 /** Memory of the machine that no guest is given. */
 const SPARE_MEMORY_MIB = 4096
 
+type PhaseFigures = Pick<Results, 'idle' | 'work' | 'deaths'>
+type CreationFigures = Pick<
+  Results,
+  | 'created'
+  | 'ready'
+  | 'connected'
+  | 'createS'
+  | 'ringRequests'
+  | 'processes'
+  | 'othersCpuS'
+  | 'cpu'
+>
+
 export class Run {
   readonly processes: Processes
   readonly logs: LogDirectory
@@ -94,64 +107,23 @@ export class Run {
 
     const guests = new Guests('g', options.guests)
     news.follow(guests)
-    const usageBefore = this.processes.usage()
-    const othersBefore = othersCpuS(usageBefore)
-    const requestsBefore = await this.#ringRequests()
-    const connectedBefore = { vif: news.connected.vif.value, vbd: news.connected.vbd.value }
-    const cpu = new CpuTrack(() => this.processes.usage(), guests.count)
-    await this.#createAll(recipe, guests, warmAt, cpu)
-    const created = guests.domids.filter((domid) => domid !== 0).length
-    await guests.ready.reaches(created, PATIENCE_MS)
-    const readyAt = performance.now()
-    const connected = { vif: 0, vbd: 0 }
-    for (const kind of options.devices) {
-      await news.connected[kind].reaches(connectedBefore[kind] + created, PATIENCE_MS)
-      connected[kind] = news.connected[kind].value - connectedBefore[kind]
-      const missing = created - connected[kind]
-      if (missing > 0) this.#errors.push(`${missing} ${kind} front ends are not Connected`)
-    }
-    const usageAfter = this.processes.usage()
-    const others = othersCpuS(usageAfter) - othersBefore
-    const ringRequests = (await this.#ringRequests()) - requestsBefore
+    const creation = await this.#createAll(recipe, guests, news)
+    const wallS = (performance.now() - begin) / 1000
     await this.#check(guests)
-
-    const { idleS, workS, rate, die, dieHow, seed } = options
-    const idle = idleS === 0 ? undefined : await this.#rest(idleS)
-    const work = workS === 0 ? undefined : await this.#work(guests, workS, rate)
-    const deaths =
-      die === 0
-        ? undefined
-        : await letDie(this.processes, {
-            count: die,
-            how: dieHow,
-            seed,
-            guests,
-            news,
-            logs: this.logs,
-            complain: (sentence) => this.#errors.push(sentence),
-          })
+    const phases = await this.#phases(guests, news)
     return {
+      ...creation,
+      ...phases,
       options,
-      created,
-      ready: guests.ready.value,
-      connected,
       errors: [...this.#errors, ...guests.errors, ...news.troubles],
-      ringRequests,
       latencies: {
         create: windowsOf(guests.createMs),
         xcld: windowsOf(guests.xcldMs),
         ready: windowsOf(guests.readyMs),
       },
-      wallS: (readyAt - begin) / 1000,
+      wallS,
       setUpS: (setUpAt - begin) / 1000,
       warmUpS: (warmAt - setUpAt) / 1000,
-      createS: (readyAt - warmAt) / 1000,
-      processes: processFigures(usageBefore, usageAfter, (name) => this.processes.pidOf(name)),
-      othersCpuS: Math.max(0, others),
-      cpu: cpu.steps,
-      idle,
-      work,
-      deaths,
       logDir: this.logs.path,
       runDir: this.#runDir.path,
     }
@@ -196,15 +168,18 @@ export class Run {
     this.#progress.say(`warmed up with ${grouped(warmUp)} guests, which are destroyed again`)
   }
 
-  async #createAll(
-    recipe: Recipe,
-    guests: Guests,
-    beganAtMs: number,
-    cpu: CpuTrack,
-  ): Promise<void> {
-    const count = grouped(guests.count)
+  /** Creates the guests that count, and waits until they are READY and their devices connected. */
+  async #createAll(recipe: Recipe, guests: Guests, news: News): Promise<CreationFigures> {
+    const before = this.processes.usage()
+    const othersBefore = othersCpuS(before)
+    const requestsBefore = await this.#ringRequests()
+    const connectedBefore = { vif: news.connected.vif.value, vbd: news.connected.vbd.value }
+    const cpu = new CpuTrack(() => this.processes.usage(), guests.count)
+    const xcld = new XcldClient(this.processes.xcldSocket)
+    const begin = performance.now()
+    const sinceMs = (): number => performance.now() - begin
     let told = 0
-    await createGuests(new XcldClient(this.processes.xcldSocket), recipe, guests, (done) => {
+    await createGuests(xcld, recipe, guests, (done) => {
       cpu.created(done)
       // The first few at once: whoever sees them may not want to wait for the table.
       const error = told < ERRORS_TOLD ? guests.errors[told] : undefined
@@ -212,13 +187,50 @@ export class Run {
         told++
         this.#progress.say(error)
       }
-      this.#progress.show(done, () => {
-        const ms = performance.now() - beganAtMs
-        const failed =
-          guests.errors.length === 0 ? '' : `   ${grouped(guests.errors.length)} errors`
-        return `creating   ${grouped(done)} of ${count} guests   ${grouped(guests.ready.value)} READY   ${(ms / done).toFixed(2)} ms each   ${(ms / 1000).toFixed(0)} s${failed}`
-      })
+      this.#progress.show(done, () => creationText(guests, done, sinceMs()))
     })
+    const created = guests.domids.filter((domid) => domid !== 0).length
+    await guests.ready.reaches(created, PATIENCE_MS)
+    const connected = { vif: 0, vbd: 0 }
+    for (const kind of this.#options.devices) {
+      await news.connected[kind].reaches(connectedBefore[kind] + created, PATIENCE_MS)
+      connected[kind] = news.connected[kind].value - connectedBefore[kind]
+      const missing = created - connected[kind]
+      if (missing > 0) this.#errors.push(`${missing} ${kind} front ends are not Connected`)
+    }
+    const createS = sinceMs() / 1000
+    const after = this.processes.usage()
+    return {
+      created,
+      ready: guests.ready.value,
+      connected,
+      createS,
+      ringRequests: (await this.#ringRequests()) - requestsBefore,
+      processes: processFigures(before, after, (name) => this.processes.pidOf(name)),
+      othersCpuS: Math.max(0, othersCpuS(after) - othersBefore),
+      cpu: cpu.steps,
+    }
+  }
+
+  /** What was asked for besides. */
+  async #phases(guests: Guests, news: News): Promise<PhaseFigures> {
+    const { idleS, workS, rate, die, dieHow, seed } = this.#options
+    const idle = idleS === 0 ? undefined : await this.#rest(idleS)
+    const work = workS === 0 ? undefined : await this.#work(guests, workS, rate)
+    if (die === 0) return { idle, work, deaths: undefined }
+    this.#progress.say(
+      `${grouped(die)} guests die (${dieHow}), and the others are asked how they are`,
+    )
+    const deaths = await letDie(this.processes, {
+      count: die,
+      how: dieHow,
+      seed,
+      guests,
+      news,
+      logs: this.logs,
+      complain: (sentence) => this.#errors.push(sentence),
+    })
+    return { idle, work, deaths }
   }
 
   /** Whoever was created is READY, and its log says so. */
@@ -254,4 +266,16 @@ export class Run {
     if (count === undefined) throw new Error('lixs does not say how many requests came over rings')
     return Number(count)
   }
+}
+
+/** `creating   4,213 of 10,000 guests   4,212 READY   2.03 ms each   9 s` */
+function creationText(guests: Guests, done: number, ms: number): string {
+  const parts = [
+    `creating   ${grouped(done)} of ${grouped(guests.count)} guests`,
+    `${grouped(guests.ready.value)} READY`,
+    `${(ms / done).toFixed(2)} ms each`,
+    `${(ms / 1000).toFixed(0)} s`,
+    ...(guests.errors.length === 0 ? [] : [`${grouped(guests.errors.length)} errors`]),
+  ]
+  return parts.join('   ')
 }
