@@ -44,6 +44,7 @@ export function parseXlCfg(texts: readonly ConfigText[]): Map<string, ConfigOpti
   const options = new Map<string, ConfigOption>()
   for (const source of texts) {
     for (const assignment of parseAssignments(source)) {
+      refuseNul(source, assignment.name, assignment.value)
       const place = placeOf(source, assignment.value.position)
       const before = assignment.operator === '+=' ? options.get(assignment.name) : undefined
       const value =
@@ -53,6 +54,18 @@ export function parseXlCfg(texts: readonly ConfigText[]): Map<string, ConfigOpti
     }
   }
   return options
+}
+
+/** Texts go on to programs in C, for which one ends at its first NUL. */
+function refuseNul(source: ConfigText, name: string, value: Value): void {
+  if (value.kind === 'list') {
+    for (const item of value.items) refuseNul(source, name, item)
+  } else if (value.text.includes('\0')) {
+    throw new ConfigError(
+      `${name}: must not contain a NUL character`,
+      placeOf(source, value.position),
+    )
+  }
 }
 
 /** What is added to a list without being one is one element. */

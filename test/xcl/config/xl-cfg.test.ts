@@ -132,6 +132,21 @@ describe('options', () => {
     expect(assigned('memory', 'memory=1\nmemory=2', 'memory=3')).toMatchObject({ text: '3' })
   })
 
+  test.each([
+    ['extra = "a\\0b"', 'extra', { line: 1, column: 9 }],
+    ["kernel = '/boot/k\\x00'", 'kernel', { line: 1, column: 10 }],
+    ['name = "a\0b"', 'name', { line: 1, column: 8 }],
+    ['disk = [ "one",\n  "two\\000" ]', 'disk', { line: 2, column: 3 }],
+    ['name = "a"\nvif += [ [ "bridge=x\\0" ] ]', 'vif', { line: 2, column: 12 }],
+  ])('%j holds a NUL character, at its place', (text, name, place) => {
+    expect(() => options(text)).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining(`${name}: must not contain a NUL character`),
+        place: expect.objectContaining({ file: 'f', ...place }),
+      }),
+    )
+  })
+
   test('of lists and strings can be appended to', () => {
     expect(assigned('a', 'a="x"\na+="y"')).toMatchObject({ text: 'xy' })
     expect(assigned('a', 'a=[1]', 'a+=[2,3]')).toMatchObject({
