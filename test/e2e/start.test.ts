@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { ResultsJson } from '../../bench/start/json.ts'
 import { isAlive } from '../../bench/start/proc.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
@@ -9,6 +9,9 @@ import { aFolder } from '../support/a-socket-peer.ts'
 const ROOT = join(import.meta.dirname, '..', '..')
 const MAIN = join(ROOT, 'bench/start/main.ts')
 const LIMIT_MS = 60_000
+
+// Each test starts five programs, on whatever else the computer does.
+vi.setConfig({ testTimeout: LIMIT_MS })
 
 /** `npm start` without the build, in a folder for temporary files of its own. */
 class Start {
