@@ -12,7 +12,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { XenstoreClient } from '../../lixs/client/client.ts'
-import type { Hypervisor } from '../../native/hypervisor.ts'
+import { DOM0, type Hypervisor } from '../../native/hypervisor.ts'
 import { runCommandLine } from '../cli.ts'
 import { Backends } from '../device/backends.ts'
 import { DeviceClaims } from '../device/claims.ts'
@@ -179,6 +179,8 @@ export class Xcld {
   }
 
   #recordedName(domid: Managed['domid'], uuid: string): string | undefined {
+    // As xen-init-dom0 calls it, where that has run.
+    if (domid === DOM0) return 'Domain-0'
     const managed = this.toolstack.lifeCycle.managed(domid)
     return managed?.uuid === uuid ? managed.config.name : undefined
   }
