@@ -1,39 +1,20 @@
 /**
  * Which consoles there are: follows the domains and their keys, opens and closes consoles.
  *
- * What an event costs:
- * - `@introduceDomain` does not say who came. Xen gives the next free number, so those behind the
- *   newest known one are asked for, one for each that came; all domains are listed when there are not
- *   as many (a domid that was chosen), and later to make sure.
- * - A change below `~/console` concerns one domain: its keys are read anew in one round trip. Where
- *   they have vanished, the console is closed, and opened again should they come back.
- * - `@releaseDomain` does not say who went. Toolstacks remove a domain's tree shortly before or after
- *   its death, so those whose keys vanished are asked for; all are listed when it was none of them,
- *   and later to make sure.
- *
- * Listings are kept to a two-hundredth of the time (native/listing-pace.ts): a console that is found,
- * or closed, a second later does no harm.
+ * A change below `~/console` concerns one domain: its keys are read anew in one round trip. Where they
+ * have vanished, the console is closed, and opened again should they come back. Which domains there
+ * are is domain-search.ts's to find out.
  *
  * A domid may be used again, so a domain is known by domid and uuid; whose keys change is asked for.
  */
-
 import { XenstoreConnectionLost } from '../lixs/client/errors.ts'
-import {
-  DOM0,
-  DOMAIN_DYING,
-  DOMID_FIRST_RESERVED,
-  type DomainControl,
-  type DomainInfo,
-  type Domid,
-} from '../native/hypervisor.ts'
-import { ListingPace } from '../native/listing-pace.ts'
+import type { DomainControl, DomainInfo, Domid } from '../native/hypervisor.ts'
 import type { Logger } from '../native/os/log.ts'
 import type { Clock } from './clock.ts'
 import type { GuestConsole } from './console.ts'
 import { consolePath, isConsoleKey, type KeyReader, readConsoleKeys } from './console-keys.ts'
+import { DomainSearch, FIRST_GUEST } from './domain-search.ts'
 
-/** So many numbers in a row may be free behind the newest domain before another place is looked at. */
-const GAP = 8
 /** Consoles closed in one turn of the loop: some milliseconds, in which nobody else is served. */
 const CLOSED_PER_TURN = 64
 
@@ -64,8 +45,8 @@ interface ConsolesParts {
 interface Followed {
   readonly console: GuestConsole
   watch: StoreWatch | undefined
-  /** Number of the last scan in which the domain was there. */
-  seenInScan: number
+  /** Number of the last list in which the domain was there. */
+  seenInList: number
   /** Settles when its keys have been read for the first time. */
   reading: Promise<void> | undefined
   isReading: boolean
@@ -78,32 +59,23 @@ interface Followed {
   isFresh: boolean
 }
 
-const FIRST_GUEST = 1
-const MAX_GUESTS = DOMID_FIRST_RESERVED - FIRST_GUEST
-
 export class Consoles {
   readonly #parts: ConsolesParts
   readonly #followed = new Map<Domid, Followed>()
-  readonly #pace: ListingPace
+  readonly #search: DomainSearch
   #store: ConsoleStore | undefined
-  #scans = 0
-  /** Domid of the domain found last; the next one to come gets the next free number. */
-  #newest: Domid = DOM0
-  /** Events that were not looked into yet. */
-  #introductions = 0
-  #releases = 0
-  #isLooking = false
+  #lists = 0
   /** Domains that are followed and have no console yet. */
-  #waiting = 0
+  #withoutConsole = 0
   /** Gone, and still to be closed. */
   #gone: Followed[] = []
   #dirty: Followed[] = []
-  /** Domains whose keys vanished since the last scan: about to die, most likely. */
+  /** Domains whose keys vanished since the last list: about to die, most likely. */
   readonly #leaving = new Set<Followed>()
 
   constructor(parts: ConsolesParts) {
     this.#parts = parts
-    this.#pace = new ListingPace(parts.clock, () => this.#scan())
+    this.#search = new DomainSearch(parts.domains, this, parts.clock, parts.log)
   }
 
   get size(): number {
@@ -120,11 +92,11 @@ export class Consoles {
     this.#store = store
     for (const followed of this.#followed.values()) followed.watch = undefined
     await Promise.all([
-      watchChanges(store, '@introduceDomain', () => this.#introduced()),
-      watchChanges(store, '@releaseDomain', () => this.#released()),
+      watchChanges(store, '@introduceDomain', () => this.#search.introduced()),
+      watchChanges(store, '@releaseDomain', () => this.#search.released()),
     ])
     for (const followed of this.#followed.values()) followed.reading = this.#follow(followed)
-    this.#scan()
+    this.#search.list()
     await Promise.all([...this.#followed.values()].map(({ reading }) => reading))
   }
 
@@ -164,78 +136,43 @@ export class Consoles {
   }
 
   close(): void {
-    this.#pace.close()
+    this.#search.close()
     this.#store = undefined
     this.#gone = []
     for (const { console } of this.#followed.values()) console.close()
     this.#followed.clear()
   }
 
-  /** Events come in flocks: they are dealt with together. */
-  #introduced(): void {
-    this.#introductions++
-    this.#lookSoon()
+  // --- what DomainSearch finds
+
+  get withoutConsole(): number {
+    return this.#withoutConsole
   }
 
-  #released(): void {
-    this.#releases++
-    this.#lookSoon()
+  isFollowed(domid: Domid): boolean {
+    return this.#followed.has(domid)
   }
 
-  #lookSoon(): void {
-    if (this.#isLooking) return
-    this.#isLooking = true
-    setImmediate(() => {
-      this.#isLooking = false
-      const { introductions, releases } = this.#takeEvents()
-      if (this.#store === undefined) return
-      if (releases > 0) this.#lookForDeaths()
-      if (introductions > 0) this.#lookForNewcomers(introductions)
-    })
+  discover(domid: Domid): boolean {
+    return this.#discover(domid, true) !== undefined
   }
 
-  #takeEvents(): { introductions: number; releases: number } {
-    const events = { introductions: this.#introductions, releases: this.#releases }
-    this.#introductions = 0
-    this.#releases = 0
-    return events
-  }
-
-  /** A domain that was found before it was introduced is one of those without a console. */
-  #lookForNewcomers(expected: number): void {
-    const gap = this.#waiting > 0 ? 1 : GAP
-    let domid = this.#newest
-    let found = 0
-    let free = 0
-    while (found < expected && free < gap && this.#followed.size < MAX_GUESTS) {
-      domid = next(domid)
-      if (this.#followed.has(domid)) continue
-      if (this.#discover(domid, true) === undefined) free++
-      else found++
-    }
-    if (free === GAP) this.#pace.requestCheaply()
-    else this.#pace.requestLater()
-  }
-
-  #lookForDeaths(): void {
+  dropLeaving(): number {
     const gone = [...this.#leaving].filter((followed) => this.#isGone(followed))
     for (const followed of gone) this.#close(followed)
-    if (gone.length > 0) this.#pace.requestLater()
-    else this.#pace.requestCheaply()
+    return gone.length
   }
 
-  #scan(): void {
-    const alive = this.#alive()
-    if (alive === undefined) return
-    const isFirst = this.#scans === 0
-    this.#scans++
+  listed(alive: readonly Domid[]): void {
+    const isFirst = this.#lists === 0
+    this.#lists++
     this.#leaving.clear()
     for (const domid of alive) {
       const followed = this.#followed.get(domid) ?? this.#discover(domid, !isFirst)
-      if (followed !== undefined) followed.seenInScan = this.#scans
+      if (followed !== undefined) followed.seenInList = this.#lists
     }
     for (const followed of this.#followed.values()) {
-      if (followed.seenInScan !== this.#scans) this.#gone.push(followed)
+      if (followed.seenInList !== this.#lists) this.#gone.push(followed)
     }
     this.#closeSome()
   }
@@ -253,25 +190,6 @@ export class Consoles {
     return info === undefined || info.isDying ? undefined : this.#open(info, isNew)
   }
 
-  /**
-   * Domains that exist and are not dying, in ascending order. Undefined when the hypervisor did not
-   * answer; then the next event brings the next try.
-   */
-  #alive(): Domid[] | undefined {
-    let states: Int32Array
-    try {
-      states = this.#parts.domains.states(FIRST_GUEST)
-    } catch (error) {
-      this.#parts.log.error({ err: error }, 'cannot list the domains')
-      return undefined
-    }
-    const alive: Domid[] = []
-    for (let at = 0; at < states.length; at += 2) {
-      if (((states[at + 1] as number) & DOMAIN_DYING) === 0) alive.push(states[at] as Domid)
-    }
-    return alive
-  }
-
   /** Undefined also when the hypervisor did not answer. */
   #info(domid: Domid): DomainInfo | undefined {
     try {
@@ -283,7 +201,7 @@ export class Consoles {
   }
 
   #open(info: DomainInfo, isNew: boolean): Followed {
-    this.#newest = info.domid
+    this.#search.found(info.domid)
     return this.#begin(info, isNew, true)
   }
 
@@ -291,7 +209,7 @@ export class Consoles {
     const followed: Followed = {
       console: this.#parts.open(info.domid, info.uuid, isNew),
       watch: undefined,
-      seenInScan: this.#scans,
+      seenInList: this.#lists,
       reading: undefined,
       isReading: false,
       hadRing: false,
@@ -300,7 +218,7 @@ export class Consoles {
       isFresh,
     }
     this.#followed.set(info.domid, followed)
-    this.#waiting++
+    this.#withoutConsole++
     followed.reading = this.#follow(followed)
     return followed
   }
@@ -308,7 +226,7 @@ export class Consoles {
   /** @param closed called once the last output is dealt with */
   #close(followed: Followed, closed?: () => void): void {
     followed.isClosed = true
-    if (!followed.hadRing) this.#waiting--
+    if (!followed.hadRing) this.#withoutConsole--
     this.#followed.delete(followed.console.domid)
     this.#leaving.delete(followed)
     followed.watch?.unwatch().catch(() => undefined) // the connection has ended, and the watch with it
@@ -320,7 +238,7 @@ export class Consoles {
   #follow(followed: Followed): Promise<void> {
     const store = this.#store
     if (store === undefined) return Promise.resolve()
-    if (followed.hadRing) this.#waiting++
+    if (followed.hadRing) this.#withoutConsole++
     followed.hadRing = false
     const { domid } = followed.console
     watchChanges(store, consolePath(domid), (path) => {
@@ -369,7 +287,7 @@ export class Consoles {
           return
         }
         if (keys.ring !== undefined) {
-          if (!followed.hadRing) this.#waiting--
+          if (!followed.hadRing) this.#withoutConsole--
           followed.hadRing = true
         } else if (followed.console.isConnected && this.#isOver(followed)) {
           this.#keysVanished(followed)
@@ -418,11 +336,6 @@ export class Consoles {
     if (this.#store !== store || error instanceof XenstoreConnectionLost) return
     this.#parts.log.warn({ domid, err: error }, 'cannot read the console keys')
   }
-}
-
-/** The number that Xen tries next, after the one that it gave last. */
-function next(domid: number): Domid {
-  return (domid + 1 < DOMID_FIRST_RESERVED ? domid + 1 : FIRST_GUEST) as Domid
 }
 
 /** A watch that tells of changes only: its first event, which comes at once, is left out. */
