@@ -13,6 +13,8 @@ namespace {
 constexpr uint32_t kMostPauses = 255;
 // The call of a guest that is for no port.
 constexpr uint32_t kNoPort = 0;
+// Ports that were taken and still lie in the row.
+constexpr size_t kPortsKept = 256;
 
 uint64_t keyOf(uint32_t domid, uint32_t gref) { return static_cast<uint64_t>(domid) << 32 | gref; }
 
@@ -141,6 +143,11 @@ uint32_t Domain::takePort() {
   while (firedFrom_ < firedPorts_.size()) {
     const uint32_t port = firedPorts_[firedFrom_++];
     isFired_[port / 64] &= ~(1ULL << (port % 64));
+    if (firedFrom_ >= kPortsKept && firedFrom_ * 2 >= firedPorts_.size()) {
+      // A domain that is never through would keep all that ever fired.
+      firedPorts_.erase(firedPorts_.begin(), firedPorts_.begin() + static_cast<ptrdiff_t>(firedFrom_));
+      firedFrom_ = 0;
+    }
     if (machine_.channels().isOwnedBy(domid_, port, kKernel)) return port;
   }
   firedPorts_.clear();
@@ -186,7 +193,14 @@ uint32_t Domain::grant(uint32_t toDomid, uint64_t pfn, bool isReadOnly) {
   return grants_.add(toDomid, pfn, isReadOnly);
 }
 
+void Domain::checkFault(const char* name, uint32_t remoteDomid, const std::string& tried) {
+  const int error = machine_.faults().at(name, remoteDomid == kDom0 ? domid_ : remoteDomid);
+  // A kernel is no program that could be killed; its call is cut short.
+  if (error != 0) throw HostFailure{name, error == Faults::kKillsCaller ? EINTR : error, tried};
+}
+
 std::byte* Domain::mapGrant(uint32_t domid, uint32_t gref) {
+  checkFault("gnttab_map_grant_ref", domid, "cannot map grant " + std::to_string(gref));
   Held& held = held_[keyOf(domid, gref)];
   if (held.count == 0) {
     Domain* of = machine_.domains().find(domid);
@@ -217,10 +231,13 @@ void Domain::unmapGrant(uint32_t domid, uint32_t gref) {
 }
 
 uint32_t Domain::allocateUnbound(uint32_t remoteDomid) {
+  checkFault("evtchn_alloc_unbound", remoteDomid, "cannot have an event channel");
   return machine_.channels().allocateUnbound(domid_, remoteDomid, kKernel);
 }
 
 uint32_t Domain::bindInterdomain(uint32_t remoteDomid, uint32_t remotePort) {
+  checkFault("evtchn_bind_interdomain", remoteDomid,
+             "cannot bind event channel (remote port " + std::to_string(remotePort) + ")");
   return machine_.channels().bindInterdomain(domid_, remoteDomid, remotePort, kKernel);
 }
 

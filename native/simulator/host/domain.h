@@ -69,6 +69,10 @@ class Domain : public GuestMachine {
   // For the scheduler.
   /** A port of its kernel fired. */
   void fired(uint32_t port);
+  /** The other end of a port of its kernel was bound. */
+  void bound(uint32_t port) {
+    if (isUp()) guest_->onBound(port);
+  }
   void timerExpired();
   bool isRunnable() const;
   /** Runs its kernel for one thing that is due. @returns false when nothing was */
@@ -104,6 +108,8 @@ class Domain : public GuestMachine {
     uint32_t count = 0;
   };
 
+  /** Of a call about another domain; a fault of dom0 is about the domain that calls dom0. */
+  void checkFault(const char* name, uint32_t remoteDomid, const std::string& tried);
   void runGuest(uint32_t port);
   void fail(const HostFailure& failure);
   uint32_t takePort();

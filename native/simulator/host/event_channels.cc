@@ -71,6 +71,7 @@ uint32_t EventChannels::bindInterdomain(uint32_t domid, uint32_t remoteDomid, ui
   Port& other = *find(remoteDomid, remotePort);
   other.state = State::kInterdomain;
   other.remotePort = port;
+  sink_.bound(remoteDomid, remotePort, other.owner);
   sink_.fired(domid, port, owner);
   return port;
 }

@@ -20,6 +20,8 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void fired(uint32_t domid, uint32_t port, PortOwner owner) = 0;
+  /** The other end of a port was bound, just now. */
+  virtual void bound(uint32_t domid, uint32_t port, PortOwner owner) = 0;
 };
 
 /** All calls throw HostFailure as Xen fails them. */

@@ -85,6 +85,11 @@ class Guest {
   /** One of its ports fired (since the last call; several firings are one). */
   virtual void onEvent(uint32_t port) = 0;
   virtual void onTimer() = 0;
+  /**
+   * The other end of one of its ports was bound, by somebody who has not come back from that call: nobody else
+   * uses what the port announces. Nothing that can fail may be done here.
+   */
+  virtual void onBound(uint32_t) {}
   /** Its domain was shut down or destroyed from outside (`die`, Op::kDestroy): it is not called any more. */
   virtual void onShutdown() {}
 };

@@ -5,9 +5,9 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
-#include "../../src/shared_ring.h"
 #include "machine.h"
 
 namespace xcl::sim {
@@ -81,7 +81,8 @@ bool Hypercalls::serve(Handle& handle) {
   Request request;
   if (bytes < sizeof(request) || bytes > message_.size()) return false;
   std::memcpy(&request, message_.data(), sizeof(request));
-  const std::string_view text(reinterpret_cast<const char*>(message_.data()) + sizeof(request), bytes - sizeof(request));
+  const char* const behind = reinterpret_cast<const char*>(message_.data()) + sizeof(request);
+  const std::string_view text(behind, bytes - sizeof(request));
   const Call& call = callOf(request.op);
   if (call.run == nullptr || request.textBytes != text.size() || call.hasText == text.empty() ||
       (call.needsEvents && !handle.hasEvents()) || handle.isGreeted == (request.op == Op::kHello)) {
@@ -117,7 +118,8 @@ bool Hypercalls::send(int fd, int error, const Answer& answer) {
   reply.error = error;
   reply.payloadBytes = static_cast<uint32_t>(answer.payload.size());
   std::copy(std::begin(answer.results), std::end(answer.results), reply.results);
-  std::array<iovec, 2> parts{{{&reply, sizeof(reply)}, {const_cast<std::byte*>(answer.payload.data()), answer.payload.size()}}};
+  auto* const payload = const_cast<std::byte*>(answer.payload.data());
+  std::array<iovec, 2> parts{{{&reply, sizeof(reply)}, {payload, answer.payload.size()}}};
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
@@ -265,12 +267,6 @@ void Hypercalls::mapFrame(Handle& handle, const Request& request, std::string_vi
 void Hypercalls::mapSelf(Handle& handle, const Request&, std::string_view, Answer& answer) {
   Domain& dom0 = *machine_.domains().find(kDom0);
   answer.results[0] = handle.hold(dom0.mapForeign(dom0.memory().frameOf(dom0.start().storePfn)));
-  // Whoever maps it has kept nothing of the ring's traffic. Dom0's kernel sees by the indices that it is to begin anew.
-  std::byte* const ring = dom0.page(dom0.start().storePfn);
-  for (const RingLayout& direction : {kXenstoreRequests, kXenstoreReplies}) {
-    storeShared(ring, direction.cons, 0);
-    storeShared(ring, direction.prod, 0);
-  }
   answer.results[1] = dom0.start().storePort;
 }
 

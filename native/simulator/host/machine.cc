@@ -110,6 +110,11 @@ void Machine::fired(uint32_t domid, uint32_t port, PortOwner owner) {
   if (domain != nullptr) domain->fired(port);
 }
 
+void Machine::bound(uint32_t domid, uint32_t port, PortOwner owner) {
+  Domain* domain = owner == kKernel ? domains_.find(domid) : nullptr;
+  if (domain != nullptr) domain->bound(port);
+}
+
 void Machine::domainEnded(Domain& domain, Shutdown reason) {
   const std::string domid = std::to_string(domain.domid());
   if (reason == Shutdown::kCrash) crashed_++;

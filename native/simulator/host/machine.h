@@ -58,6 +58,7 @@ class Machine : public EventSink {
   uint64_t eventsDelivered() const { return eventsDelivered_; }
 
   void fired(uint32_t domid, uint32_t port, PortOwner owner) override;
+  void bound(uint32_t domid, uint32_t port, PortOwner owner) override;
   /** A domain has shut down. */
   void domainEnded(Domain& domain, Shutdown reason);
   /** A handle closes one of dom0's ports: what it was notified of before still gets there, as on Xen. */

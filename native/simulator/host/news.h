@@ -17,9 +17,7 @@ class NewsListener {
 
 class News : public GuestNews {
  public:
-  void say(const std::string& line) override {
-    for (NewsListener* listener : listeners_) listener->hear(line);
-  }
+  void say(const std::string& line) override;
   bool isHeard() const override { return !listeners_.empty(); }
   void add(NewsListener& listener) { listeners_.push_back(&listener); }
   void remove(NewsListener& listener) { std::erase(listeners_, &listener); }

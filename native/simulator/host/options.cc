@@ -61,7 +61,9 @@ Options parseOptions(std::span<const char* const> words) {
       options.firstDomid = static_cast<uint32_t>(numberOf(name, value(), 1, kDomidFirstReserved - 1));
     } else if (name == "--xen") {
       const std::string release = value();
-      if (release != "4.17" && release != "4.21") throw std::invalid_argument("--xen takes 4.17 or 4.21, not " + release);
+      if (release != "4.17" && release != "4.21") {
+        throw std::invalid_argument("--xen takes 4.17 or 4.21, not " + release);
+      }
       options.version = release + ".0-simulated";
       options.tellsChanged = release == "4.21";
     } else {

@@ -22,7 +22,7 @@ class PageStore {
   void unref(uint32_t page);
   /** False also for a page that nobody has. */
   bool isOf(uint64_t page, uint32_t domid) const;
-  uint32_t taken() const { return static_cast<uint32_t>(facts_.size() - free_.size()); }
+  uint32_t taken() const { return static_cast<uint32_t>(facts_.size() - used_.size() - empty_.size()); }
 
  private:
   struct Facts {
@@ -30,9 +30,15 @@ class PageStore {
     uint32_t domid = 0;
   };
 
+  /** Gives the memory of the pages that were freed first back to the system. */
+  void punch();
+
   SharedMemory memory_;
   std::vector<Facts> facts_;
-  std::vector<uint32_t> free_;
+  /** Free pages that still have memory, and what was in them. */
+  std::vector<uint32_t> used_;
+  /** Free pages without memory: zero when they are touched. */
+  std::vector<uint32_t> empty_;
 };
 
 }  // namespace xcl::sim

@@ -1,6 +1,7 @@
 #include "backend.h"
 
 #include <cerrno>
+#include <exception>
 
 #include "dom0_kernel.h"
 #include "xenbus_session.h"
@@ -72,7 +73,28 @@ void Backend::onKey(std::string_view key) {
   }
 }
 
+void Backend::onNewDaemon() {
+  mustWatchAnew_ = hasDirectoryChanged_ = hasFrontendChanged_ = true;
+  changed_.raise();
+}
+
 Task Backend::live() {
+  std::string failure;
+  try {
+    Task whole = serve();
+    co_await whole;
+  } catch (const HostFailure& thrown) {
+    failure = thrown.op + ": " + thrown.tried;
+  } catch (const std::exception& thrown) {
+    failure = thrown.what();
+  }
+  if (!failure.empty()) kernel_.onFailed(*this, failure);
+  hasEnded_ = true;
+  kernel_.onEnded(*this);
+  co_return true;
+}
+
+Task Backend::serve() {
   Task begin = probe();
   if (co_await begin) {
     for (bool isAlive = true; isAlive;) {
@@ -87,8 +109,6 @@ Task Backend::live() {
     const Text<12> token(slot_);
     co_await kernel_.store().unwatch(statePath, token);
   }
-  hasEnded_ = true;
-  kernel_.onEnded(*this);
   co_return true;
 }
 
@@ -127,6 +147,11 @@ Task Backend::offer() {
 
 Task Backend::look() {
   StoreSession& store = kernel_.store();
+  if (std::exchange(mustWatchAnew_, false)) {
+    const Path statePath = frontendPath("state");
+    const Text<12> token(slot_);
+    co_await store.watch(statePath, token);
+  }
   if (std::exchange(hasDirectoryChanged_, false)) {
     XenbusState own = XenbusState::kUnknown;
     const Path statePath = path("state");
@@ -293,12 +318,15 @@ Task Backend::reportFailure(int error, std::string_view what) {
 
 void Backend::disconnect() {
   GuestMachine& machine = kernel_.machine();
-  try {
-    if (port_ != 0) machine.closePort(std::exchange(port_, 0));
-    while (mapped_ > 0) machine.unmapGrant(domid_, grefs_[--mapped_]);
-  } catch (const HostFailure&) {
-    // Xen says that it is not there: then it need not be given back, and dom0 does not end for it.
-  }
+  const auto giveBack = [](auto call) {
+    try {
+      call();
+    } catch (const HostFailure&) {
+      // Xen says that it is not there: then it need not be given back, and dom0 does not end for it.
+    }
+  };
+  if (port_ != 0) giveBack([&] { machine.closePort(std::exchange(port_, 0)); });
+  while (mapped_ > 0) giveBack([&] { machine.unmapGrant(domid_, grefs_[--mapped_]); });
 }
 
 }  // namespace xcl::sim

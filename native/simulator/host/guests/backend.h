@@ -35,6 +35,8 @@ class Backend {
   void onFrontend();
   /** A key of its directory has changed; empty: the directory itself, which may be gone. */
   void onKey(std::string_view key);
+  /** XenStore's daemon is another one, which knows no watch: all may have changed. */
+  void onNewDaemon();
   /** It has ended, but its directory has changed since, or was made anew. */
   bool mustBeginAnew() const { return mustBeginAnew_; }
 
@@ -47,6 +49,7 @@ class Backend {
   Path frontendPath(std::string_view key) const { return Path(frontend_, "/", key); }
 
   Task live();
+  Task serve();
   Task probe();
   Task offer();
   /** Looks at what has changed. False: the device is gone. */
@@ -65,6 +68,7 @@ class Backend {
   DeviceKind kind_;
   bool hasFrontendChanged_ = false;
   bool hasDirectoryChanged_ = false;
+  bool mustWatchAnew_ = false;
   bool hasInterface_ = false;
   bool isPlugged_ = false;
   bool hasEnded_ = false;

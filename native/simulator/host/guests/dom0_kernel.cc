@@ -44,26 +44,41 @@ Dom0Kernel::~Dom0Kernel() {
 void Dom0Kernel::boot() {
   const StartInfo& start = machine_.start();
   store_.attach(machine_, machine_.page(start.storePfn), start.storePort);
+  store_.outliveDaemon();
+}
+
+void Dom0Kernel::onBound(uint32_t port) {
+  if (port != store_.port()) return;
+  store_.clearRing();
+  hasNewDaemon_ = true;
 }
 
 void Dom0Kernel::onEvent(uint32_t port) {
-  if (port != store_.port()) return;
-  if (!isAttached_ || store_.isForgotten()) begin();
+  if (port == store_.port()) serve();
+}
+
+void Dom0Kernel::onTimer() { serve(); }
+
+void Dom0Kernel::serve() {
+  if (std::exchange(hasNewDaemon_, false)) begin();
   store_.sendWaiting();
   store_.receive();
   reap();
   store_.notify();
+  if (store_.wantsTurn()) machine_.wakeAt(machine_.nowNs());
 }
 
 void Dom0Kernel::begin() {
-  if (isAttached_) forgetAll();
-  isAttached_ = true;
-  store_.restart();
+  daemons_++;
+  store_.renew();
   for (const DeviceKind kind : {DeviceKind::kVif, DeviceKind::kVbd}) {
     Task& root = roots_[static_cast<size_t>(kind)];
+    // One that is not through begins again by itself.
+    if (root && !root.isDone()) continue;
     root = watchRoot(kind);
     root.start();
   }
+  for (const auto& [key, backend] : backends_) backend->onNewDaemon();
 }
 
 void Dom0Kernel::forgetAll() {
@@ -75,8 +90,16 @@ void Dom0Kernel::forgetAll() {
 }
 
 Task Dom0Kernel::watchRoot(DeviceKind kind) {
-  co_await store_.watch(rootOf(kind), tokenOf(kind));
-  // What was there before: a daemon that has kept the store, with devices that nobody serves yet.
+  for (uint32_t seen = 0; seen != daemons_;) {
+    seen = daemons_;
+    co_await store_.watch(rootOf(kind), tokenOf(kind));
+    Task all = addAll(kind);
+    co_await all;
+  }
+  co_return true;
+}
+
+Task Dom0Kernel::addAll(DeviceKind kind) {
   std::vector<std::string> domids;
   Task all = listAll(rootOf(kind), domids);
   co_await all;
@@ -207,6 +230,12 @@ uint32_t Dom0Kernel::takeSlot(Backend& backend) {
 void Dom0Kernel::giveSlotBack(uint32_t slot) {
   slots_[slot] = nullptr;
   freeSlots_.giveBack(slot);
+}
+
+void Dom0Kernel::onFailed(Backend& backend, const std::string& why) {
+  const Text<64> which("the back end of ", nameOf(backend.kind()), " ", backend.index(), " has failed: ");
+  registry_.statistics().broken++;
+  registry_.news().say("broken " + std::to_string(backend.domid()) + " " + std::string(which.view()) + why);
 }
 
 void Dom0Kernel::onBroken(const std::string& sentence) {

@@ -28,7 +28,8 @@ class Dom0Kernel final : public Guest, private StoreListener {
 
   void boot() override;
   void onEvent(uint32_t port) override;
-  void onTimer() override {}
+  void onTimer() override;
+  void onBound(uint32_t port) override;
 
   // For the back ends.
 
@@ -40,16 +41,21 @@ class Dom0Kernel final : public Guest, private StoreListener {
   void giveSlotBack(uint32_t slot);
   /** It has ended; it is destroyed at the end of the turn. */
   void onEnded(Backend& backend) { ended_.push_back(&backend); }
+  /** It ends at something that nobody thought of. */
+  void onFailed(Backend& backend, const std::string& why);
 
  private:
   using Backends = std::unordered_map<uint64_t, std::unique_ptr<Backend>>;
 
   void onWatchEvent(std::string_view path, std::string_view token) override;
   void onBroken(const std::string& sentence) override;
-  /** A daemon has come to the other end of the ring. */
+  /** Of a daemon that has come to the other end of the ring. */
   void begin();
+  void serve();
   void forgetAll();
   Task watchRoot(DeviceKind kind);
+  /** What was there before: a daemon that has kept the store, with devices that nobody serves yet. */
+  Task addAll(DeviceKind kind);
   Task checkRoot(DeviceKind kind);
   /** Of a directory of any size. */
   Task listAll(std::string_view path, std::vector<std::string>& names);
@@ -61,7 +67,10 @@ class Dom0Kernel final : public Guest, private StoreListener {
   HostDevices& devices_;
   GuestMachine& machine_;
   StoreSession store_;
-  bool isAttached_ = false;
+  /** Whoever speaks first is one, too. */
+  bool hasNewDaemon_ = true;
+  /** How many daemons there have been. */
+  uint32_t daemons_ = 0;
   Backends backends_;
   /** First of a domain's back ends of one kind; the others hang on it. */
   std::unordered_map<uint32_t, Backend*> ofDomain_;

@@ -90,15 +90,12 @@ Task Frontend::follow() {
 }
 
 Task Frontend::offerRings() {
-  GuestMachine& machine = guest_.machine();
   StoreSession& store = guest_.store();
-  const int ringCount = kind_ == DeviceKind::kVif ? 2 : 1;
-  for (int ring = 0; ring < ringCount; ring++) {
-    rings_[ring] = machine.allocatePage();
-    grefs_[ring] = machine.grant(backendDomid_, rings_[ring], false);
+  if (!makeRings()) {
+    Task closing = close();
+    settle();
+    co_return co_await closing;
   }
-  port_ = machine.allocateUnbound(backendDomid_);
-
   for (bool isWritten = false; !isWritten;) {
     uint32_t txId = 0;
     const StoreReply begun = co_await store.begin();
@@ -130,6 +127,23 @@ Task Frontend::offerRings() {
   if (!co_await change) co_return false;
   state_ = next;
   co_return true;
+}
+
+bool Frontend::makeRings() {
+  GuestMachine& machine = guest_.machine();
+  const int ringCount = kind_ == DeviceKind::kVif ? 2 : 1;
+  try {
+    for (int ring = 0; ring < ringCount; ring++) {
+      rings_[ring] = machine.allocatePage();
+      grefs_[ring] = machine.grant(backendDomid_, rings_[ring], false);
+    }
+    port_ = machine.allocateUnbound(backendDomid_);
+    return true;
+  } catch (const HostFailure&) {
+    // A device less, and no reason for a kernel to end.
+    release();
+    return false;
+  }
 }
 
 Task Frontend::readDisk() {
@@ -166,7 +180,7 @@ void Frontend::release() {
   for (int ring = 0; ring < 2; ring++) {
     if (rings_[ring] == 0) continue;
     try {
-      machine.endGrant(grefs_[ring]);
+      if (grefs_[ring] != 0) machine.endGrant(std::exchange(grefs_[ring], 0));
       machine.freePage(rings_[ring]);
     } catch (const HostFailure&) {
       // Still mapped: a page that is shared is never used again, as in Linux; the domain's end frees it.

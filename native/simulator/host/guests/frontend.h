@@ -39,6 +39,8 @@ class Frontend {
   Task follow();
   Task readBackend();
   Task offerRings();
+  /** Two for a vif, one for a vbd, and their port. @returns false: the machine has none for it */
+  bool makeRings();
   Task readDisk();
   Task close();
   void release();

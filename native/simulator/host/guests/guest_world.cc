@@ -56,6 +56,7 @@ std::vector<std::string> World::statistics() {
       {"lost", all.lost},
       {"abandoned", all.abandoned},
       {"inFlight", all.inFlight()},
+      {"missed", all.missed},
       {"lines", all.lines},
       {"bytes", all.bytes},
       {"vifConnected", all.vifConnected},

@@ -18,27 +18,28 @@ namespace {
 constexpr uint32_t kBridgePorts = 1023;
 constexpr uint32_t kLoopMajor = 7;
 constexpr uint32_t kMinorBits = 20;
+/** Loop devices of this machine have minors that those of the host it runs on, which are disks too, do not reach. */
+constexpr uint32_t kFirstMinor = 1U << (kMinorBits - 1);
 constexpr uint64_t kSectorBytes = 512;
 
 [[noreturn]] void failJoin(int error, const std::string& interface, const std::string& bridge) {
-  throw HostFailure{"join_bridge", error, "make " + interface + " a port of " + bridge};
+  throw HostFailure{"join_bridge", error, "cannot make " + interface + " a port of " + bridge};
 }
 
 [[noreturn]] void failOpen(int error, const std::string& path) {
-  throw HostFailure{"open_disk", error, "open " + path};
+  throw HostFailure{"open_disk", error, "cannot open " + path + " as a disk"};
 }
 
 }  // namespace
 
-HostDevices::HostDevices() : loopMinors_(0, 1U << kMinorBits) { bridges_.emplace("xenbr0", 0); }
+HostDevices::HostDevices() : loopMinors_(kFirstMinor, 1U << kMinorBits) { bridges_.emplace("xenbr0", 0); }
 
 void HostDevices::joinBridge(const std::string& interface, const std::string& bridge) {
   const auto port = interfaces_.find(interface);
   const auto joined = bridges_.find(bridge);
   if (port == interfaces_.end() || joined == bridges_.end()) failJoin(ENODEV, interface, bridge);
-  if (port->second == bridge) return;
+  if (!port->second.empty()) failJoin(EBUSY, interface, bridge);
   if (joined->second >= kBridgePorts) failJoin(EXFULL, interface, bridge);
-  if (!port->second.empty()) bridges_[port->second]--;
   joined->second++;
   port->second = bridge;
 }

@@ -46,7 +46,11 @@ void NativeGuest::onEvent(uint32_t port) {
 }
 
 void NativeGuest::onTimer() {
+  isYielding_ = false;
+  // Work that is due is seen to by the script, which then says when it is to be next.
+  if (nextWorkNs_ > machine_.nowNs()) armTimer();
   store_.sendWaiting();
+  store_.receive();
   attention_.raise();
   woken_.raise();
   endTurn();
@@ -58,7 +62,8 @@ std::string_view NativeGuest::argument(std::string_view name) const {
   const std::string_view line = machine_.start().cmdline;
   for (size_t at = line.find(name); at != std::string_view::npos; at = line.find(name, at + 1)) {
     const std::string_view rest = line.substr(at + name.size());
-    if (rest.starts_with('=')) return firstWord(rest.substr(1), rest.size());
+    const bool isWhole = at == 0 || line[at - 1] == ' ';
+    if (isWhole && rest.starts_with('=')) return firstWord(rest.substr(1), rest.size());
   }
   return {};
 }
@@ -152,11 +157,21 @@ void NativeGuest::say(std::string_view word, std::string_view rest) {
 
 void NativeGuest::startWork(uint64_t firstNs) {
   nextWorkNs_ = firstNs;
-  machine_.wakeAt(firstNs);
+  armTimer();
 }
 
 void NativeGuest::stopWork() {
-  if (std::exchange(nextWorkNs_, 0) != 0) machine_.wakeAt(UINT64_MAX);
+  if (std::exchange(nextWorkNs_, 0) != 0) armTimer();
+}
+
+void NativeGuest::yield() {
+  isYielding_ = true;
+  armTimer();
+}
+
+void NativeGuest::armTimer() {
+  if (isYielding_) return machine_.wakeAt(machine_.nowNs());
+  machine_.wakeAt(nextWorkNs_ != 0 ? nextWorkNs_ : UINT64_MAX);
 }
 
 uint32_t NativeGuest::nextWork() {
@@ -165,7 +180,8 @@ uint32_t NativeGuest::nextWork() {
   // Who is late takes the next turn of its own phase: guests that wait for the same daemon stay spread.
   const uint64_t missed = (nowNs - nextWorkNs_) / periodNs;
   nextWorkNs_ += (missed + 1) * periodNs;
-  machine_.wakeAt(nextWorkNs_);
+  registry_.statistics().missed += missed;
+  armTimer();
   return ++workDone_;
 }
 

@@ -37,7 +37,7 @@ class NativeGuest final : public Guest, private StoreListener {
   StoreSession& store() { return store_; }
   Console& console() { return console_; }
   uint32_t domid() const { return machine_.domid(); }
-  /** Value of the first `NAME=` on its command line, to the next blank; empty when there is none. */
+  /** Value of the first word `NAME=` on its command line, to the next blank; empty when there is none. */
   std::string_view argument(std::string_view name) const;
 
   /** Something happened that its script looks after: one of the two watches, the console, the timer. */
@@ -52,7 +52,7 @@ class NativeGuest final : public Guest, private StoreListener {
   void forgetToken(Signal& fired);
 
   /** Lets others run; `woken` is raised soon. */
-  void yield() { machine_.wakeAt(machine_.nowNs()); }
+  void yield();
 
   /** A device of its own, which lives until the guest ends. */
   Frontend& addFrontend(DeviceKind kind, uint32_t index);
@@ -87,6 +87,8 @@ class NativeGuest final : public Guest, private StoreListener {
   /** It is no part of the crowd any more. */
   void leave();
   void endTurn();
+  /** The one timer that it has serves both its work and `yield`. */
+  void armTimer();
 
   GuestRegistry& registry_;
   GuestMachine& machine_;
@@ -102,6 +104,7 @@ class NativeGuest final : public Guest, private StoreListener {
   uint32_t unsettled_ = 0;
   uint32_t workDone_ = 0;
   uint64_t nextWorkNs_ = 0;
+  bool isYielding_ = false;
   bool isReady_ = false;
   bool isEnded_ = false;
   bool isBroken_ = false;

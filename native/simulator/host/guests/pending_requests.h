@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 namespace xcl::sim {
 
@@ -22,6 +23,8 @@ struct PendingRequest {
   uint32_t reqId = 0;
   uint32_t txId = 0;
   uint32_t type = 0;
+  /** Header and payload, of a session that outlives its daemon. */
+  std::unique_ptr<char[]> message;
 };
 
 /** A circle that grows; a guest that waits for each reply needs four places. */
@@ -30,19 +33,22 @@ class PendingRequests {
   size_t size() const { return end_ - begin_; }
   bool isEmpty() const { return begin_ == end_; }
 
-  void push(const PendingRequest& request) {
+  void push(PendingRequest&& request) {
     if (size() == capacity_) grow();
-    slots_[end_++ & (capacity_ - 1)] = request;
+    slots_[end_++ & (capacity_ - 1)] = std::move(request);
   }
-  PendingRequest pop() { return slots_[begin_++ & (capacity_ - 1)]; }
-  void clear() { begin_ = end_; }
+  const PendingRequest& front() const { return slots_[begin_ & (capacity_ - 1)]; }
+  PendingRequest pop() { return std::move(slots_[begin_++ & (capacity_ - 1)]); }
+  void clear() {
+    while (!isEmpty()) pop();
+  }
 
  private:
   void grow() {
     const uint32_t capacity = capacity_ == 0 ? 4 : capacity_ * 2;
     auto slots = std::make_unique<PendingRequest[]>(capacity);
     uint32_t count = 0;
-    for (uint32_t at = begin_; at != end_; at++) slots[count++] = slots_[at & (capacity_ - 1)];
+    for (uint32_t at = begin_; at != end_; at++) slots[count++] = std::move(slots_[at & (capacity_ - 1)]);
     slots_ = std::move(slots);
     capacity_ = capacity;
     begin_ = 0;

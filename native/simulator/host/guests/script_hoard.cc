@@ -12,74 +12,80 @@ namespace {
 /** More than any quota; who reaches it has found a daemon without one. */
 constexpr uint32_t kMany = 100'000;
 
-Task sayResult(NativeGuest& guest, std::string_view what, uint32_t count, std::string_view error) {
-  const Text<120> line(what, " ", count, " ", error.empty() ? "no end" : error, "\r\n");
+/** Takes as many as it can, and says how many that were and what ended it. */
+class Hoard {
+ public:
+  bool mayHaveMore() const { return error_.view().empty() && count_ < kMany; }
+  uint32_t count() const { return count_; }
+  void take(const StoreReply& reply) {
+    if (reply.isOk) {
+      count_++;
+    } else {
+      error_.add(cString(reply.text));
+    }
+  }
+  Text<120> told(std::string_view what) const {
+    return Text<120>(what, " ", count_, " ", error_.view().empty() ? "no end" : error_.view(), "\r\n");
+  }
+
+ private:
+  Text<24> error_;
+  uint32_t count_ = 0;
+};
+
+/** As a hoarding guest lives: `takeAll` until there is no more, and then as any other. */
+Task liveBy(NativeGuest& guest, Task (*takeAll)(NativeGuest&, Hoard&), std::string_view what) {
+  Task begin = announce(guest);
+  co_await begin;
+  Hoard hoard;
+  Task all = takeAll(guest, hoard);
+  co_await all;
+  const Text<120> line = hoard.told(what);
   co_await guest.console().print(line);
   Task rest = serve(guest);
   co_return co_await rest;
 }
 
-}  // namespace
-
-Task runWatchHoard(NativeGuest& guest) {
-  Task begin = announce(guest);
-  co_await begin;
-  Text<24> error;
-  uint32_t count = 0;
-  while (error.view().empty() && count < kMany) {
-    const Text<32> path("data/watched/", count);
+Task takeWatches(NativeGuest& guest, Hoard& hoard) {
+  while (hoard.mayHaveMore()) {
+    const Text<32> path("data/watched/", hoard.count());
     // Beginning with a digit: not a token that is waited for.
-    const Text<16> token(count);
-    const StoreReply reply = co_await guest.store().watch(path, token);
-    if (reply.isOk) {
-      count++;
-    } else {
-      error.add(cString(reply.text));
-    }
+    const Text<16> token(hoard.count());
+    hoard.take(co_await guest.store().watch(path, token));
   }
-  Task rest = sayResult(guest, "watches", count, error);
-  co_return co_await rest;
+  co_return true;
 }
 
-Task runTransactionHoard(NativeGuest& guest) {
-  Task begin = announce(guest);
-  co_await begin;
-  Text<24> error;
-  uint32_t count = 0;
-  while (error.view().empty() && count < kMany) {
-    uint32_t txId = 0;
+Task takeTransactions(NativeGuest& guest, Hoard& hoard) {
+  while (hoard.mayHaveMore()) {
     const StoreReply reply = co_await guest.store().begin();
-    if (parseTransaction(reply, txId)) {
-      count++;
-      const Text<32> path("data/hoard/", count);
-      co_await guest.store().write(path, "1", txId);
-    } else {
-      error.add(cString(reply.text));
-    }
+    uint32_t txId = 0;
+    hoard.take(reply);
+    if (!parseTransaction(reply, txId)) continue;
+    const Text<32> path("data/hoard/", hoard.count());
+    co_await guest.store().write(path, "1", txId);
   }
-  Task rest = sayResult(guest, "transactions", count, error);
-  co_return co_await rest;
+  co_return true;
 }
 
-Task runPathBomb(NativeGuest& guest) {
-  Task begin = announce(guest);
-  co_await begin;
-  Text<24> error;
-  uint32_t count = 0;
-  while (error.view().empty() && count < kMany) {
+Task takePaths(NativeGuest& guest, Hoard& hoard) {
+  while (hoard.mayHaveMore()) {
     // Twenty chains, each node below the last one of its chain.
+    const uint32_t count = hoard.count();
     Text<2048> path("data/bomb/", count % 20);
     for (uint32_t level = 0; level < count / 20 && level < 400; level++) path.add("/n");
     if (count / 20 >= 400) path.add(Text<16>("/", count).view());
-    const StoreReply reply = co_await guest.store().write(path, "boom");
-    if (reply.isOk) {
-      count++;
-    } else {
-      error.add(cString(reply.text));
-    }
+    hoard.take(co_await guest.store().write(path, "boom"));
   }
-  Task rest = sayResult(guest, "nodes", count, error);
-  co_return co_await rest;
+  co_return true;
 }
+
+}  // namespace
+
+Task runWatchHoard(NativeGuest& guest) { return liveBy(guest, takeWatches, "watches"); }
+
+Task runTransactionHoard(NativeGuest& guest) { return liveBy(guest, takeTransactions, "transactions"); }
+
+Task runPathBomb(NativeGuest& guest) { return liveBy(guest, takePaths, "nodes"); }
 
 }  // namespace xcl::sim

@@ -8,9 +8,11 @@ namespace xcl::sim {
 struct Statistics {
   /** READY and still running. */
   uint64_t ready = 0;
-  /** To XenStore, wholly put into a ring, dom0's kernel included; requests that no daemon can read do not count. */
+  /** That were asked of XenStore, dom0's kernel included; also those that still wait for room in their ring. */
   uint64_t requests = 0;
   uint64_t replies = 0;
+  /** Turns of `work` that came before the one before them was done, and were left out. */
+  uint64_t missed = 0;
   /** Requests whose reply can never come, since the daemon broke the protocol. */
   uint64_t lost = 0;
   /** Requests without a reply when their guest crashed or was ended, or their daemon was replaced: nobody's fault. */

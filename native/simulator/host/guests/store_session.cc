@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "../../../src/shared_ring.h"
 
@@ -23,6 +24,9 @@ bool isOkOnly(uint32_t type) {
   }
 }
 
+/** Rings that are taken in one turn: a daemon that writes as fast as it is read does not hold up the machine. */
+constexpr int kRoundsAtOnce = 8;
+
 std::string number(uint32_t value) { return std::to_string(value); }
 
 }  // namespace
@@ -43,20 +47,18 @@ void StoreSession::attach(GuestMachine& machine, std::byte* page, uint32_t port)
   machine_ = &machine;
   page_ = page;
   port_ = port;
-  // Linux takes the indices as it finds them, too: the daemon zeroes them when the guest is introduced.
-  produced_ = loadShared(page_, kXenstoreRequests.prod);
 }
 
 void StoreSession::send(StoreOp op, uint32_t txId, std::string_view head, std::string_view tail, bool endsWithNul,
                         StoreWaiter* waiter) {
-  if (isClosed_) return;
+  if (isClosed_ && !isKeeping_) return;
   char message[sizeof(StoreHeader) + kStorePayloadMax + 2];
   // A guest's kernel does not send what cannot be a message; the value is cut as its buffer would be.
   const size_t room = kStorePayloadMax - 1 - (endsWithNul ? 1 : 0);
   head = head.substr(0, room);
   tail = tail.substr(0, room - head.size());
   const size_t len = head.size() + 1 + tail.size() + (endsWithNul ? 1 : 0);
-  const StoreHeader header{static_cast<uint32_t>(op), ++lastReqId_, txId, static_cast<uint32_t>(len)};
+  const StoreHeader header{static_cast<uint32_t>(op), 0, txId, static_cast<uint32_t>(len)};
   char* to = message;
   std::memcpy(to, &header, sizeof header);
   to += sizeof header;
@@ -68,9 +70,22 @@ void StoreSession::send(StoreOp op, uint32_t txId, std::string_view head, std::s
   if (endsWithNul) *to++ = 0;
 
   if (waiter != nullptr) waiter->outstanding++;
-  pending_.push({waiter, header.reqId, txId, header.type});
+  enqueue(message, static_cast<uint32_t>(to - message), waiter);
+}
+
+void StoreSession::enqueue(char* message, uint32_t size, StoreWaiter* waiter) {
+  StoreHeader header;
+  std::memcpy(&header, message, sizeof header);
+  header.reqId = ++lastReqId_;
+  std::memcpy(message, &header, sizeof header);
+  PendingRequest request{waiter, header.reqId, header.txId, header.type, nullptr};
+  if (isKeeping_) {
+    request.message = std::make_unique<char[]>(size);
+    std::memcpy(request.message.get(), message, size);
+  }
+  pending_.push(std::move(request));
   statistics_.requests++;
-  const auto size = static_cast<uint32_t>(to - message);
+  if (isClosed_) return;
   const uint32_t taken = overflow_.empty() && !isSplit_ ? put(message, size) : 0;
   overflow_.append(message + taken, size - taken);
 }
@@ -81,11 +96,10 @@ uint32_t StoreSession::put(const char* bytes, uint32_t size) {
     breakOff("impossible indices of the request ring");
     return size;
   }
-  const uint32_t before = produced_;
+  const uint32_t before = loadShared(page_, kXenstoreRequests.prod);
   const uint32_t taken = writer.put(bytes, size);
   if (taken == 0) return 0;
   writer.publish();
-  produced_ = before + taken;
   // The daemon looks again after each piece that it took: only one that had taken all may sleep. A full
   // ring is told in any case, since this side will sleep.
   const uint32_t untaken = before - loadShared(page_, kXenstoreRequests.cons);
@@ -102,14 +116,21 @@ void StoreSession::sendWaiting() {
 }
 
 bool StoreSession::wantsTurn() const {
-  if (!isSplit_ || overflow_.empty() || isClosed_) return false;
+  if (isClosed_) return false;
+  if (mustReceive_) return true;
+  if (!isSplit_ || overflow_.empty()) return false;
   RingWriter writer(page_, kXenstoreRequests);
   return writer.look() && writer.room() > 0;
 }
 
 void StoreSession::receive() {
   // Who is resumed in here may end the session, or read no more.
-  while (!isClosed_ && reading_ != Reading::kNothing) {
+  mustReceive_ = false;
+  for (int round = 0; !isClosed_ && reading_ != Reading::kNothing; round++) {
+    if (round == kRoundsAtOnce) {
+      mustReceive_ = true;
+      return;
+    }
     RingReader reader(page_, kXenstoreReplies);
     if (!reader.look()) return breakOff("impossible indices of the reply ring");
     const uint32_t available = reader.available();
@@ -173,7 +194,7 @@ void StoreSession::takeWatchEvent(const StoreHeader& header, std::string_view pa
 
 void StoreSession::takeReply(const StoreHeader& header, std::string_view payload) {
   if (pending_.isEmpty()) return breakOff("a reply to req_id " + number(header.reqId) + ", which was not asked");
-  const PendingRequest request = pending_.pop();
+  const PendingRequest& request = pending_.front();
   const bool isError = header.type == static_cast<uint32_t>(StoreOp::kError);
   if (header.reqId != request.reqId || header.txId != request.txId) {
     return breakOff("a reply with req_id " + number(header.reqId) + " and tx_id " + number(header.txId) +
@@ -189,13 +210,18 @@ void StoreSession::takeReply(const StoreHeader& header, std::string_view payload
     return breakOff("a reply of type " + number(header.type) + " that does not say OK");
   }
   statistics_.replies++;
-  if (StoreWaiter* const waiter = request.waiter) {
+  StoreWaiter* const waiter = pending_.pop().waiter;
+  if (waiter != nullptr) {
     waiter->outstanding--;
     waiter->text = payload;
     if (isError) waiter->isOk = false;
-    if (waiter->outstanding == 0 && waiter->waiting) waiter->waiting.resume();
+    resume(*waiter);
   }
   if (pending_.isEmpty()) replied_.raise();
+}
+
+void StoreSession::resume(StoreWaiter& waiter) {
+  if (waiter.outstanding == 0 && waiter.waiting) waiter.waiting.resume();
 }
 
 void StoreSession::notify() {
@@ -205,9 +231,10 @@ void StoreSession::notify() {
 }
 
 void StoreSession::close() {
-  if (isClosed_) return;
+  if (isClosed_ && !isKeeping_) return;
   isClosed_ = true;
-  statistics_.abandoned += pending_.size();
+  statistics_.abandoned += pending_.size() - lost_;
+  lost_ = 0;
   pending_.clear();
 }
 
@@ -215,20 +242,42 @@ void StoreSession::breakOff(const std::string& sentence) {
   if (isClosed_) return;
   isClosed_ = true;
   statistics_.lost += pending_.size();
-  pending_.clear();
+  if (isKeeping_) {
+    lost_ = static_cast<uint32_t>(pending_.size());
+  } else {
+    pending_.clear();
+  }
   listener_.onBroken("XenStore sent " + sentence);
 }
 
-bool StoreSession::isForgotten() const { return loadShared(page_, kXenstoreRequests.prod) != produced_; }
+void StoreSession::clearRing() {
+  // Its own two indices, as a kernel that gives up: the requests that nobody took, and the replies it did not read.
+  storeShared(page_, kXenstoreRequests.prod, loadShared(page_, kXenstoreRequests.cons));
+  storeShared(page_, kXenstoreReplies.cons, loadShared(page_, kXenstoreReplies.prod));
+}
 
-void StoreSession::restart() {
-  statistics_.abandoned += pending_.size();
-  pending_.clear();
+void StoreSession::renew() {
+  statistics_.abandoned += pending_.size() - lost_;
+  lost_ = 0;
   overflow_.clear();
   partial_.clear();
-  mustNotify_ = false;
-  isClosed_ = false;
-  produced_ = loadShared(page_, kXenstoreRequests.prod);
+  mustNotify_ = mustReceive_ = isClosed_ = false;
+  std::vector<StoreWaiter*> failed;
+  for (size_t left = pending_.size(); left > 0; left--) {
+    const PendingRequest request = pending_.pop();
+    StoreHeader header;
+    std::memcpy(&header, request.message.get(), sizeof header);
+    if (header.txId == 0) {
+      enqueue(request.message.get(), sizeof header + header.len, request.waiter);
+    } else if (StoreWaiter* const waiter = request.waiter) {
+      waiter->outstanding--;
+      waiter->isOk = false;
+      waiter->text = "EAGAIN";
+      if (waiter->outstanding == 0) failed.push_back(waiter);
+    }
+  }
+  // Now, since each goes on to ask something.
+  for (StoreWaiter* const waiter : failed) resume(*waiter);
 }
 
 }  // namespace xcl::sim

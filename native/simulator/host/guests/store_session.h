@@ -134,17 +134,25 @@ class StoreSession {
 
   /** From now on each byte of a request goes alone, one for each `sendWaiting`. */
   void split() { isSplit_ = true; }
-  /** It is split, has bytes to send and room for one: nobody else will give it a turn. */
+  /** It can go on, but nobody else will give it a turn: split, with room in the ring, or with more to receive. */
   bool wantsTurn() const;
   /** To be called at the end of the guest's turn: one notification for all that was done in it. */
   void notify();
   /** The guest ends, or is ended: nothing is sent or heard any more. */
   void close();
 
-  /** The other side has zeroed the indices: it is another daemon, which knows nothing of this session. */
-  bool isForgotten() const;
-  /** Begins anew after `isForgotten`, with nobody waiting. */
-  void restart();
+  /** From now on requests are kept until they are answered, for `renew`. */
+  void outliveDaemon() { isKeeping_ = true; }
+  /**
+   * Another daemon, which knows nothing of this session, is about to read the ring, and does not yet: what the
+   * last one has left in it, or taken half of, is none of its business.
+   */
+  void clearRing();
+  /**
+   * Asks the other daemon, after `clearRing`, whatever the last one has not answered. Not what belongs to a
+   * transaction, which nobody knows any more: that fails with EAGAIN.
+   */
+  void renew();
 
  private:
   StoreCall call(StoreOp op, uint32_t txId, std::string_view head, std::string_view tail, bool endsWithNul) {
@@ -157,6 +165,9 @@ class StoreSession {
   void takeReply(const StoreHeader& header, std::string_view payload);
   void takeWatchEvent(const StoreHeader& header, std::string_view payload);
   void breakOff(const std::string& sentence);
+  /** Gives it its number, asks for the reply, and puts what has room into the ring. */
+  void enqueue(char* message, uint32_t size, StoreWaiter* waiter);
+  void resume(StoreWaiter& waiter);
 
   StoreListener& listener_;
   Statistics& statistics_;
@@ -164,8 +175,11 @@ class StoreSession {
   std::byte* page_ = nullptr;
   uint32_t port_ = 0;
   uint32_t lastReqId_ = 0;
-  uint32_t produced_ = 0;
+  /** Requests without a reply that count as lost. */
+  uint32_t lost_ = 0;
   bool mustNotify_ = false;
+  bool mustReceive_ = false;
+  bool isKeeping_ = false;
   bool isClosed_ = false;
   bool isSplit_ = false;
   Reading reading_ = Reading::kAll;

@@ -29,6 +29,8 @@ Task switchState(StoreSession& store, std::string_view directory, XenbusState st
     const StoreReply begun = co_await store.begin();
     if (!parseTransaction(begun, txId)) co_return false;
     const StoreReply present = co_await store.read(statePath, txId);
+    // Its transaction went with a daemon.
+    if (!present.isOk && cString(present.text) == "EAGAIN") continue;
     const XenbusState was = parseState(present);
     if (was == XenbusState::kUnknown || was == state) {
       co_await store.end(txId, false);
