@@ -6,8 +6,11 @@
 //
 // Events need no call: a port is a bit in memory that both sides map, and an eventfd wakes who sleeps.
 //
-//   machine -> handle   EventArea of the handle, bit = the handle's local port; its eventfd
-//   handle -> machine   EventArea of the machine, bit = the slot that kBind gave; the machine's eventfd
+//   machine -> handle   the handle's inbound EventArea and eventfd, bit = the handle's local port
+//   handle -> machine   the handle's outbound EventArea and eventfd, bit = the slot that kBind gave
+//
+// Both areas belong to one handle: whatever it writes there, it can only deafen or silence itself, and a
+// slot that is not its own fires nothing.
 #pragma once
 
 #include <atomic>
@@ -33,7 +36,8 @@ inline constexpr uint32_t kListedAtOnce = 1024;
  * then looks at `pending` again. All of it is sequentially consistent, so that one of the two sides
  * always sees the other's step.
  *
- * All zero at the beginning; a mask bit is only ever changed by the side that reads the area.
+ * All zero at the beginning; a mask bit is only ever changed by the side that reads the area. The machine
+ * masks nothing: in an outbound area `mask` has no meaning.
  */
 struct EventArea {
   static constexpr uint32_t kWords = kMaxPorts / 64;
@@ -49,8 +53,8 @@ enum class Op : uint32_t {
   /** args[0]: kProtocolVersion. Every handle's first call. */
   kHello = 1,
   /**
-   * The reply carries five descriptors (SCM_RIGHTS): the pages (kMaxPages of kPageBytes), the handle's
-   * EventArea and its eventfd, the machine's EventArea and its eventfd.
+   * The reply carries five descriptors (SCM_RIGHTS): the pages (kMaxPages of kPageBytes), the inbound
+   * EventArea and its eventfd, the outbound EventArea and its eventfd.
    */
   kOpenMachine,
 

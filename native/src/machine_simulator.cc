@@ -105,7 +105,6 @@ void MachineSimulator::notify(uint32_t localPort) {
   if (slot == kNoSlot) return;
   const uint32_t word = slot / 64;
   out().pending[word].fetch_or(bitOf(slot));
-  if ((out().mask[word].load() & bitOf(slot)) != 0) return;
   select(out(), word);
   signal(out(), outFd_.get());
 }

@@ -27,9 +27,4 @@ bool SharedEvents::forget(uint32_t port) {
   return (before & bit) != 0;
 }
 
-void SharedEvents::drainEventFd() {
-  eventfd_t ignored = 0;
-  eventfd_read(eventFd_.get(), &ignored);
-}
-
 }  // namespace xcl::sim

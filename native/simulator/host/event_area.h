@@ -1,5 +1,5 @@
 // Both directions of events through memory (protocol.h, EventArea): telling a handle that one of its ports
-// fired, and finding out which of dom0's ports its handles have fired.
+// fired, and finding out which ports a handle has fired.
 #pragma once
 
 #include <sys/eventfd.h>
@@ -29,15 +29,10 @@ class SharedEvents {
    */
   bool forget(uint32_t port);
 
-  /** Nobody needs to write to the eventfd from here on: this process will look by itself. */
-  void stayAwake() { area().isSignalled.store(1); }
-  /** Whoever fires from here on writes to the eventfd; what fired before must be looked for once more. */
-  void allowSleep() { area().isSignalled.store(0); }
-  void drainEventFd();
-
   /**
    * Takes ports that fired and calls `take(port)` for each; words of 64 ports, until `budget` is used up.
-   * @returns false when there may be more
+   * After true nobody needs to write to the eventfd: this process will look again by itself.
+   * @returns false when there was nothing: who fires from here on writes to the eventfd
    */
   template <typename Take>
   bool collect(uint32_t budget, Take take);
@@ -55,17 +50,13 @@ template <typename Take>
 bool SharedEvents::collect(uint32_t budget, Take take) {
   constexpr uint32_t kSelectors = EventArea::kWords / 64;
   uint32_t taken = 0;
-  for (uint32_t i = 0; i < kSelectors; i++) {
+  // Allowed first, looked for then: what fires in between is seen, or is signalled.
+  area().isSignalled.store(0);
+  for (uint32_t i = 0; i < kSelectors && taken < budget; i++) {
     const uint32_t at = (turn_ + i) % kSelectors;
     std::atomic<uint64_t>& selector = area().selector[at];
-    while (selector.load() != 0) {
-      if (taken >= budget) {
-        turn_ = (at + 1) % kSelectors;
-        return false;
-      }
-      const uint32_t word = at * 64 + static_cast<uint32_t>(std::countr_zero(selector.load()));
-      // Somebody outside may have cleared it in between; then there is no such bit.
-      if (word >= (at + 1) * 64) break;
+    for (uint64_t words = selector.load(); words != 0 && taken < budget; words = selector.load()) {
+      const uint32_t word = at * 64 + static_cast<uint32_t>(std::countr_zero(words));
       selector.fetch_and(~(1ULL << (word % 64)));
       taken++;
       for (uint64_t bits = area().pending[word].exchange(0); bits != 0; bits &= bits - 1) {
@@ -73,8 +64,10 @@ bool SharedEvents::collect(uint32_t budget, Take take) {
         take(word * 64 + static_cast<uint32_t>(std::countr_zero(bits)));
       }
     }
+    if (taken >= budget) turn_ = (at + 1) % kSelectors;
   }
-  return true;
+  if (taken != 0) area().isSignalled.store(1);
+  return taken != 0;
 }
 
 }  // namespace xcl::sim

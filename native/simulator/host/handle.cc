@@ -6,8 +6,15 @@
 
 namespace xcl::sim {
 
+namespace {
+
+// How many ports of one handle are served before the others have their turn.
+constexpr uint32_t kPortsAtOnce = 4096;
+
+}  // namespace
+
 Handle::Handle(Machine& machine, PortOwner number, UniqueFd fd)
-    : machine_(machine), number_(number), fd_(std::move(fd)) {
+    : machine_(machine), number_(number), fd_(std::move(fd)), bell_(*this) {
   machine_.loop().add(fd_.get(), EPOLLIN | EPOLLRDHUP, *this);
 }
 
@@ -16,8 +23,9 @@ Handle::~Handle() { release(); }
 void Handle::release() {
   if (!fd_.isOpen()) return;
   machine_.loop().remove(fd_.get(), *this);
+  if (events_) machine_.loop().remove(events_->out.eventFd(), bell_);
   fd_.reset();
-  for (const uint32_t port : ports_) machine_.closePort(port);
+  for (const uint32_t port : ports_) closePort(port);
   ports_.clear();
   for (const auto& [page, mapping] : mappings_) mapping.of->unmap(mapping);
   mappings_.clear();
@@ -27,9 +35,26 @@ void Handle::onReady(uint32_t) {
   if (!machine_.hypercalls().serve(*this)) machine_.handles().close(*this);
 }
 
-SharedEvents& Handle::openEvents() {
-  events_ = std::make_unique<SharedEvents>("xcl-handle-events");
+void Handle::Bell::onReady(uint32_t) { handle_.machine_.handles().wake(handle_); }
+
+const Handle::Events& Handle::openEvents() {
+  auto made = std::make_unique<Events>();
+  // Edges only: the eventfd is never read, which who shares it could make the machine wait for.
+  machine_.loop().add(made->out.eventFd(), EPOLLIN | EPOLLET, bell_);
+  events_ = std::move(made);
   return *events_;
+}
+
+bool Handle::deliver() {
+  return events_->out.collect(kPortsAtOnce, [this](uint32_t port) {
+    if (machine_.channels().isOwnedBy(kDom0, port, number_)) machine_.channels().notify(kDom0, port);
+  });
+}
+
+// What it was notified of before still gets there, as on Xen.
+void Handle::closePort(uint32_t port) {
+  if (events_->out.forget(port)) machine_.channels().notify(kDom0, port);
+  machine_.channels().close(kDom0, port);
 }
 
 uint32_t Handle::bind(uint32_t domid, uint32_t remotePort) {
@@ -46,8 +71,8 @@ uint32_t Handle::bindVirq(uint32_t virq) {
 
 bool Handle::unbind(uint32_t port) {
   if (ports_.erase(port) == 0) return false;
-  machine_.closePort(port);
-  events_->forget(port);
+  closePort(port);
+  events_->in.forget(port);
   return true;
 }
 

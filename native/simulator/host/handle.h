@@ -15,6 +15,12 @@ namespace xcl::sim {
 
 class Handle : public Watcher {
  public:
+  /** Both directions of its events. */
+  struct Events {
+    SharedEvents in{"xcl-events-in"};
+    SharedEvents out{"xcl-events-out"};
+  };
+
   Handle(Machine& machine, PortOwner number, UniqueFd fd);
   ~Handle() override;
   Handle(const Handle&) = delete;
@@ -29,10 +35,15 @@ class Handle : public Watcher {
 
   bool isGreeted = false;
 
-  /** Makes its event area. */
-  SharedEvents& openEvents();
+  /** Makes its event areas. */
+  const Events& openEvents();
   bool hasEvents() const { return events_ != nullptr; }
-  void fire(uint32_t port) { events_->fire(port); }
+  /** Tells it that its port fired. */
+  void fire(uint32_t port) { events_->in.fire(port); }
+  /** Delivers what it has fired. @returns false when there was nothing; it says so when there is something again */
+  bool deliver();
+  /** The machine looks by itself for what it fires; for Handles. */
+  bool isAwake = false;
 
   uint32_t bind(uint32_t domid, uint32_t remotePort);
   uint32_t bindVirq(uint32_t virq);
@@ -48,10 +59,23 @@ class Handle : public Watcher {
   size_t pagesHeld() const { return mappings_.size(); }
 
  private:
+  /** The eventfd of what it fires. */
+  class Bell : public Watcher {
+   public:
+    explicit Bell(Handle& handle) : handle_(handle) {}
+    void onReady(uint32_t events) override;
+
+   private:
+    Handle& handle_;
+  };
+
+  void closePort(uint32_t port);
+
   Machine& machine_;
   PortOwner number_;
   UniqueFd fd_;
-  std::unique_ptr<SharedEvents> events_;
+  std::unique_ptr<Events> events_;
+  Bell bell_;
   std::unordered_set<uint32_t> ports_;
   /** By page; a page may be mapped more than once, by grant and by frame. */
   std::unordered_multimap<uint64_t, Mapping> mappings_;

@@ -20,6 +20,11 @@ class Handles {
   void bury() { closed_.clear(); }
   void fire(PortOwner owner, uint32_t port);
 
+  /** The handle has fired something. */
+  void wake(Handle& handle);
+  /** Delivers what those that are awake have fired. @returns true when there may be more */
+  bool deliver();
+
   /** What all of them have bound and mapped. */
   size_t portsHeld() const;
   size_t pagesHeld() const;
@@ -29,6 +34,7 @@ class Handles {
   LowestFree numbers_;
   std::vector<std::unique_ptr<Handle>> handles_;
   std::vector<std::unique_ptr<Handle>> closed_;
+  std::vector<Handle*> awake_;
 };
 
 }  // namespace xcl::sim

@@ -175,9 +175,8 @@ void Hypercalls::hello(Handle& handle, const Request& request, std::string_view,
 
 void Hypercalls::openMachine(Handle& handle, const Request&, std::string_view, Answer& answer) {
   if (handle.hasEvents()) throw Malformed{};
-  const SharedEvents& own = handle.openEvents();
-  const SharedEvents& machine = machine_.events();
-  answer.descriptors = {machine_.pages().fd(), own.memoryFd(), own.eventFd(), machine.memoryFd(), machine.eventFd()};
+  const auto& [in, out] = handle.openEvents();
+  answer.descriptors = {machine_.pages().fd(), in.memoryFd(), in.eventFd(), out.memoryFd(), out.eventFd()};
 }
 
 void Hypercalls::host(Handle&, const Request&, std::string_view, Answer& answer) {

@@ -14,7 +14,7 @@ class Listener : public Watcher {
   /**
    * Listens at a path, with mode 0600; the file of a machine that is no more is replaced.
    * @param type SOCK_STREAM or SOCK_SEQPACKET
-   * @throws HostFailure EADDRINUSE: another machine listens there
+   * @throws HostFailure EADDRINUSE: somebody listens there already; EEXIST: the file is no socket
    */
   Listener(EventLoop& loop, std::string path, int type, std::function<void(UniqueFd)> accepted);
   ~Listener() override;
@@ -24,6 +24,8 @@ class Listener : public Watcher {
   void onReady(uint32_t events) override;
 
  private:
+  void accept(UniqueFd fd);
+
   EventLoop& loop_;
   std::string path_;
   std::function<void(UniqueFd)> accepted_;

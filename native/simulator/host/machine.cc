@@ -12,9 +12,8 @@ namespace {
 constexpr char kCaps[] = "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64";
 constexpr uint64_t kDom0MostKiB = 4ULL << 20;
 constexpr uint32_t kAllPorts = UINT32_MAX;
-// How long kernels may run, and how many ports are taken, before the sockets are looked at again.
+// How long kernels may run before the sockets are looked at again.
 constexpr uint64_t kTurnNs = 500'000;
-constexpr uint32_t kPortsAtOnce = 4096;
 
 uint32_t processors() { return static_cast<uint32_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))); }
 
@@ -23,7 +22,6 @@ uint32_t processors() { return static_cast<uint32_t>(std::max(1L, sysconf(_SC_NP
 Machine::Machine(const Options& options)
     : options_(options),
       freeMemory_(options.memoryKiB),
-      events_("xcl-machine-events"),
       channels_(*this),
       console_([this] { channels_.raiseVirq(kVirqConRing); }),
       world_(makeGuestWorld(news_, faults_)),
@@ -33,7 +31,7 @@ Machine::Machine(const Options& options)
       hypercalls_(*this),
       commands_(*this),
       controls_(*this),
-      wakeUps_(loop_, events_, [this] { stop(0); }),
+      wakeUps_(loop_, [this] { stop(0); }),
       machineSocket_(loop_, options.runDir + "/simulator.sock", SOCK_SEQPACKET,
                      [this](UniqueFd fd) { handles_.add(std::move(fd)); }),
       controlSocket_(loop_, options.runDir + "/control.sock", SOCK_STREAM,
@@ -65,27 +63,16 @@ int Machine::run() {
   bool mayHaveEvents = false;
   while (!isStopped_) {
     wakeUps_.setTimer(scheduler_.nextTimerNs());
-    bool mayWait = !mayHaveEvents && !scheduler_.hasWork();
-    if (mayWait) {
-      events_.allowSleep();
-      mayHaveEvents = collectEvents();
-      mayWait = !mayHaveEvents && !scheduler_.hasWork();
-    }
-    loop_.turn(mayWait);
-    events_.stayAwake();
+    if (mayHaveEvents && !scheduler_.hasWork()) mayHaveEvents = handles_.deliver();
+    loop_.turn(!mayHaveEvents && !scheduler_.hasWork());
     if (scheduler_.nextTimerNs() != UINT64_MAX) scheduler_.expireTimers(monotonicNs());
-    mayHaveEvents = collectEvents();
+    mayHaveEvents = handles_.deliver();
     scheduler_.run(kTurnNs);
     domains_.reap();
     handles_.bury();
     controls_.flush();
   }
   return exitCode_;
-}
-
-/** @returns true when there may be more */
-bool Machine::collectEvents() {
-  return !events_.collect(kPortsAtOnce, [this](uint32_t port) { channels_.notify(kDom0, port); });
 }
 
 void Machine::stop(int exitCode) {

@@ -1,8 +1,8 @@
 // The simulated machine: owns all of its parts, and runs the loop.
 //
 // A turn of the loop: what waits at the sockets; what dom0's handles have fired; kernels, for half a
-// millisecond at most; then what was closed is freed, and news go out. The loop sleeps only after it has
-// told the handles so and has looked once more (protocol.h, EventArea).
+// millisecond at most; then what was closed is freed, and news go out. The loop sleeps only when no handle
+// is awake: each was told so and was looked at once more (protocol.h, EventArea).
 #pragma once
 
 #include <string>
@@ -10,7 +10,6 @@
 #include "commands.h"
 #include "control.h"
 #include "domain_table.h"
-#include "event_area.h"
 #include "event_channels.h"
 #include "event_loop.h"
 #include "faults.h"
@@ -48,8 +47,6 @@ class Machine : public EventSink {
   Handles& handles() { return handles_; }
   Hypercalls& hypercalls() { return hypercalls_; }
   Commands& commands() { return commands_; }
-  /** What handles fire: a bit for each of dom0's ports. */
-  const SharedEvents& events() const { return events_; }
 
   HostFacts facts() const;
   /** This Xen says which domains have changed. */
@@ -61,21 +58,14 @@ class Machine : public EventSink {
   void bound(uint32_t domid, uint32_t port, PortOwner owner) override;
   /** A domain has shut down. */
   void domainEnded(Domain& domain, Shutdown reason);
-  /** A handle closes one of dom0's ports: what it was notified of before still gets there, as on Xen. */
-  void closePort(uint32_t port) {
-    if (events_.forget(port)) channels_.notify(kDom0, port);
-    channels_.close(kDom0, port);
-  }
 
  private:
   void makeDom0();
-  bool collectEvents();
 
   Options options_;
   EventLoop loop_;
   PageStore pages_;
   FreeMemory freeMemory_;
-  SharedEvents events_;
   EventChannels channels_;
   Faults faults_;
   News news_;

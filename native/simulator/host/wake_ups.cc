@@ -25,10 +25,9 @@ UniqueFd openSignals() {
 
 }  // namespace
 
-WakeUps::WakeUps(EventLoop& loop, SharedEvents& events, std::function<void()> ended)
+WakeUps::WakeUps(EventLoop& loop, std::function<void()> ended)
     : timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
       signals_(openSignals()),
-      onEvents_([&events] { events.drainEventFd(); }),
       onTimer_([this] {
         // Kernels whose time has come are looked for in every turn; here it is only silenced.
         uint64_t ignored = 0;
@@ -36,7 +35,6 @@ WakeUps::WakeUps(EventLoop& loop, SharedEvents& events, std::function<void()> en
       }),
       onSignal_(std::move(ended)) {
   if (!timer_.isOpen() || !signals_.isOpen()) throw HostFailure{"timerfd_create", errno, "cannot make a timer"};
-  loop.add(events.eventFd(), EPOLLIN, onEvents_);
   loop.add(timer_.get(), EPOLLIN, onTimer_);
   loop.add(signals_.get(), EPOLLIN, onSignal_);
 }

@@ -1,9 +1,8 @@
-// What wakes the machine besides its sockets: its eventfd, the time a kernel has asked for, and signals.
+// What wakes the machine besides its handles: the time a kernel has asked for, and signals.
 #pragma once
 
 #include <functional>
 
-#include "event_area.h"
 #include "event_loop.h"
 
 namespace xcl::sim {
@@ -11,7 +10,7 @@ namespace xcl::sim {
 class WakeUps {
  public:
   /** Blocks SIGTERM and SIGINT, which call `ended` from now on. */
-  WakeUps(EventLoop& loop, SharedEvents& events, std::function<void()> ended);
+  WakeUps(EventLoop& loop, std::function<void()> ended);
 
   /** Wakes the loop at that time and at no other; UINT64_MAX: at none. */
   void setTimer(uint64_t ns);
@@ -29,7 +28,6 @@ class WakeUps {
   UniqueFd timer_;
   UniqueFd signals_;
   uint64_t armedNs_ = UINT64_MAX;
-  Waker onEvents_;
   Waker onTimer_;
   Waker onSignal_;
 };

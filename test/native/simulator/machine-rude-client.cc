@@ -2,8 +2,14 @@
 // machine-rudeness.test.ts.
 //
 //   rude-client SOCKET malformed            sends what makes no sense; prints `NAME closed` or `NAME answered`
+//   rude-client SOCKET strings              sends other numbers of texts than are asked for; prints `NAME ERRNO`
+//   rude-client SOCKET frames DOMID         maps frames that no domain has; prints `FRAME ERRNO`
+//   rude-client SOCKET deafen               scribbles over its own events without waking anybody, and stays until
+//                                           its input ends; prints `ready` when it has
+//   rude-client SOCKET fire                 fires all ports there are; prints `taken` when the machine has looked
 //   rude-client SOCKET random SEED COUNT SPARED
 //                                           so many calls with any arguments, none for the domain SPARED
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -78,7 +84,7 @@ class Caller {
   }
   bool hello() { return call(Op::kHello, 0, {kProtocolVersion}); }
   bool isOpen() const { return area_ != nullptr; }
-  EventArea& machineArea() { return *area_; }
+  EventArea& outArea() { return *area_; }
   void wakeMachine() { eventfd_write(wake_, 1); }
 
   Reply reply;
@@ -135,6 +141,56 @@ void sayMalformed(const char* path) {
   attempt("longest", true, [](Caller& caller) { return caller.say(std::string(kMaxMessage + 1, '\1')); });
 }
 
+void sayOddStrings(const char* path) {
+  using std::string_literals::operator""s;
+  Caller caller(path);
+  if (!caller.hello()) std::exit(1);
+  const auto attempt = [&](const char* name, Op op, const std::string& text) {
+    const bool isAnswered = caller.call(op, 1, {}, text);
+    std::printf("%s %d\n", name, isAnswered ? caller.reply.error : -1);
+  };
+  const std::string args(sizeof(CreateArgs), '\1');
+  attempt("build-more", Op::kBuild, args + "/k\0\0a\0b\0"s);
+  attempt("build-fewer", Op::kBuild, args + "/k\0\0"s);
+  attempt("bridge-more", Op::kJoinBridge, "vif1.0\0xenbr0\0x\0"s);
+  attempt("bridge-fewer", Op::kJoinBridge, "vif1.0\0"s);
+  attempt("open-more", Op::kOpenDisk, "/tmp/a\0b\0"s);
+  attempt("close-more", Op::kCloseDisk, "/tmp/a\0b\0"s);
+}
+
+void mapNoFrames(const char* path, uint32_t domid) {
+  Caller caller(path);
+  if (!caller.hello() || !caller.call(Op::kOpenMachine)) std::exit(1);
+  for (const uint64_t frame : {UINT64_MAX, UINT64_MAX - 7, UINT64_MAX - 8, UINT64_C(1) << 52}) {
+    const bool isAnswered = caller.call(Op::kMapFrame, domid, {frame});
+    std::printf("%llx %d\n", static_cast<unsigned long long>(frame), isAnswered ? caller.reply.error : -1);
+  }
+}
+
+void deafen(const char* path) {
+  Caller caller(path);
+  if (!caller.hello() || !caller.call(Op::kOpenMachine)) std::exit(1);
+  caller.outArea().isSignalled.store(1);
+  for (auto& word : caller.outArea().mask) word.store(UINT64_MAX);
+  std::puts("ready");
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+}
+
+void fireAll(const char* path) {
+  Caller caller(path);
+  if (!caller.hello() || !caller.call(Op::kOpenMachine)) std::exit(1);
+  EventArea& area = caller.outArea();
+  for (auto& word : area.pending) word.store(UINT64_MAX);
+  for (auto& word : area.selector) word.store(UINT64_MAX);
+  caller.wakeMachine();
+  for (auto& word : area.pending) {
+    while (word.load() != 0) sched_yield();
+  }
+  std::puts("taken");
+}
+
 /** SplitMix64. */
 class Dice {
  public:
@@ -177,8 +233,8 @@ class Rudeness {
   }
 
   uint64_t anyNumber() {
-    const std::array<uint64_t, 12> odd = {0, 1, 2, 3, 8, below(64), below(kMaxPorts), kMaxPorts, 0x7ff0, UINT32_MAX,
-                                          1ULL << 24 | below(64), random_()};
+    const std::array<uint64_t, 13> odd = {0, 1, 2, 3, 8, below(64), below(kMaxPorts), kMaxPorts, 0x7ff0, UINT32_MAX,
+                                          1ULL << 24 | below(64), UINT64_MAX - below(16), random_()};
     return odd[below(odd.size())];
   }
 
@@ -205,11 +261,12 @@ class Rudeness {
     if (op == Op::kBuild) return anyArgs() + "/proc/self/exe\0\0nonce=1\0"s;
     if (op == Op::kJoinBridge) return "vif1.0\0nobridge\0"s;
     if (op == Op::kOpenDisk) return below(2) == 0 ? "/dev/null\0"s : "/no/such/disk\0"s;
+    if (op == Op::kCloseDisk) return "/no/such/disk\0"s;
     return "";
   }
 
   void fireAnything(Caller& caller) {
-    EventArea& area = caller.machineArea();
+    EventArea& area = caller.outArea();
     for (int i = 0; i < 50; i++) {
       const uint64_t port = below(kMaxPorts);
       area.pending[port / 64].fetch_or(1ULL << (port % 64));
@@ -253,11 +310,19 @@ int main(int argc, char** argv) {
   const std::string what = argc > 2 ? argv[2] : "";
   if (what == "malformed") {
     sayMalformed(argv[1]);
+  } else if (what == "strings") {
+    sayOddStrings(argv[1]);
+  } else if (what == "frames" && argc == 4) {
+    mapNoFrames(argv[1], static_cast<uint32_t>(std::atoi(argv[3])));
+  } else if (what == "deafen") {
+    deafen(argv[1]);
+  } else if (what == "fire") {
+    fireAll(argv[1]);
   } else if (what == "random" && argc == 6) {
     Rudeness(argv[1], std::strtoull(argv[3], nullptr, 10), static_cast<uint32_t>(std::atoi(argv[5])))
         .run(std::atoi(argv[4]));
   } else {
-    std::fprintf(stderr, "usage: rude-client SOCKET malformed | random SEED COUNT SPARED\n");
+    std::fprintf(stderr, "usage: rude-client SOCKET malformed | strings | frames DOMID | deafen | fire | random SEED COUNT SPARED\n");
     return 2;
   }
   return 0;

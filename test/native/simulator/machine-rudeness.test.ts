@@ -1,12 +1,13 @@
 /** What a simulated machine bears from programs on it that break its protocol, or ask for nonsense. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { VIRQ_DOM_EXC } from '../../../native/hypervisor.ts'
 import { aFolder } from '../../support/a-socket-peer.ts'
-import { ContractRings } from '../contract/machine.ts'
+import { ContractRings, contractSpec, makeDomain } from '../contract/machine.ts'
 import { TestMachine } from './a-machine.ts'
 
 const CALLS = 20_000
@@ -56,6 +57,50 @@ it('a message that makes no sense ends the handle that sent it', async () => {
   expect(lines.filter((line) => !line.endsWith(' closed'))).toEqual([])
   rings.type(guest.ids.console, 'ping\n')
   await rings.until(() => rings.printed.includes('pong'))
+})
+
+it('another number of texts than is asked for is refused, and the handle goes on', async () => {
+  const lines = await rude('strings')
+  expect(lines.length).toBe(6)
+  expect(lines.filter((line) => !line.endsWith(` ${constants.errno.EINVAL}`))).toEqual([])
+})
+
+it('frames that no domain has are mapped by nobody', async () => {
+  const [guest] = await machine.guests(rings, 1)
+  const lines = await rude('frames', String(guest?.domid))
+  expect(lines.map((line) => line.split(' ')[1])).toEqual(
+    Array.from({ length: 4 }, () => String(constants.errno.EINVAL)),
+  )
+})
+
+it('a handle that deafens the machine for itself deafens it for nobody else', async () => {
+  const [guest] = await machine.guests(rings, 1)
+  if (guest === undefined) throw new Error('no guest')
+  const ping = async () => {
+    rings.printed = ''
+    rings.type(guest.ids.console, 'ping\n')
+    await rings.until(() => rings.printed.includes('pong'))
+  }
+  const child = spawn(client, [machine.simulator.socketPath, 'deafen'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  await ping()
+  child.stdin.end()
+  expect(await once(child, 'close')).toEqual([0, null])
+  await ping()
+})
+
+it("a handle cannot fire other handles' ports", async () => {
+  for (let i = 0; i < 10; i++) {
+    // They never run, so that nothing but the rude client fires.
+    const { domid, ports } = await makeDomain(machine.xen, contractSpec('pvh'), machine.kernel)
+    rings.attach(domid, ports)
+  }
+  const { events, portsHeld } = await machine.simulator.stats()
+  expect(portsHeld).toBeGreaterThan(20)
+  expect(await rude('fire')).toEqual(['taken'])
+  expect(await machine.simulator.stats()).toMatchObject({ events })
 })
 
 it.each([
