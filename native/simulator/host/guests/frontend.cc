@@ -93,8 +93,9 @@ Task Frontend::offerRings() {
   StoreSession& store = guest_.store();
   if (!makeRings()) {
     Task closing = close();
+    const bool isClosed = co_await closing;
     settle();
-    co_return co_await closing;
+    co_return isClosed;
   }
   for (bool isWritten = false; !isWritten;) {
     uint32_t txId = 0;
