@@ -47,8 +47,12 @@ static int read_line(int fd, char *into, size_t room)
 	size_t used = 0;
 	while (used + 1 < room) {
 		char byte;
-		struct pollfd answer = { .fd = fd, .events = POLLIN };
-		if (poll(&answer, 1, ANSWER_TIMEOUT_MS) <= 0) return -1;
+		/* An interrupt may come just before the wait: then it would not cut it short. */
+		struct pollfd awaited[] = {
+			{ .fd = fd, .events = POLLIN },
+			{ .fd = signal_fd(), .events = POLLIN },
+		};
+		if (poll(awaited, 2, ANSWER_TIMEOUT_MS) <= 0 || awaited[1].revents) return -1;
 		if (read(fd, &byte, 1) <= 0) return -1;
 		if (byte == '\n') break;
 		into[used++] = byte;
