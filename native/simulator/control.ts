@@ -41,7 +41,7 @@ export interface Fault {
   readonly name: string
   /** `EINVAL`, `ENOMEM` …; or `SIGKILL`: the program that calls is killed, and nothing is done. */
   readonly errno: string
-  /** Only for this domain. */
+  /** Only for this domain; there is none to readconsolering, evtchn_bind_virq and open_disk. */
   readonly domid?: number
   /** So many calls go well before. */
   readonly after?: number
@@ -66,7 +66,8 @@ export class Simulator {
   readonly #child: ChildProcess
   readonly #controlPath: string
   readonly #control: ControlLink
-  #news: ControlLink | undefined
+  /** Being opened, or open. */
+  #news: Promise<ControlLink> | undefined
   readonly #newsHandlers: ((words: string[]) => void)[] = []
 
   private constructor(
@@ -97,8 +98,15 @@ export class Simulator {
     const ended = endOf(child)
     await untilReady(child, ended)
     if (child.pid === undefined) throw new Error('the simulated machine has no process')
-    const control = await ControlLink.open(controlPathIn(options.runDir), () => {})
-    return new Simulator(child, child.pid, ended, options.runDir, control)
+    try {
+      const control = await ControlLink.open(controlPathIn(options.runDir), () => {})
+      return new Simulator(child, child.pid, ended, options.runDir, control)
+    } catch (error) {
+      // Nobody would be left to stop it.
+      child.kill('SIGKILL')
+      await ended
+      throw error
+    }
   }
 
   /**
@@ -124,11 +132,16 @@ export class Simulator {
   /** Calls with the words of every line of news from the time on when the promise is settled. */
   async onNews(handler: (words: string[]) => void): Promise<void> {
     this.#newsHandlers.push(handler)
-    if (this.#news !== undefined) return
-    this.#news = await ControlLink.open(this.#controlPath, (words) => {
+    this.#news ??= this.#listen()
+    await this.#news
+  }
+
+  async #listen(): Promise<ControlLink> {
+    const news = await ControlLink.open(this.#controlPath, (words) => {
       for (const handle of this.#newsHandlers) handle(words)
     })
-    await this.#news.command('listen')
+    await news.command('listen')
+    return news
   }
 
   async fault({ name, errno, domid, after, times }: Fault): Promise<void> {
@@ -165,7 +178,8 @@ export class Simulator {
     const end = await this.ended
     clearTimeout(timer)
     this.#control.close()
-    this.#news?.close()
+    // Whoever asked for news has heard why there are none.
+    await this.#news?.then((news) => news.close()).catch(() => {})
     return end
   }
 

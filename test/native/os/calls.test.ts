@@ -91,7 +91,27 @@ test('a process that ends with its parent does so, even if that is killed', asyn
   await once(stdout, 'end')
 })
 
-function spawnWithOutput(args: readonly string[]) {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+test('a process whose parent ended before it asked ends, too', async () => {
+  const program = new URL('../../../native/os/end-with-parent.ts', import.meta.url).pathname
+  const child = `import { endWithParent } from ${JSON.stringify(program)}
+    const parent = process.ppid
+    process.stdout.write('here')
+    const look = () => {
+      if (process.ppid === parent) return setImmediate(look)
+      endWithParent()
+      setInterval(() => {}, 60_000)
+    }
+    look()`
+  const childArgs = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', child]
+  const parent = `require('node:child_process').spawn(process.execPath, ${JSON.stringify(childArgs)}, { stdio: 'inherit' })`
+  // A session of its own, as a terminal's: nobody who takes in orphans is in it.
+  const { stdout, kill } = spawnWithOutput(['-e', parent], { detached: true })
+  await once(stdout, 'data')
+  kill()
+  await once(stdout, 'end')
+})
+
+function spawnWithOutput(args: readonly string[], { detached = false } = {}) {
+  const child = spawn(process.execPath, args, { detached, stdio: ['ignore', 'pipe', 'inherit'] })
   return { stdout: child.stdout, kill: () => child.kill('SIGKILL') }
 }

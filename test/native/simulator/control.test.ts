@@ -1,6 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { Simulator } from '../../../native/simulator/control.ts'
 import { aFolder } from '../../support/a-socket-peer.ts'
 import { ContractRings, contractSpec } from '../contract/machine.ts'
@@ -82,6 +84,70 @@ it('tells what happens to those who listen, and counts it', async () => {
   ])
   expect(news[0]?.[2]).toBe('contract')
   for (const words of news) expect(words.at(-1)).toMatch(/^\d+$/)
+})
+
+it('tells each listener once, also those who asked at the same time', async () => {
+  machine = await TestMachine.start()
+  const heard: string[] = []
+  let tell = () => {}
+  const told = new Promise<void>((resolve) => {
+    tell = resolve
+  })
+  await Promise.all(
+    ['one', 'other'].map((name) =>
+      machine?.simulator.onNews(([what, domid]) => {
+        heard.push(`${name} ${what} ${domid}`)
+        if (heard.at(-1) === 'other gone 2') tell()
+      }),
+    ),
+  )
+  for (const expected of [1, 2]) {
+    const domid = await machine.xen.builder.create(contractSpec('pv'))
+    expect(domid).toBe(expected)
+    await machine.xen.domains.destroy(domid)
+  }
+  await told
+  expect(heard).toEqual(['one gone 1', 'other gone 1', 'one gone 2', 'other gone 2'])
+})
+
+it('leaves alone what is in its way and is no socket of a machine that is no more', async () => {
+  const folder = aFolder()
+  const start = () => Simulator.start({ runDir: folder.path, xen: '4.17' })
+  const path = join(folder.path, 'control.sock')
+
+  writeFileSync(path, 'precious')
+  await expect(start()).rejects.toThrow(`cannot listen at ${path}, which is no socket: EEXIST`)
+  expect(readFileSync(path, 'utf8')).toBe('precious')
+  rmSync(path)
+
+  // The machine's socket is of another kind: nobody can tell by connecting whether it is served.
+  const other = join(folder.path, 'simulator.sock')
+  const server = createServer().listen(other)
+  await once(server, 'listening')
+  await expect(start()).rejects.toThrow(`cannot listen at ${other}: EADDRINUSE`)
+  expect(existsSync(other)).toBe(true)
+  server.close()
+  await once(server, 'close')
+  await (await start()).stop()
+  folder.remove()
+})
+
+it('a machine that cannot be commanded is not left behind', async () => {
+  const folder = aFolder()
+  const pidFile = join(folder.path, 'pid')
+  const program = join(folder.path, 'mute')
+  writeFileSync(program, `#!/bin/sh\necho $$ > ${pidFile}\necho ready\nexec sleep 1000\n`)
+  chmodSync(program, 0o700)
+  vi.stubEnv('XCL_SIMULATOR_BINARY', program)
+  try {
+    const starting = Simulator.start({ runDir: folder.path, xen: '4.17' })
+    await expect(starting).rejects.toThrow('ENOENT')
+  } finally {
+    vi.unstubAllEnvs()
+  }
+  const pid = Number(readFileSync(pidFile, 'utf8'))
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+  folder.remove()
 })
 
 it('refuses in sentences', async () => {

@@ -30,6 +30,11 @@ async function build() {
   const image = { kernel: machine.kernel, ramdisk: undefined, cmdline: '' }
   return { domid, ports, built: await machine.xen.builder.build(domid, spec, ports, image) }
 }
+async function buildWithRamdisk() {
+  const { domid, ports } = await prepare()
+  const image = { kernel: machine.kernel, ramdisk: machine.kernel, cmdline: '' }
+  return machine.xen.builder.build(domid, spec, ports, image)
+}
 async function attachFrame() {
   const { domid, ports, built } = await build()
   return rings.store.attach(domid, { kind: 'gfn', gfn: built.storeGfn }, ports.storePort, 0)
@@ -42,6 +47,7 @@ const STEPS: Readonly<Record<string, () => unknown>> = {
   set_paging_mempool_size: prepare,
   evtchn_alloc_unbound: prepare,
   dom_kernel_file: build,
+  dom_module_file: buildWithRamdisk,
   dom_parse_image: build,
   dom_boot_mem_init: build,
   dom_build_image: build,
@@ -67,7 +73,16 @@ const FAILS_ANYWAY: Readonly<Record<string, string>> = {
   join_bridge: 'ENODEV',
 }
 
+/** Steps of a boot without devices; test/xcl/faults/guest-deaths.test.ts takes all that there are. */
+const BOOT_STEPS = ['boot', 'read', 'write', 'print']
+
 describe('a fault', () => {
+  it('there is has its test', async () => {
+    const lines = await machine.simulator.command('faults')
+    const names = lines.filter((line) => !/^(set |guest_dies_)/.test(line))
+    expect(Object.keys(STEPS).sort()).toEqual(names.sort())
+  })
+
   it.each(Object.entries(STEPS))('of %s is the XenError of that name, once', async (name, step) => {
     await machine.simulator.fault({ name, errno: 'EOVERFLOW' })
     const error = await refuses('EOVERFLOW', step)
@@ -98,6 +113,27 @@ describe('a fault', () => {
     machine.xen.domains.pause(one)
   })
 
+  it('of join_bridge may be for one domain only: the one whose interface it is', async () => {
+    const join = (name: string) => machine.xen.devices.joinBridge(name, 'xenbr0')
+    await machine.simulator.fault({ name: 'join_bridge', errno: 'ENOMEM', domid: 17 })
+    for (const name of ['vif1.0', 'vif170.0', 'vif17', 'tap17.0', 'vif.17', 'vifx17.0']) {
+      await refuses('ENODEV', () => join(name))
+    }
+    await refuses('ENOMEM', () => join('vif17.3'))
+    await refuses('ENODEV', () => join('vif17.3'))
+  })
+
+  it.each([
+    'evtchn_bind_virq',
+    'open_disk',
+    'readconsolering',
+  ])('of %s is for no domain, and is refused in a sentence when it should be', async (name) => {
+    const wrong = machine.simulator.fault({ name, errno: 'EIO', domid: 1 })
+    await expect(wrong).rejects.toThrow(
+      `${name} is called for no domain in particular: it takes no domid=`,
+    )
+  })
+
   it('of a name or an errno that there is not is refused in a sentence', async () => {
     const unknown = machine.simulator.fault({ name: 'no_such_call', errno: 'EINVAL' })
     await expect(unknown).rejects.toThrow('no fault is called no_such_call; `faults` lists them')
@@ -105,7 +141,7 @@ describe('a fault', () => {
     await expect(odd).rejects.toThrow('no errno is called EWHAT')
   })
 
-  it.each(['boot', 'read', 'write', 'print'])('lets a guest crash at its step %s', async (step) => {
+  it.each(BOOT_STEPS)('lets a guest crash at its step %s', async (step) => {
     await machine.simulator.fault({ name: `guest_dies_${step}`, errno: 'EINVAL' })
     const { domid, ports } = await build()
     const ids = rings.attach(domid, ports)
