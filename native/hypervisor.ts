@@ -166,8 +166,8 @@ export interface DomainBuilder {
 export interface Dom0Devices {
   /**
    * Brings a back end's interface (`vif7.0`) up as a port of a bridge, with the bridge's mtu.
-   * @throws XenError ENODEV when there is no such interface or no such bridge; EXFULL when the bridge
-   *   takes no more
+   * @throws XenError ENODEV when there is no such interface or no such bridge; EBUSY when it is a port
+   *   already, of whichever bridge; EXFULL when the bridge takes no more
    */
   joinBridge(interfaceName: string, bridge: string): void
   /**

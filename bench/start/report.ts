@@ -129,6 +129,7 @@ function phases({ idle, work, deaths, created }: Results): string[] {
     lines.push(
       `work for ${work.seconds} s, a store write and a line ${work.rate}/s from each guest:`,
       `  ${grouped(work.requests)} requests, ${grouped(work.lost)} lost; ${grouped(work.lines)} lines, ${grouped(work.linesLogged)} in the logs`,
+      `  ${grouped(work.missed)} turns missed`,
       `  CPU for both: ${cpu.join(', ')}`,
     )
   }

@@ -252,6 +252,7 @@ export class Run {
     this.#progress.say(`all guests work for ${seconds} s, ${rate} writes and lines per second each`)
     const work = await workAll(this.processes, { seconds, rate, guests, logs: this.logs })
     if (work.lost > 0) this.#errors.push(`${work.lost} requests were lost`)
+    if (work.missed > 0) this.#errors.push(`${work.missed} turns of work were missed`)
     if (work.lines !== work.linesLogged) {
       this.#errors.push(`of ${work.lines} lines ${work.linesLogged} are in the logs`)
     }

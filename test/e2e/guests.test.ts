@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openHypervisor } from '../../native/open-hypervisor.ts'
 import { SimulatedHost } from '../support/a-simulated-host.ts'
 
 const SOON = { timeout: 15_000, interval: 20 }
@@ -61,7 +62,14 @@ test('a bridge that is not there takes no port; one that is added does', async (
   expect(await host.create('bridged', vif)).toMatchObject({ code: 3 })
   await host.simulator.command('bridge add second')
   await expect(host.simulator.command('bridge add second')).rejects.toThrow('there is a bridge')
-  await create('bridged', vif)
+  const domid = await create('bridged', vif)
+  const machine = openHypervisor('sim', { simulator: host.simulator.socketPath, onGone() {} })
+  for (const bridge of ['second', 'xenbr0']) {
+    expect(() => machine.devices.joinBridge(`vif${domid}.0`, bridge)).toThrow(
+      `cannot make vif${domid}.0 a port of ${bridge}: EBUSY`,
+    )
+  }
+  machine.close()
   await host.xcl(['destroy', 'bridged'])
 })
 
@@ -103,10 +111,36 @@ test('what a command of the guests cannot mean is an error', async () => {
   await expect(host.simulator.command('bridge remove xenbr0')).rejects.toThrow('say `bridge add')
 })
 
+test('a back end that cannot have what it needs gives its device up', async () => {
+  const devices = ['vif = [""]', `disk = ["${host.kernel},raw,xvda,r"]`]
+  for (const name of ['gnttab_map_grant_ref', 'evtchn_bind_interdomain']) {
+    const store = await host.store()
+    const { stdout } = await host.create('lame', devices, { argv: ['--paused'] })
+    const { domid } = JSON.parse(stdout)
+    await host.simulator.fault({ name, errno: 'ENOMEM', domid, times: 0 })
+    await host.xcl(['unpause', 'lame'])
+    await host.news.said(new RegExp(`^ready ${domid} lame `))
+    for (const [kind, index] of Object.entries({ vif: 0, vbd: 51712 })) {
+      const error = `/local/domain/0/error/backend/${kind}/${domid}/${index}/error`
+      expect(await store.read(error)).toBe(`12 ${name}`)
+    }
+    await host.simulator.clearFaults()
+    expect(await host.xcl(['destroy', 'lame'])).toMatchObject({ code: 0, stderr: '' })
+    await host.news.said(new RegExp(`^gone ${domid} `))
+    store.close()
+  }
+  const left = { domains: 1, pages: 1, vifConnected: 0, vbdConnected: 0, lost: 0, broken: 0 }
+  expect(await host.simulator.stats()).toMatchObject(left)
+})
+
 test("dom0's kernel begins anew with another store", async () => {
+  const old = await create('old', ['vif = [""]'])
   for (const name of ['xcld', 'consoled', 'lixs'] as const) await host.killProgram(name)
   for (const name of ['lixs', 'consoled', 'xcld'] as const) await host.startProgram(name)
   const domid = await create('anew', ['vif = [""]', `disk = ["${host.kernel},raw,xvda,r"]`])
   await host.news.said(new RegExp(`^connected ${domid} vbd 51712 `))
-  expect(await host.simulator.stats()).toMatchObject({ vifConnected: 1, vbdConnected: 1, lost: 0 })
+  expect(await host.simulator.stats()).toMatchObject({ vbdConnected: 1, lost: 0, broken: 0 })
+  // Nobody has its rings mapped any more.
+  expect(await host.xcl(['destroy', String(old)])).toMatchObject({ code: 0 })
+  await host.news.said(new RegExp(`^gone ${old} `))
 })

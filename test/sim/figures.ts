@@ -25,6 +25,7 @@ const Figures = v.object({
       seconds: v.number(),
       requests: v.number(),
       lost: v.number(),
+      missed: v.number(),
       lines: v.number(),
       linesLogged: v.number(),
       cpuUsPerRequest: PerProcess,

@@ -108,6 +108,7 @@ function checkFigures(
   }
   if (work !== undefined) {
     check(work.lost === 0, 'no request of a working guest is lost', work.lost)
+    check(work.missed === 0, 'and no turn of work is missed', work.missed)
     const due = guests * work.seconds * 0.95
     check(work.requests >= due, 'working guests get their requests answered', work.requests)
     check(

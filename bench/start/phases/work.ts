@@ -16,6 +16,8 @@ export interface WorkFigures {
   /** Store requests of the guests, and those that no reply came to. */
   readonly requests: number
   readonly lost: number
+  /** Turns of guests that came before they were through with the one before, and were left out. */
+  readonly missed: number
   /** Lines that the guests printed, and those that came into their logs. */
   readonly lines: number
   readonly linesLogged: number
@@ -53,6 +55,7 @@ export async function workAll(processes: Processes, options: WorkOptions): Promi
     rate,
     requests,
     lost: since('lost') + (requests - since('replies')),
+    missed: since('missed'),
     lines,
     linesLogged: (await linesLogged(options, linesBefore + lines)) - linesBefore,
     cpuS,

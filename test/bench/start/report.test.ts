@@ -47,6 +47,7 @@ test('phases have their line each', () => {
         requests: 600_000,
         lost: 0,
         lines: 600_000,
+        missed: 1_234,
         linesLogged: 600_000,
         cpuS: cpu,
         cpuUsPerRequest: cpu,
@@ -64,6 +65,7 @@ test('phases have their line each', () => {
   expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(80)
   expect(text).toContain('  lixs 1, consoled 1, xcld 1, simulator 1')
   expect(text).toContain('600,000 requests, 0 lost')
+  expect(text).toContain('1,234 turns missed')
   expect(text).toContain('lixs 12.3 µs')
   expect(text).toContain(
     '100 guests died at once (crash): cleaned up after 1.3 s;\n  899 of the 900',
