@@ -35,6 +35,9 @@ export interface Traces {
   readonly pagesHeld: number | undefined
   /** Event channels that programs have bound. */
   readonly portsHeld: number | undefined
+  /** Of dom0: disks that are open for guests, and interfaces on bridges. */
+  readonly disksOpen: number | undefined
+  readonly bridgePorts: number | undefined
 }
 
 export type ProgramName = 'lixs' | 'consoled' | 'xcld'
@@ -173,13 +176,14 @@ export class SimulatedHost {
     const store = await this.store()
     const [nodes, stats] = await Promise.all([storeText(store), this.simulator.stats()])
     store.close()
-    const { domains, freeMemoryKiB, pages, pagesHeld, portsHeld } = stats
+    const { domains, freeMemoryKiB, pages, pagesHeld, portsHeld, disksOpen, bridgePorts } = stats
     const journal = new Journal(this.path('xcld'))
     const records = (['halfMade', 'domains', 'restarts'] as const).flatMap((which) =>
       journal[which]().records.map(({ uuid }) => `${which} ${uuid}`),
     )
     journal.close()
-    return { store: nodes, records, domains, freeMemoryKiB, pages, pagesHeld, portsHeld }
+    const machine = { domains, freeMemoryKiB, pages, pagesHeld, portsHeld }
+    return { store: nodes, records, ...machine, disksOpen, bridgePorts }
   }
 
   /** Ends everything, also what hangs; may be called at any time. */

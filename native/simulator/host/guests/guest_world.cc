@@ -62,6 +62,8 @@ std::vector<std::string> World::statistics() {
       {"vifConnected", all.vifConnected},
       {"vbdConnected", all.vbdConnected},
       {"broken", all.broken},
+      {"disksOpen", devices_.disksOpen()},
+      {"bridgePorts", devices_.bridgePorts()},
   };
   std::vector<std::string> lines;
   for (const auto& [name, number] : numbers) lines.push_back(std::string(name) + " " + std::to_string(number));

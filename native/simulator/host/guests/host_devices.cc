@@ -41,6 +41,7 @@ void HostDevices::joinBridge(const std::string& interface, const std::string& br
   if (!port->second.empty()) failJoin(EBUSY, interface, bridge);
   if (joined->second >= kBridgePorts) failJoin(EXFULL, interface, bridge);
   joined->second++;
+  bridgePorts_++;
   port->second = bridge;
 }
 
@@ -56,6 +57,7 @@ uint32_t HostDevices::openDisk(const std::string& path, bool isReadOnly) {
     if (minor == loopMinors_.limit()) failOpen(ENOSPC, path);
     const uint32_t device = kLoopMajor << kMinorBits | minor;
     disks_[device] = {static_cast<uint64_t>(status.st_size) / kSectorBytes, 1, true, path};
+    disksOpen_++;
     return device;
   }
   if (!S_ISBLK(status.st_mode)) failOpen(ENOTBLK, path);
@@ -65,12 +67,14 @@ uint32_t HostDevices::openDisk(const std::string& path, bool isReadOnly) {
   Disk& disk = disks_[device];
   disk.sectors = bytes / kSectorBytes;
   disk.users++;
+  disksOpen_++;
   return device;
 }
 
 void HostDevices::closeDisk(uint32_t device, const std::string& path) {
   const auto found = disks_.find(device);
   if (found == disks_.end() || (found->second.isLoop && found->second.path != path)) return;
+  disksOpen_--;
   if (--found->second.users > 0) return;
   if (found->second.isLoop) loopMinors_.giveBack(device & ((1U << kMinorBits) - 1));
   disks_.erase(found);
@@ -85,7 +89,10 @@ void HostDevices::addInterface(const std::string& name) { interfaces_.emplace(na
 void HostDevices::removeInterface(const std::string& name) {
   const auto found = interfaces_.find(name);
   if (found == interfaces_.end()) return;
-  if (!found->second.empty()) bridges_[found->second]--;
+  if (!found->second.empty()) {
+    bridges_[found->second]--;
+    bridgePorts_--;
+  }
   interfaces_.erase(found);
 }
 

@@ -25,6 +25,10 @@ class HostDevices final : public Dom0Devices {
   void removeInterface(const std::string& name);
   /** Of a disk that is open. @returns false when there is none of that number */
   bool findDisk(uint32_t device, uint64_t& sectors) const;
+  /** Openings that no close has answered yet. */
+  uint64_t disksOpen() const { return disksOpen_; }
+  /** Interfaces that are ports of a bridge. */
+  uint64_t bridgePorts() const { return bridgePorts_; }
 
  private:
   struct Disk {
@@ -41,6 +45,8 @@ class HostDevices final : public Dom0Devices {
   std::unordered_map<std::string, std::string> interfaces_;
   std::unordered_map<uint32_t, Disk> disks_;
   LowestFree loopMinors_;
+  uint64_t disksOpen_ = 0;
+  uint64_t bridgePorts_ = 0;
 };
 
 }  // namespace xcl::sim
