@@ -1,4 +1,5 @@
 /** An element of `disk`: a raw disk whose back end is in dom0's kernel. */
+import { diskIdentity } from '../device/disk-identity.ts'
 import { ConfigError, type ConfigPlace } from '../output/errors.ts'
 import { deviceElements, type SpecItem, specItems } from './spec-items.ts'
 import { virtualDevice } from './virtual-device.ts'
@@ -103,18 +104,21 @@ const FLAGS: Readonly<Record<string, (draft: Draft, place: ConfigPlace) => void>
  */
 export function readDisks(option: ConfigOption | undefined): DiskSpec[] {
   const disks: DiskSpec[] = []
+  const identities: string[] = []
   for (const { text, place } of deviceElements(option)) {
     const disk = readDisk(specItems(text, place, 'target'), place)
     const same = disks.find(({ devid }) => devid === disk.devid)
     if (same !== undefined) {
       throw new ConfigError(`disk: ${disk.vdev} is taken by ${same.target} already`, place)
     }
-    const shared = disks.find(({ target }) => target === disk.target)
+    const identity = diskIdentity(disk.target)
+    const shared = disks.find((_, i) => identities[i] === identity)
     if (shared !== undefined && !(shared.isReadOnly && disk.isReadOnly)) {
       const what = `${disk.target} is ${shared.vdev} already, and one of them may be written to`
       throw new ConfigError(`disk: ${what}`, place)
     }
     disks.push(disk)
+    identities.push(identity)
   }
   return disks
 }

@@ -8,14 +8,14 @@
  * wanted    to be created (again): kept from before its predecessor goes until it is there
  * ```
  *
- * From one to the next is a write of one byte, and so few are those of the domid, too: no kill divides
- * them. Nothing is flushed to the disk: what survives a crash of the machine is of no use, for no
+ * From one to the next is a write of one byte, and so few are those of the domid and of each disk's
+ * device, too: no kill divides them. Nothing is flushed to the disk: what survives a crash of the machine is of no use, for no
  * domain survives it.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { type Domid, domidFrom } from '../../native/hypervisor.ts'
+import { type BlockDevice, type Domid, domidFrom } from '../../native/hypervisor.ts'
 import { type DomainConfig, END_ACTIONS } from '../config/domain-config.ts'
 import type { OpenDisk } from '../device/vbd.ts'
 import { JournalFailed } from '../output/errors.ts'
@@ -26,7 +26,9 @@ export interface DomainRecord {
   /** Undefined until Xen has given it a number. */
   readonly domid: Domid | undefined
   readonly config: DomainConfig
-  /** What was opened for its disks, in their order. */
+  /** Of its disks, in their order: see disk-identity.ts. */
+  readonly diskIdentities: readonly string[]
+  /** What was opened for its disks, in their order, as far as that has come. */
   readonly openDisks: readonly OpenDisk[]
   /** Whoever created it wanted it paused: that it never ran does not mean it was cut off. */
   readonly isLeftPaused: boolean
@@ -67,10 +69,8 @@ const diskSchema = v.object({
 const recordSchema = v.object({
   uuid: v.string(),
   domid: v.nullable(v.number()),
-  openDisks: v.optional(
-    v.array(v.object({ path: v.string(), major: v.number(), minor: v.number() })),
-    [],
-  ),
+  devices: v.optional(v.array(v.nullable(v.number())), []),
+  diskIdentities: v.optional(v.array(v.string()), []),
   isLeftPaused: v.optional(v.boolean(), false),
   quickDeaths: v.optional(v.number(), 0),
   config: v.object({
@@ -101,9 +101,14 @@ const recordSchema = v.object({
 const BEGUN = 'b'
 const DONE = 'd'
 const WANTED = 'w'
-/** Begins every record; what stands for the domid has always the same width. */
+/** Begins every record; what stands for the domid, and for a device, has always the same width. */
 const DOMID_KEY = '{"domid":'
 const DOMID_WIDTH = 5
+/** Behind the domid: the number of each disk's device, once that is open. */
+const DEVICES_KEY = ',"devices":['
+const DEVICE_WIDTH = 10
+/** Linux has room for so many minor numbers under each major one. */
+const MINORS = 2 ** 20
 
 export class Journal {
   readonly #path: string
@@ -142,6 +147,14 @@ export class Journal {
     const place = this.#begun.get(uuid)
     if (place === undefined) return
     this.#write(() => this.#file.patch(place, DOMID_KEY.length, domidText(domid)))
+  }
+
+  /** A disk of the domain that was begun is open. @param index among its disks */
+  opened(uuid: string, index: number, device: BlockDevice): void {
+    const place = this.#begun.get(uuid)
+    if (place === undefined) return
+    const at = DOMID_KEY.length + DOMID_WIDTH + DEVICES_KEY.length + index * (DEVICE_WIDTH + 1)
+    this.#write(() => this.#file.patch(place, at, deviceText(device)))
   }
 
   /** The domain that was begun is complete. */
@@ -226,20 +239,32 @@ export class Journal {
   }
 }
 
-function textOf({ domid, ...record }: DomainRecord): string {
-  return `${DOMID_KEY}${domidText(domid)},${JSON.stringify(record).slice(1)}`
+function textOf({ domid, openDisks, ...record }: DomainRecord): string {
+  const devices = record.config.disks.map((_, i) => deviceText(openDisks[i]))
+  const text = JSON.stringify(record).slice(1)
+  return `${DOMID_KEY}${domidText(domid)}${DEVICES_KEY}${devices.join(',')}],${text}`
 }
 
 function domidText(domid: Domid | undefined): string {
   return String(domid ?? null).padEnd(DOMID_WIDTH)
 }
 
+function deviceText(device: BlockDevice | undefined): string {
+  const number = device === undefined ? null : device.major * MINORS + device.minor
+  return String(number).padEnd(DEVICE_WIDTH)
+}
+
 function recordFrom(text: string, uuid: string): DomainRecord {
-  const record = v.parse(recordSchema, JSON.parse(text))
+  const { devices, ...record } = v.parse(recordSchema, JSON.parse(text))
   if (record.uuid !== uuid) throw new Error(`a record of ${record.uuid}`)
   return {
     ...record,
     domid: record.domid === null ? undefined : domidFrom(String(record.domid)),
+    openDisks: record.config.disks.flatMap(({ target }, i) => {
+      const device = devices[i] ?? undefined
+      if (device === undefined) return []
+      return [{ path: target, major: Math.floor(device / MINORS), minor: device % MINORS }]
+    }),
     // JSON leaves out what is undefined.
     config: {
       ...record.config,

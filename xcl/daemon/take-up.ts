@@ -62,8 +62,9 @@ export async function takeUp(toolstack: Toolstack): Promise<DomainRecord[]> {
 
 /** What it holds of dom0 is closed with it; at once when it is gone, before others ask for it. */
 function adopt({ claims }: Toolstack, record: DomainRecord, isInXen: boolean): void {
-  claims.adopt(record.uuid, record.config, record.openDisks)
-  if (!isInXen) claims.release(record.uuid)
+  const { uuid, config, diskIdentities, openDisks } = record
+  claims.adopt(uuid, config, diskIdentities, openDisks)
+  if (!isInXen) claims.release(uuid)
 }
 
 function follow({ lifeCycle, clock }: Toolstack, record: DomainRecord, info: DomainInfo): void {

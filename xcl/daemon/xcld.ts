@@ -193,6 +193,7 @@ export class Xcld {
       uuid,
       domid: undefined,
       config,
+      diskIdentities: [],
       openDisks: [],
       isLeftPaused: false,
       quickDeaths,

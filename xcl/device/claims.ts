@@ -7,10 +7,11 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
-import type { Dom0Devices } from '../../native/hypervisor.ts'
+import type { BlockDevice, Dom0Devices } from '../../native/hypervisor.ts'
 import type { DiskSpec } from '../config/disk-spec.ts'
 import type { VifSpec } from '../config/vif-spec.ts'
 import { Refused } from '../output/errors.ts'
+import { deviceIdentity, diskIdentity } from './disk-identity.ts'
 import type { OpenDisk } from './vbd.ts'
 import type { Vif } from './vif.ts'
 
@@ -24,9 +25,18 @@ interface DeviceSpecs {
   readonly disks: readonly DiskSpec[]
 }
 
+interface ClaimedDisk {
+  readonly path: string
+  /** See disk-identity.ts. */
+  readonly identity: string
+  readonly isReadOnly: boolean
+  /** Once it is open. */
+  device: BlockDevice | undefined
+}
+
 interface Claim {
   readonly macs: readonly string[]
-  readonly disks: readonly (OpenDisk & { readonly isReadOnly: boolean })[]
+  readonly disks: readonly ClaimedDisk[]
 }
 
 /** Who uses a disk: many that read, or one that writes. */
@@ -49,7 +59,7 @@ export class DeviceClaims {
   readonly #claims = new Map<string, Claim>()
   /** How many have the address: one that is written down may be several guests'. */
   readonly #macs = new Map<string, number>()
-  /** By path, and by device number. */
+  /** By identity: of what is behind the path, and of the device that serves it. */
   readonly #users = new Map<string, Users>()
 
   constructor({ devices, log, random = randomBytes }: DeviceClaimsOptions) {
@@ -59,49 +69,105 @@ export class DeviceClaims {
   }
 
   /**
-   * Opens the disks of a guest, in their order, and gives its cards their addresses: all or nothing.
-   * @throws Refused when a disk is another guest's; XenError of a disk that cannot be opened
+   * Gives the cards of a guest their addresses, and keeps its disks for it: all or nothing. Nothing is
+   * open yet.
+   * @returns identities: of the disks, in their order
+   * @throws Refused when a disk is another guest's
    */
   claim(
     uuid: string,
     specs: DeviceSpecs,
-  ): { readonly vifs: readonly Vif[]; readonly disks: readonly OpenDisk[] } {
+  ): { readonly vifs: readonly Vif[]; readonly identities: readonly string[] } {
     // Of a guest with this uuid that has gone without a word.
     this.release(uuid)
     const vifs: Vif[] = []
     for (const vif of specs.vifs) vifs.push({ ...vif, mac: vif.mac ?? this.#randomMac(vifs) })
-    const disks: OpenDisk[] = []
-    try {
-      for (const { target, isReadOnly } of specs.disks) {
-        this.#checkFree(target, target, isReadOnly)
-        const device = { path: target, ...this.#devices.openDisk(target, isReadOnly) }
-        disks.push(device)
-        this.#checkFree(numberOf(device), target, isReadOnly)
-      }
-    } catch (error) {
-      for (const disk of disks) this.#close(disk)
-      throw error
+    const identities: string[] = []
+    for (const { target, isReadOnly } of specs.disks) {
+      const identity = diskIdentity(target)
+      this.#checkFree(identity, target, isReadOnly)
+      identities.push(identity)
     }
-    this.adopt(uuid, { ...specs, vifs }, disks)
-    return { vifs, disks }
+    this.adopt(uuid, { ...specs, vifs }, identities, [])
+    return { vifs, identities }
   }
 
-  /** What a guest has that an earlier xcld created. @param disks in the order of the specs */
-  adopt(uuid: string, specs: DeviceSpecs, disks: readonly OpenDisk[]): void {
-    if (this.#claims.has(uuid) || (specs.vifs.length === 0 && disks.length === 0)) return
+  /**
+   * Opens the disks that were claimed.
+   * @param opened told of each at once: what is not noted before xcld is killed stays open for ever
+   * @returns in their order
+   * @throws Refused when the device is another guest's disk; XenError; what `opened` throws
+   */
+  open(uuid: string, opened: (index: number, device: BlockDevice) => void): OpenDisk[] {
+    const disks: OpenDisk[] = []
+    for (const [index, disk] of (this.#claims.get(uuid)?.disks ?? []).entries()) {
+      const { path, isReadOnly } = disk
+      const { major, minor } = this.#devices.openDisk(path, isReadOnly)
+      const device = { major, minor }
+      const identity = deviceIdentity(device)
+      try {
+        if (identity !== disk.identity) this.#checkFree(identity, path, isReadOnly)
+        opened(index, device)
+      } catch (error) {
+        this.#close({ path, ...device })
+        throw error
+      }
+      disk.device = device
+      if (identity !== disk.identity) this.#use(identity, uuid, isReadOnly)
+      disks.push({ path, ...device })
+    }
+    return disks
+  }
+
+  /**
+   * What a guest has that an earlier xcld created.
+   * @param identities of its disks, in their order
+   * @param openDisks those that were opened: the first ones
+   */
+  adopt(
+    uuid: string,
+    specs: DeviceSpecs,
+    identities: readonly string[],
+    openDisks: readonly OpenDisk[],
+  ): void {
+    if (this.#claims.has(uuid) || (specs.vifs.length === 0 && specs.disks.length === 0)) return
     const claim: Claim = {
       macs: specs.vifs.flatMap(({ mac }) => mac ?? []),
-      disks: disks.map((disk, i) => ({ ...disk, isReadOnly: specs.disks[i]?.isReadOnly ?? false })),
+      disks: specs.disks.map(({ target, isReadOnly }, i) => ({
+        path: target,
+        identity: identities[i] ?? diskIdentity(target),
+        isReadOnly,
+        device: openDisks[i],
+      })),
     }
     this.#claims.set(uuid, claim)
     for (const mac of claim.macs) this.#macs.set(mac, (this.#macs.get(mac) ?? 0) + 1)
     for (const disk of claim.disks) {
-      for (const key of [disk.path, numberOf(disk)]) this.#use(key, uuid, disk.isReadOnly)
+      for (const identity of identitiesOf(disk)) this.#use(identity, uuid, disk.isReadOnly)
+    }
+  }
+
+  /** Closes what was opened for the guest; its disks stay claimed. */
+  close(uuid: string): void {
+    for (const disk of this.#claims.get(uuid)?.disks ?? []) {
+      const { path, identity, isReadOnly, device } = disk
+      if (device === undefined) continue
+      for (const other of identitiesOf(disk)) {
+        if (other !== identity) this.#unuse(other, uuid, isReadOnly)
+      }
+      disk.device = undefined
+      this.#close({ path, ...device })
     }
   }
 
   /** The guest has gone, and its back ends with it: closes what was opened for it. */
   release(uuid: string): void {
+    this.close(uuid)
+    this.forget(uuid)
+  }
+
+  /** Addresses and disks, of which none is open, are for others again. */
+  forget(uuid: string): void {
     const claim = this.#claims.get(uuid)
     if (claim === undefined) return
     this.#claims.delete(uuid)
@@ -111,8 +177,7 @@ export class DeviceClaims {
       else this.#macs.delete(mac)
     }
     for (const disk of claim.disks) {
-      for (const key of [disk.path, numberOf(disk)]) this.#unuse(key, uuid, disk.isReadOnly)
-      this.#close(disk)
+      for (const identity of identitiesOf(disk)) this.#unuse(identity, uuid, disk.isReadOnly)
     }
   }
 
@@ -135,8 +200,8 @@ export class DeviceClaims {
     }
   }
 
-  #checkFree(key: string, target: string, isReadOnly: boolean): void {
-    const users = this.#users.get(key)
+  #checkFree(identity: string, target: string, isReadOnly: boolean): void {
+    const users = this.#users.get(identity)
     if (users === undefined || (isReadOnly && users.writer === undefined)) return
     const who = users.writer === undefined ? 'others read' : `guest ${users.writer} writes to`
     throw new Refused(
@@ -145,22 +210,24 @@ export class DeviceClaims {
     )
   }
 
-  #use(key: string, uuid: string, isReadOnly: boolean): void {
-    const users = this.#users.get(key) ?? { readers: 0, writer: undefined }
-    this.#users.set(key, users)
+  #use(identity: string, uuid: string, isReadOnly: boolean): void {
+    const users = this.#users.get(identity) ?? { readers: 0, writer: undefined }
+    this.#users.set(identity, users)
     if (isReadOnly) users.readers++
     else users.writer = uuid
   }
 
-  #unuse(key: string, uuid: string, isReadOnly: boolean): void {
-    const users = this.#users.get(key)
+  #unuse(identity: string, uuid: string, isReadOnly: boolean): void {
+    const users = this.#users.get(identity)
     if (users === undefined) return
     if (isReadOnly) users.readers--
     else if (users.writer === uuid) users.writer = undefined
-    if (users.readers === 0 && users.writer === undefined) this.#users.delete(key)
+    if (users.readers === 0 && users.writer === undefined) this.#users.delete(identity)
   }
 }
 
-function numberOf({ major, minor }: OpenDisk): string {
-  return `${major}:${minor}`
+/** Under which the disk is in use; one, when the path leads to the device itself. */
+function identitiesOf({ identity, device }: ClaimedDisk): readonly string[] {
+  const served = device === undefined ? identity : deviceIdentity(device)
+  return served === identity ? [identity] : [identity, served]
 }

@@ -66,6 +66,7 @@ export interface Creation {
   /** The store daemon has heard of it, or may have. */
   isIntroduced: boolean
   vifs: readonly Vif[]
+  diskIdentities: readonly string[]
   openDisks: readonly OpenDisk[]
   domid: Domid | undefined
   ports: DomainPorts | undefined
@@ -85,17 +86,16 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     undo: ({ toolstack, reservation }) => toolstack.names.settle(reservation, undefined),
   },
   {
-    // Before the journal, which is written once and has to name what was opened.
     name: 'claim',
     do: (creation) => {
       const { toolstack, uuid, config } = creation
-      const { vifs, disks } = toolstack.claims.claim(uuid, config)
+      const { vifs, identities } = toolstack.claims.claim(uuid, config)
       creation.config = { ...config, vifs }
       creation.vifs = vifs
-      creation.openDisks = disks
+      creation.diskIdentities = identities
     },
     undo: ({ toolstack, uuid, isUndoFailed }) => {
-      if (!isUndoFailed) toolstack.claims.release(uuid)
+      if (!isUndoFailed) toolstack.claims.forget(uuid)
     },
   },
   {
@@ -108,6 +108,19 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     },
     undo: ({ toolstack, uuid, isUndoFailed }) => {
       if (!isUndoFailed) toolstack.journal.remove(uuid)
+    },
+  },
+  {
+    // Each goes into the journal as soon as it is open: what a kill leaves open the next xcld closes.
+    name: 'disks',
+    do: (creation) => {
+      const { toolstack, uuid } = creation
+      creation.openDisks = toolstack.claims.open(uuid, (index, device) => {
+        toolstack.journal.opened(uuid, index, device)
+      })
+    },
+    undo: ({ toolstack, uuid, isUndoFailed }) => {
+      if (!isUndoFailed) toolstack.claims.close(uuid)
     },
   },
   {
@@ -284,6 +297,7 @@ export async function createDomain(
     isUndoFailed: false,
     isIntroduced: false,
     vifs: [],
+    diskIdentities: [],
     openDisks: [],
     domid: undefined,
     ports: undefined,
@@ -337,9 +351,11 @@ export async function destroyInXen(toolstack: Toolstack, domid: Domid): Promise<
   }
 }
 
-function recordOf({ uuid, config, openDisks, options }: Creation): DomainRecord {
+function recordOf(creation: Creation): DomainRecord {
+  const { uuid, config, diskIdentities, openDisks, options } = creation
   const { isLeftPaused = false, quickDeaths = 0 } = options
-  return { uuid, domid: undefined, config, openDisks, isLeftPaused, quickDeaths }
+  const domid = undefined
+  return { uuid, domid, config, diskIdentities, openDisks, isLeftPaused, quickDeaths }
 }
 
 function hasDevices({ vifs, disks }: DomainConfig): boolean {

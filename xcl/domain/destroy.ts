@@ -56,33 +56,64 @@ export async function removeRemains(
   domid: Domid | undefined,
   uuid: string,
 ): Promise<void> {
-  const { hypervisor, names, claims, journal } = toolstack
+  const { names } = toolstack
   const store = await toolstack.store.client()
-  const successor = names.domidOfUuid(uuid)
-  const hasSuccessor =
-    names.creationOf(uuid) !== undefined || (successor !== undefined && successor !== domid)
-  const vm = hasSuccessor ? undefined : vmPath(uuid)
-  // A domain that is being created with the number removes what it finds itself.
-  if (domid !== undefined && names.creationOf(domid) === undefined) {
-    const isInXen = hypervisor.domains.info(domid)?.uuid === uuid
-    if (isInXen || (await store.read(`${domainPath(domid)}/vm`)) === vmPath(uuid)) {
-      await removeDevices(toolstack, domid)
-      await removeStoreTree(store, domid, vm)
-      // Released last, for any console daemon may have taken it up: see `removeAll`.
-      if (isInXen) await destroyInXen(toolstack, domid)
-      await releaseDomain(toolstack, domid)
+  const name = domid === undefined ? undefined : names.nameOf(domid)
+  const isNamed = domid !== undefined && name !== undefined && names.uuidOf(domid) === uuid
+  // Nobody else gets its name or uuid before all of it is gone.
+  if (isNamed) names.leave(domid)
+  try {
+    if (domid !== undefined) await removeNumbered(toolstack, store, domid, uuid)
+    await removeVm(toolstack, store, domid, uuid)
+    if (!hasSuccessor(toolstack, domid, uuid)) {
+      toolstack.claims.release(uuid)
+      toolstack.journal.remove(uuid)
     }
-    if (names.uuidOf(domid) === uuid) names.drop(domid)
+  } catch (error) {
+    if (isNamed && names.uuidOf(domid) === uuid) names.set(domid, name, uuid)
+    throw error
   }
-  if (hasSuccessor) return
-  await removeVm(store, uuid)
-  claims.release(uuid)
-  journal.remove(uuid)
+  if (isNamed && names.uuidOf(domid) === uuid) names.drop(domid)
 }
 
-async function removeVm(store: XenstoreClient, uuid: string): Promise<void> {
+/**
+ * Is, or becomes, another domain of the uuid what there is by now? To be asked again after each wait:
+ * what has the uuid is then that domain's.
+ */
+function hasSuccessor({ names }: Toolstack, domid: Domid | undefined, uuid: string): boolean {
+  const successor = names.domidOfUuid(uuid)
+  return names.creationOf(uuid) !== undefined || (successor !== undefined && successor !== domid)
+}
+
+/** What is found by the number of a domain, if that is still the domain's. */
+async function removeNumbered(
+  toolstack: Toolstack,
+  store: XenstoreClient,
+  domid: Domid,
+  uuid: string,
+): Promise<void> {
+  const { hypervisor, names } = toolstack
+  // A domain that is being created with the number removes what it finds itself.
+  if (names.creationOf(domid) !== undefined) return
+  const isInXen = hypervisor.domains.info(domid)?.uuid === uuid
+  if (!isInXen && (await store.read(`${domainPath(domid)}/vm`)) !== vmPath(uuid)) return
+  await removeDevices(toolstack, domid)
+  const vm = hasSuccessor(toolstack, domid, uuid) ? undefined : vmPath(uuid)
+  await removeStoreTree(store, domid, vm)
+  // Released last, for any console daemon may have taken it up: see `removeAll`.
+  if (isInXen) await destroyInXen(toolstack, domid)
+  await releaseDomain(toolstack, domid)
+}
+
+async function removeVm(
+  toolstack: Toolstack,
+  store: XenstoreClient,
+  domid: Domid | undefined,
+  uuid: string,
+): Promise<void> {
   const vm = vmPath(uuid)
-  if ((await store.directory(vm)) !== undefined) await store.rm(vm)
+  if (hasSuccessor(toolstack, domid, uuid) || (await store.directory(vm)) === undefined) return
+  if (!hasSuccessor(toolstack, domid, uuid)) await store.rm(vm)
 }
 
 async function destroy(toolstack: Toolstack, domid: Domid): Promise<void> {

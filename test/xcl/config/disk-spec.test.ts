@@ -1,7 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { type DiskSpec, readDisks } from '../../../xcl/config/disk-spec.ts'
 import { parseXlCfg } from '../../../xcl/config/xl-cfg.ts'
 import { ConfigError } from '../../../xcl/output/errors.ts'
+import { aFolder } from '../../support/a-socket-peer.ts'
 
 function read(...elements: string[]): DiskSpec[] {
   const text = `disk = [\n${elements.map((element) => `  '${element}'`).join(',\n')}\n]`
@@ -66,6 +68,20 @@ describe('a disk', () => {
   test('may be shared as long as nobody writes to it', () => {
     expect(read('/img,raw,xvda,r', '/img,raw,xvdb,r')).toHaveLength(2)
     expect(failure('/img,raw,xvda,r', '/img,raw,xvdb,w').message).toContain('is xvda already')
+  })
+
+  test('is the same by a link, and by a way around', () => {
+    const folder = aFolder()
+    onTestFinished(() => folder.remove())
+    const file = `${folder.path}/a.img`
+    writeFileSync(file, '')
+    symlinkSync(file, `${folder.path}/b.img`)
+    linkSync(file, `${folder.path}/c.img`)
+    mkdirSync(`${folder.path}/sub`)
+    for (const other of ['b.img', 'c.img', 'sub/../a.img']) {
+      const elements = [`${file},raw,xvda,r`, `${folder.path}/${other},raw,xvdb,w`]
+      expect(failure(...elements).message).toContain(`${other} is xvda already`)
+    }
   })
 
   test('with the number of another one is refused', () => {

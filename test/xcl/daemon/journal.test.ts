@@ -5,7 +5,7 @@ import { type DomainRecord, Journal } from '../../../xcl/daemon/journal.ts'
 import { RecordFile } from '../../../xcl/daemon/record-file.ts'
 import { JournalFailed } from '../../../xcl/output/errors.ts'
 import { aFolder } from '../../support/a-socket-peer.ts'
-import { TestHost } from '../a-host.ts'
+import { aDisk, TestHost } from '../a-host.ts'
 
 const UUID = '6a1ec31f-2ad1-4d23-9f9b-3a2f6d1f9c01'
 
@@ -14,12 +14,13 @@ let record: DomainRecord
 beforeEach(async () => {
   folder = aFolder()
   const host = new TestHost()
-  const config = host.config({ uuid: UUID })
+  const config = host.config({ uuid: UUID, disks: [aDisk(), aDisk({ target: '/img/b' })] })
   record = {
     uuid: UUID,
     domid: undefined,
     config,
-    openDisks: [{ path: '/img', major: 7, minor: 3 }],
+    diskIdentities: ['file 2049:131', 'device 253:3'],
+    openDisks: [{ path: '/img/a', major: 7, minor: 3 }],
     isLeftPaused: true,
     quickDeaths: 2,
   }
@@ -50,6 +51,24 @@ test('the domid is in the record from the moment that Xen has given it', () => {
   const domid = 32_751 as Domid
   journal.assign(UUID, domid)
   expect(new Journal(folder.path).halfMade().records).toEqual([{ ...record, domid }])
+})
+
+test('a disk is in the record from the moment that it is open', () => {
+  const journal = new Journal(folder.path)
+  journal.begin({ ...record, openDisks: [] })
+  expect(journal.halfMade().records).toMatchObject([{ openDisks: [] }])
+  journal.opened(UUID, 0, { major: 7, minor: 0 })
+  // The greatest numbers that Linux has.
+  journal.opened(UUID, 1, { major: 4095, minor: 1_048_575 })
+  expect(new Journal(folder.path).halfMade().records).toMatchObject([
+    {
+      diskIdentities: record.diskIdentities,
+      openDisks: [
+        { path: '/img/a', major: 7, minor: 0 },
+        { path: '/img/b', major: 4095, minor: 1_048_575 },
+      ],
+    },
+  ])
 })
 
 test('a record takes the place of the one before with its uuid', () => {

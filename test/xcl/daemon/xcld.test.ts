@@ -31,7 +31,8 @@ function stuckAt(call: 'build' | 'prepare'): Promise<void> {
 
 function aRecord(uuid: string, domid: Domid): DomainRecord {
   const config = host.config({ uuid })
-  return { uuid, domid, config, openDisks: [], isLeftPaused: false, quickDeaths: 0 }
+  const nothingOpen = { diskIdentities: [], openDisks: [] }
+  return { uuid, domid, config, ...nothingOpen, isLeftPaused: false, quickDeaths: 0 }
 }
 
 function uuidOf(letter: string): string {

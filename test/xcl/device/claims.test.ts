@@ -1,7 +1,10 @@
+import { linkSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { pino } from 'pino'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DeviceClaims } from '../../../xcl/device/claims.ts'
 import { Refused } from '../../../xcl/output/errors.ts'
+import { aFolder } from '../../support/a-socket-peer.ts'
 import { aDisk, aVif } from '../a-host.ts'
 import { TestDom0 } from './a-dom0.ts'
 
@@ -62,14 +65,25 @@ describe('a disk', () => {
   const written = { vifs: [], disks: [aDisk()] }
   const read = { vifs: [], disks: [aDisk({ isReadOnly: true })] }
 
+  /** As a creation does it, which then has the journal written in between. */
+  function claimAndOpen(uuid: string, specs: typeof written): void {
+    claims.claim(uuid, specs)
+    try {
+      claims.open(uuid, () => undefined)
+    } catch (error) {
+      claims.release(uuid)
+      throw error
+    }
+  }
+
   test('is for one guest that writes, or for many that read', () => {
-    claims.claim('a', read)
-    claims.claim('b', read)
+    claimAndOpen('a', read)
+    claimAndOpen('b', read)
     expect(() => claims.claim('c', written)).toThrow(Refused)
     claims.release('a')
     expect(() => claims.claim('c', written)).toThrow(/cannot be written to/)
     claims.release('b')
-    claims.claim('c', written)
+    claimAndOpen('c', written)
     expect(() => claims.claim('d', read)).toThrow(/guest c writes to it/)
     expect(dom0.leftovers()).toEqual(['/img/a'])
     claims.release('c')
@@ -77,9 +91,9 @@ describe('a disk', () => {
   })
 
   test('is the same by another name', () => {
-    claims.claim('a', { vifs: [], disks: [aDisk({ target: '/dev/vg/one' })] })
+    claimAndOpen('a', { vifs: [], disks: [aDisk({ target: '/dev/vg/one' })] })
     expect(() =>
-      claims.claim('b', { vifs: [], disks: [aDisk({ target: '/dev/vg/two' })] }),
+      claimAndOpen('b', { vifs: [], disks: [aDisk({ target: '/dev/vg/two' })] }),
     ).toThrow(/two cannot be written to/)
     expect(dom0.calls).toEqual([
       'openDisk /dev/vg/one w',
@@ -89,23 +103,90 @@ describe('a disk', () => {
   })
 
   test('that is not closed well is not held any more', () => {
-    claims.claim('a', written)
+    claimAndOpen('a', written)
     dom0.failing.set('closeDisk', 'EIO')
     claims.release('a')
-    claims.claim('b', written)
+    claimAndOpen('b', written)
   })
 
   test('of a guest that comes again under its uuid is closed first', () => {
-    claims.claim('a', written)
-    claims.claim('a', written)
+    claimAndOpen('a', written)
+    claimAndOpen('a', written)
     expect([...dom0.loops]).toEqual([[2, '/img/a']])
   })
 
   test('that an earlier xcld opened is known', () => {
-    claims.adopt('a', written, [{ path: '/img/a', major: 7, minor: 9 }])
+    claims.adopt('a', written, ['path /img/a'], [{ path: '/img/a', major: 7, minor: 9 }])
     expect(() => claims.claim('b', read)).toThrow(Refused)
     dom0.loops.set(9, '/img/a')
     claims.release('a')
     expect(dom0.leftovers()).toEqual([])
+  })
+
+  test('is told as soon as it is open; what comes after one that cannot be is not', () => {
+    const opened: unknown[] = []
+    const disks = [aDisk(), aDisk({ vdev: 'xvdb', devid: 51_728, target: '/img/none' })]
+    claims.claim('a', { vifs: [], disks })
+    expect(() => claims.open('a', (...which) => opened.push(which))).toThrow(/ENOENT/)
+    expect(opened).toEqual([[0, { major: 7, minor: 1 }]])
+    claims.release('a')
+    expect(dom0.leftovers()).toEqual([])
+    claims.claim('b', written)
+  })
+
+  test('that cannot be noted is closed', () => {
+    claims.claim('a', written)
+    const full = (): void => {
+      throw new Error('no room')
+    }
+    expect(() => claims.open('a', full)).toThrow('no room')
+    expect(dom0.leftovers()).toEqual([])
+  })
+
+  describe('of a file', () => {
+    let folder: ReturnType<typeof aFolder>
+    let file: string
+    beforeEach(() => {
+      folder = aFolder()
+      mkdirSync(join(folder.path, 'sub'), { recursive: true })
+      file = join(folder.path, 'a.img')
+      writeFileSync(file, '')
+      symlinkSync(file, join(folder.path, 'symbolic.img'))
+      linkSync(file, join(folder.path, 'hard.img'))
+      for (const path of [file, ...OTHER_NAMES.map((name) => `${folder.path}/${name}`)]) {
+        dom0.files.add(path)
+      }
+    })
+    afterEach(() => folder.remove())
+
+    const OTHER_NAMES = ['symbolic.img', 'hard.img', 'sub/../a.img'] as const
+
+    test.each(OTHER_NAMES)('is the same as %s', (name) => {
+      const other = { vifs: [], disks: [aDisk({ target: `${folder.path}/${name}` })] }
+      claimAndOpen('a', { vifs: [], disks: [aDisk({ target: file })] })
+      expect(() => claims.claim('b', other)).toThrow(/guest a writes to it/)
+      claims.release('a')
+      claimAndOpen('b', other)
+    })
+
+    test('is the same for the xcld after the one that opened it', () => {
+      const specs = { vifs: [], disks: [aDisk({ target: file })] }
+      const { identities } = claims.claim('a', specs)
+      claims.forget('a')
+      // What is at the path by now is none of the guest's.
+      renameSync(file, join(folder.path, 'moved.img'))
+      writeFileSync(file, '')
+      claims.adopt('a', specs, identities, [{ path: file, major: 7, minor: 9 }])
+      const moved = { vifs: [], disks: [aDisk({ target: join(folder.path, 'moved.img') })] }
+      expect(() => claims.claim('b', moved)).toThrow(/guest a writes to it/)
+      claimAndOpen('b', specs)
+    })
+
+    test('is not that of a file beside it', () => {
+      const beside = join(folder.path, 'b.img')
+      writeFileSync(beside, '')
+      claims.claim('a', { vifs: [], disks: [aDisk({ target: file })] })
+      claims.claim('b', { vifs: [], disks: [aDisk({ target: beside })] })
+    })
   })
 })

@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Domid } from '../../../native/hypervisor.ts'
+import { diskIdentity } from '../../../xcl/device/disk-identity.ts'
 import { CREATE_STEPS, createDomain } from '../../../xcl/domain/create.ts'
 import { cancelCreation, destroyDomain } from '../../../xcl/domain/destroy.ts'
 import { Interrupted, NameTaken } from '../../../xcl/output/errors.ts'
@@ -21,8 +22,12 @@ const FAULTS: Readonly<Record<string, (host: TestHost) => Promise<void> | void>>
     const taken = { name: 'demo', uuid: 'x', cancel: () => undefined, ended: Promise.resolve() }
     host.toolstack.names.reserve(taken)
   },
-  claim: (host) => void host.hypervisor.dom0.files.clear(),
+  claim: (host) => {
+    const others = { vifs: [], disks: [aDisk()] }
+    host.toolstack.claims.adopt('other', others, [diskIdentity('/img/a')], [])
+  },
   journal: (host) => rmSync(join(host.folder.path, 'kernel')),
+  disks: (host) => void host.hypervisor.dom0.files.clear(),
   domain: (host) => void host.hypervisor.failing.set('create', 'ENOMEM'),
   prepare: (host) => void host.hypervisor.failing.set('prepare', 'ENOMEM'),
   image: (host) => void host.hypervisor.failing.set('build', 'EINVAL'),
@@ -35,8 +40,9 @@ const FAULTS: Readonly<Record<string, (host: TestHost) => Promise<void> | void>>
   // Whoever wants to be attached is refused: see `beforeUnpause` below.
   attach: () => undefined,
   record: (host) => {
-    const folder = join(host.folder.path, 'state', 'journal')
-    host.hypervisor.before.set('build', () => rmSync(folder, { recursive: true }))
+    vi.spyOn(host.toolstack.journal, 'complete').mockImplementationOnce(() => {
+      throw new Error('told to fail')
+    })
   },
   unpause: (host) => void host.hypervisor.failing.set('unpause', 'EPERM'),
 }
@@ -216,6 +222,7 @@ describe('a creation', () => {
       name: 0,
       claim: 0,
       journal: 0,
+      disks: 0,
       domain: 0,
       prepare: 7,
       build: 100,

@@ -26,6 +26,11 @@ export interface CreateFault {
   readonly meanwhile?: (host: SimulatedHost) => Promise<void>
 }
 
+/** Two of one file, which nobody writes to. */
+function twoDisks({ kernel }: SimulatedHost): readonly string[] {
+  return [`disk = ["${kernel},raw,xvda,r", "${kernel},raw,xvdb,r"]`]
+}
+
 /** By the step's name (CREATE_STEPS in xcl/domain/create.ts). */
 export const CREATE_FAULTS: Readonly<Record<string, readonly CreateFault[]>> = {
   name: [
@@ -43,17 +48,16 @@ export const CREATE_FAULTS: Readonly<Record<string, readonly CreateFault[]>> = {
   ],
   claim: [
     {
-      what: 'there is no such disk',
-      exitCode: EXIT.config,
-      says: /demo: .*missing\.img.*: ENOENT/,
-      config: (host) => [`disk = ["${host.path('missing.img')},raw,xvda,rw"]`],
-    },
-    {
-      what: 'dom0 cannot open the disk',
+      what: 'another guest writes to the disk',
       exitCode: EXIT.failed,
-      says: /cannot open \S+kernel.*: EIO/,
-      config: (host) => [`disk = ["${host.kernel},raw,xvda,r"]`],
-      arrange: (host) => faults(host, ['open_disk', 'EIO']),
+      says: /kernel cannot be written to by this guest, for guest \S+ writes to it/,
+      config: (host) => [`disk = ["${host.kernel},raw,xvda,w"]`],
+      arrange: async (host) => {
+        const disk = `disk = ["${host.kernel},raw,xvda,w"]`
+        await host.create('other', [disk], { argv: ['--paused'] })
+        await expect.poll(async () => (await host.traces()).pagesHeld, SETTLED).toBe(3)
+        return async () => void (await host.xcl(['destroy', 'other']))
+      },
     },
   ],
   journal: [
@@ -71,6 +75,21 @@ export const CREATE_FAULTS: Readonly<Record<string, readonly CreateFault[]>> = {
         limitFiles(host, '0')
         return async () => limitFiles(host, 'unlimited')
       },
+    },
+  ],
+  disks: [
+    {
+      what: 'there is no such disk',
+      exitCode: EXIT.config,
+      says: /demo: .*missing\.img.*: ENOENT/,
+      config: (host) => [`disk = ["${host.path('missing.img')},raw,xvda,rw"]`],
+    },
+    {
+      what: 'dom0 cannot open the second disk',
+      exitCode: EXIT.failed,
+      says: /cannot open \S+kernel.*: EIO/,
+      config: twoDisks,
+      arrange: (host) => faults(host, ['open_disk', 'EIO', 1]),
     },
   ],
   domain: [

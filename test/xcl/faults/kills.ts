@@ -24,22 +24,30 @@ export interface Kill {
 const withDisk = (host: SimulatedHost): readonly string[] => [
   `disk = ["${host.kernel},raw,xvda,r"]`,
 ]
+const twoDisks = ({ kernel }: SimulatedHost): readonly string[] => [
+  `disk = ["${kernel},raw,xvda,r", "${kernel},raw,xvdb,r"]`,
+]
 const withDevices = (host: SimulatedHost): readonly string[] => ['vif = [""]', ...withDisk(host)]
 
 /** By the step's name (CREATE_STEPS in xcl/domain/create.ts). */
 export const KILLS: Readonly<Record<string, Kill>> = {
   name: {
-    when: 'it has reserved the name, and opens the disk',
+    when: 'it has reserved the name, and nothing else: the next step asks nobody before the journal',
+    create: (host, config) => killedByXen(host, config, 'domain_create'),
+  },
+  claim: {
+    when: 'it has claimed and written the journal, and opens the first disk',
     config: withDisk,
     create: (host, config) => killedByXen(host, config, 'open_disk'),
   },
-  claim: {
-    when: 'it has opened the disk, and asks for a domain',
-    config: withDisk,
-    create: (host, config) => killedByXen(host, config, 'domain_create'),
-  },
   journal: {
-    when: 'it has written the journal, and asks for a domain',
+    when: 'it has written the journal, and opens the second disk',
+    config: twoDisks,
+    create: (host, config) => killedByXen(host, config, 'open_disk', 1),
+  },
+  disks: {
+    when: 'it has opened the disks, and asks for a domain',
+    config: twoDisks,
     create: (host, config) => killedByXen(host, config, 'domain_create'),
   },
   domain: {
@@ -93,8 +101,9 @@ async function killedByXen(
   host: SimulatedHost,
   config: readonly string[],
   name: string,
+  after = 0,
 ): Promise<void> {
-  await host.simulator.fault({ name, errno: 'SIGKILL', times: 1 })
+  await host.simulator.fault({ name, errno: 'SIGKILL', after, times: 1 })
   await Promise.allSettled([host.create('demo', config), host.program('xcld').ended])
 }
 
