@@ -75,9 +75,17 @@ int connect_simulation(void)
 	char path[4096];
 	find_beside("../run/xcld.sock", path, sizeof path);
 	int fd = connect_unix(path);
-	if (fd < 0 || is_trusted(fd)) return fd;
-	close(fd);
-	return -1;
+	if (fd < 0) return -1;
+	if (!is_trusted(fd)) {
+		close(fd);
+		return -1;
+	}
+	/* Whoever types must not take one machine for the other; programs need no such line. */
+	if (isatty(STDERR_FILENO))
+		fputs("xcl: on the simulated machine of `npm start`; "
+		      "XCLD_SOCKET=/run/xen/xcld.sock for the real one\n",
+		      stderr);
+	return fd;
 }
 
 /* Runs xcld until it is in the background and serves; what it has to say goes to our stderr. */

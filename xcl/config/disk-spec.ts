@@ -2,6 +2,7 @@
 import { diskIdentity } from '../device/disk-identity.ts'
 import { ConfigError, type ConfigPlace } from '../output/errors.ts'
 import { deviceElements, type SpecItem, specItems } from './spec-items.ts'
+import { checkFits } from './store-value.ts'
 import { virtualDevice } from './virtual-device.ts'
 import type { ConfigOption } from './xl-cfg.ts'
 
@@ -174,6 +175,7 @@ function set(draft: Draft, position: Position, item: SpecItem): void {
   if (draft[position] !== undefined) {
     throw new ConfigError(`disk: ${position} is given twice`, item.place)
   }
+  checkFits(`disk: ${position}`, item.value, item.place)
   draft[position] = item.value
   if (position === 'vdev') draft.vdevPlace = item.place
   if (position === 'vdev' && item.value.endsWith(':cdrom')) throw cdromRefused(item.place)

@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import * as v from 'valibot'
 import { ConfigError } from '../output/errors.ts'
 import { type DiskSpec, readDisks } from './disk-spec.ts'
+import { checkFits } from './store-value.ts'
 import { readVifs, type VifSpec } from './vif-spec.ts'
 import { type ConfigOption, type ConfigText, parseXlCfg, type Value } from './xl-cfg.ts'
 
@@ -224,13 +225,21 @@ function configFrom(
     const place = options.get('maxvcpus')?.place
     throw new ConfigError(`maxvcpus: must be at least vcpus (${vcpus})`, place)
   }
+  const kernel = resolve(cwd, values.kernel)
+  const ramdisk = values.ramdisk ? resolve(cwd, values.ramdisk) : undefined
+  const cmdline = cmdlineFrom(values)
+  checkFits('kernel', kernel, options.get('kernel')?.place)
+  checkFits('ramdisk', ramdisk ?? '', options.get('ramdisk')?.place)
+  // Of `root` and `extra` together, the longer one is mostly the latter.
+  const long = ['cmdline', 'extra', 'root'].find((name) => options.has(name)) ?? 'cmdline'
+  checkFits(long, cmdline, options.get(long)?.place)
   return {
     name: values.name,
     uuid: values.uuid,
     type,
-    kernel: resolve(cwd, values.kernel),
-    ramdisk: values.ramdisk ? resolve(cwd, values.ramdisk) : undefined,
-    cmdline: cmdlineFrom(values),
+    kernel,
+    ramdisk,
+    cmdline,
     memoryKiB: memory * KIB_PER_MIB,
     maxMemoryKiB: maxMemory * KIB_PER_MIB,
     vcpus,

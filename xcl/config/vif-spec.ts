@@ -1,6 +1,7 @@
 /** An element of `vif`: a network card whose back end is in dom0's kernel, on a bridge. */
 import { ConfigError } from '../output/errors.ts'
 import { deviceElements, type SpecItem, specItems } from './spec-items.ts'
+import { checkFits } from './store-value.ts'
 import type { ConfigOption } from './xl-cfg.ts'
 
 /** A network card as it is to be. */
@@ -40,7 +41,8 @@ const KEYS: Readonly<Record<string, (draft: Draft, item: SpecItem) => void>> = {
   bridge: (draft, item) => {
     draft.bridge = bridgeOf(item)
   },
-  ip: (draft, { value }) => {
+  ip: (draft, { value, place }) => {
+    checkFits('vif: ip', value, place)
     draft.ip = value
   },
   rate: (draft, item) => {

@@ -284,6 +284,26 @@ describe('while npm start runs', () => {
     expect(await run(['list'], { XCLD_SOCKET: '' }).ended).toMatchObject({ status: 3, stderr: '' })
   })
 
+  test('whoever looks at a terminal is told whose xcld it is', async () => {
+    await serve(async () => 0, simulated)
+    let shown = ''
+    const pty = aTerminal((bytes) => {
+      shown += Buffer.from(bytes).toString()
+    })
+    const terminal = openSync(pty.slavePath, 'r+')
+    closing.push(() => closeSync(terminal))
+    const environment = { XCLD: '/nonexistent/xcld' }
+    spawn(program, ['list'], { stdio: ['ignore', 'ignore', terminal], env: environment })
+    await untilTrue(() => shown.endsWith('\n'))
+    expect(shown).toMatch(/^xcl: on the simulated machine of `npm start`; [^\n]+\n$/)
+
+    shown = ''
+    const named = { ...environment, XCLD_SOCKET: simulated }
+    const child = spawn(program, ['list'], { stdio: ['ignore', 'ignore', terminal], env: named })
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0)
+    expect(shown).toBe('')
+  })
+
   test('who names a socket gets that one', async () => {
     await serve(async () => 3, simulated)
     await serve(async () => 4)
@@ -415,9 +435,9 @@ describe('a console', () => {
   })
 })
 
-function aTerminal(): Pty {
+function aTerminal(ptyInput: (bytes: Uint8Array) => void = () => undefined): Pty {
   const pty = Pty.open({
-    ptyInput: () => undefined,
+    ptyInput,
     ptyWritable: () => undefined,
     ptyFailed: () => undefined,
   })

@@ -114,6 +114,8 @@ describe('a disk', () => {
     ['/img,raw,xvda,devtype=cdrom', 'need a device model'],
     ['/img,raw,hdc:cdrom,r', 'need a device model'],
     [',empty,hdc', 'need a device model'],
+    [`/${'x'.repeat(3840)},raw,xvda`, 'target: must be at most 3840 bytes long, not 3841'],
+    [`/img,raw,0x${'0'.repeat(4000)}ca00`, 'vdev: must be at most 3840 bytes long'],
   ])('%j is refused', (element, message) => {
     expect(failure(element).message).toContain(message)
   })

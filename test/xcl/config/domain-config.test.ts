@@ -92,6 +92,10 @@ describe('a domain configuration', () => {
     ['uuid = "1234"', 3, 'uuid: expected a uuid'],
     ['on_crash = "explode"', 3, 'on_crash: expected one of destroy'],
     ['name = "a/b"', 3, 'name: must not contain'],
+    // What does not fit into a node of the store.
+    [`cmdline = "${'ä'.repeat(1921)}"`, 3, 'cmdline: must be at most 3840 bytes long, not 3842'],
+    [`root = "r"\nextra = "${'x'.repeat(3840)}"`, 4, 'extra: must be at most 3840 bytes long'],
+    [`ramdisk = "${'x'.repeat(3840)}"`, 3, 'ramdisk: must be at most 3840 bytes long'],
     ['name = "17"', 3, 'name: must not be a number'],
     ['vif = 1', 3, 'vif: expected a list'],
     ['vif = [ "",\n 1 ]', 4, 'vif: expected a string in quotes'],

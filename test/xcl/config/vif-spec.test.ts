@@ -96,6 +96,7 @@ describe('a network card', () => {
     ['toString=1', 'there is no "toString"'],
     ['bridge=a,bridge=b', 'bridge is given twice'],
     ['trusted,trusted', 'trusted is given twice'],
+    [`ip=${'1'.repeat(3841)}`, 'vif: ip: must be at most 3840 bytes long'],
   ])('%j is refused', (element, message) => {
     expect(failure(element).message).toContain(message)
   })

@@ -178,10 +178,13 @@ export const CREATE_FAULTS: Readonly<Record<string, readonly CreateFault[]>> = {
       },
     },
     {
-      what: 'a value is longer than the store takes',
+      what: 'the store takes no values of that length',
       exitCode: EXIT.failed,
       says: /WRITE \S+\/image\/cmdline.*E2BIG/,
-      config: () => [`cmdline = "${'long '.repeat(1000)}"`],
+      arrange: async (host) => {
+        host.storeProxy.refuse('WRITE', '/image/cmdline', 'E2BIG')
+        return NOTHING
+      },
     },
     {
       what: 'lixs is killed before it opens the transaction',
