@@ -9,7 +9,6 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
-  copyFileSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -115,60 +114,41 @@ const steps = {
     const source = at('xcl/config/xl-cfg.peggy')
     const target = at('xcl/config/xl-cfg-parser.js')
     if (!existsSync(source) || isNewer(target, [source])) return
+    const made = temporary(target)
     run(process.execPath, [
       at('node_modules/peggy/bin/peggy.js'),
       '--format',
       'es',
       '-o',
-      target,
+      made,
       source,
     ])
+    renameSync(made, target)
   },
 
   /** dist/lib/*.cjs, dist/bin/*, the addon and the simulated machine beside the bundles. */
   async programs() {
-    const { build } = await import('esbuild')
-    mkdirSync(at('dist/bin'), { recursive: true })
-    mkdirSync(at('dist/lib'), { recursive: true })
-    writeFileSync(at('dist/package.json'), '{ "type": "commonjs" }\n')
+    put(at('dist/package.json'), '{ "type": "commonjs" }\n')
     const version = JSON.parse(readFileSync(at('package.json'), 'utf8')).version
     for (const program of PROGRAMS) {
       if (!existsSync(at(program.entry))) continue
-      await build({
+      await bundle({
         entryPoints: [at(program.entry)],
         outfile: at(`dist/lib/${program.name}.cjs`),
-        bundle: true,
-        platform: 'node',
-        target: 'node20',
-        format: 'cjs',
-        logLevel: 'warning',
-        define: {
-          'process.env.XCL_VERSION': JSON.stringify(version),
-          'import.meta.url': 'XCL_BUNDLE_URL',
-        },
-        banner: { js: "const XCL_BUNDLE_URL = require('node:url').pathToFileURL(__filename).href" },
+        define: { 'process.env.XCL_VERSION': JSON.stringify(version) },
       })
-      const launcher = at(`dist/bin/${program.name}`)
-      writeFileSync(launcher, `${SHEBANG}\nrequire('../lib/${program.name}.cjs')\n`)
-      chmodSync(launcher, 0o755)
+      const launcher = `${SHEBANG}\nrequire('../lib/${program.name}.cjs')\n`
+      put(at(`dist/bin/${program.name}`), launcher, 0o755)
     }
     const contract = at('test/native/hypervisor-contract.ts')
     if (existsSync(contract)) {
-      await build({
+      await bundle({
         entryPoints: [contract],
         outfile: at('dist/test/hypervisor-contract.cjs'),
-        bundle: true,
-        platform: 'node',
-        target: 'node20',
-        format: 'cjs',
-        logLevel: 'warning',
-        define: { 'import.meta.url': 'XCL_BUNDLE_URL' },
-        banner: { js: "const XCL_BUNDLE_URL = require('node:url').pathToFileURL(__filename).href" },
       })
     }
     for (const name of NATIVE) {
-      rmSync(at('dist/lib', name), { force: true })
-      copyFileSync(at('native/build/Release', name), at('dist/lib', name))
+      put(at('dist/lib', name), readFileSync(at('native/build/Release', name)), 0o755)
     }
   },
 
@@ -181,9 +161,51 @@ const steps = {
     const key = fingerprint(['xcl/client'], CLIENT_FLAGS.join(' '))
     if (existsSync(target) && read(stamp) === key) return
     mkdirSync(at('dist/bin'), { recursive: true })
-    run('cc', [...CLIENT_FLAGS, '-o', target, ...sources.filter((file) => file.endsWith('.c'))])
+    const made = temporary(target)
+    run('cc', [...CLIENT_FLAGS, '-o', made, ...sources.filter((file) => file.endsWith('.c'))])
+    renameSync(made, target)
     writeFileSync(stamp, key)
   },
+}
+
+/** A program and all that it imports, as one file. */
+async function bundle({ outfile, define = {}, ...options }) {
+  const { build } = await import('esbuild')
+  const { outputFiles } = await build({
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    logLevel: 'warning',
+    define: { 'import.meta.url': 'XCL_BUNDLE_URL', ...define },
+    banner: { js: "const XCL_BUNDLE_URL = require('node:url').pathToFileURL(__filename).href" },
+    ...options,
+    outfile,
+    write: false,
+  })
+  for (const { contents } of outputFiles) put(outfile, contents)
+}
+
+/**
+ * Whoever starts a program meanwhile finds the old file or the new one, whole; one that would be the
+ * same is not touched.
+ */
+function put(file, content, mode = 0o644) {
+  const old = statSync(file, { throwIfNoEntry: false })
+  const bytes = Buffer.from(content)
+  if (old !== undefined && (old.mode & 0o777) === mode && readFileSync(file).equals(bytes)) return
+  mkdirSync(dirname(file), { recursive: true })
+  const made = temporary(file)
+  writeFileSync(made, bytes)
+  chmodSync(made, mode)
+  renameSync(made, file)
+}
+
+/** A name in the same folder, so that it can take the other's place at once; gone when we end. */
+function temporary(file) {
+  const made = `${file}.${process.pid}`
+  process.on('exit', () => rmSync(made, { force: true }))
+  return made
 }
 
 /**

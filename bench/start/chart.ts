@@ -1,5 +1,4 @@
 /** A picture of a run: how long a create took, and until READY, by how many guests there were. */
-import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { grouped } from './report.ts'
 import type { Results } from './results.ts'
@@ -30,10 +29,6 @@ interface Curve {
 interface Scale {
   readonly maxGuests: number
   readonly maxMs: number
-}
-
-export function writeChart(file: string, results: Results): void {
-  writeFileSync(file, chart(results))
 }
 
 /** SVG; light ground, so that it can be read wherever it is shown. */

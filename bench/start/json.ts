@@ -1,5 +1,4 @@
 /** The file of `--json`: for scripts, so its keys stay. */
-import { renameSync, writeFileSync } from 'node:fs'
 import type { CpuStep } from './cpu-track.ts'
 import type { Results } from './results.ts'
 import { slopeOf, type Window } from './windows.ts'
@@ -76,11 +75,9 @@ export function jsonOf(results: Results): ResultsJson {
   }
 }
 
-/** Whoever reads the file finds all of it, or none. */
-export function writeJson(file: string, results: Results): void {
-  const made = `${file}.${process.pid}`
-  writeFileSync(made, `${JSON.stringify(jsonOf(results), undefined, 2)}\n`)
-  renameSync(made, file)
+/** What the file holds. */
+export function jsonText(results: Results): string {
+  return `${JSON.stringify(jsonOf(results), undefined, 2)}\n`
 }
 
 function byGuests(windows: readonly Window[]): ByGuests {

@@ -1,8 +1,5 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { jsonOf, writeJson } from '../../../bench/start/json.ts'
+import { jsonOf, jsonText } from '../../../bench/start/json.ts'
 import { someResults } from './some-results.ts'
 
 test('the file has the keys that scripts know', () => {
@@ -31,16 +28,6 @@ test('a phase that was not asked for has no key', () => {
 
 test('where nothing was created, the slope is null and the file is still JSON', () => {
   const latencies = { create: [], xcld: [], ready: [] }
-  const { slope } = JSON.parse(JSON.stringify(jsonOf(someResults({ latencies }))))
+  const { slope } = JSON.parse(jsonText(someResults({ latencies })))
   expect(slope).toEqual({ create: null, ready: null })
-})
-
-test('the file comes as a whole, in place of an older one', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'xcl-test-'))
-  const file = join(folder, 'out.json')
-  writeJson(file, someResults({ ready: 1 }))
-  writeJson(file, someResults({ ready: 2 }))
-  expect(JSON.parse(readFileSync(file, 'utf8')).ready).toBe(2)
-  expect(readdirSync(folder)).toEqual(['out.json'])
-  rmSync(folder, { recursive: true })
 })
