@@ -147,10 +147,14 @@ describe('command line', () => {
     expect(stderr).toBe('lixs: unknown option --nonsense; see lixs --help\n')
   })
 
-  test('there is no simulator in this build', async () => {
-    const { code, stderr } = await lixs('--no-fork', '--hypervisor', 'sim').ended
-    expect(code).toBe(2)
-    expect(stderr).toMatch(/^lixs: the simulator .*\n$/)
+  test('where no simulated machine is, one sentence says so', async () => {
+    const nowhere = `${socketPath}.nowhere`
+    const { code, stderr } = await lixs('--no-fork', '--hypervisor', 'sim', '--simulator', nowhere)
+      .ended
+    expect(code).toBe(1)
+    expect(stderr).toContain(`lixs: `)
+    expect(stderr).toContain(nowhere)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
   })
 
   test('--help, --version and --print-config print and end', async () => {
