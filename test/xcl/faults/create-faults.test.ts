@@ -40,7 +40,9 @@ describe.each(
     await expect.poll(() => host.traces(), SETTLED).toEqual(before)
 
     await takeBack?.()
-    expect(await host.create('demo')).toMatchObject({ code: 0, stderr: '' })
+    // Nor does it keep its name, nor the disk, which is this one's alone.
+    const disk = `disk = ["${host.kernel},raw,xvda,w"]`
+    expect(await host.create('demo', [disk])).toMatchObject({ code: 0, stderr: '' })
     expect(await host.xcl(['destroy', 'demo'])).toMatchObject({ code: 0, stderr: '' })
     await expect.poll(() => host.traces(), SETTLED).toEqual(nothing)
   })
