@@ -4,14 +4,16 @@
  */
 import type { StateMemory } from '../native/os/state-memory.ts'
 
-/** In the order in which they lie in memory; requests and replies by the kind of their connection. */
+/** In the order in which they lie in memory; requests and replies by who asks. */
 const FIGURES = [
   'batches',
   'batchBytes',
   'socketRequests',
   'ringRequests',
+  'dom0RingRequests',
   'socketReplies',
   'ringReplies',
+  'dom0RingReplies',
   'events',
   'eventsDropped',
   'introductions',
@@ -22,9 +24,11 @@ type Figure = (typeof FIGURES)[number]
 
 const BATCHES = indexOf('batches')
 const BATCH_BYTES = indexOf('batchBytes')
-/** CONNECTION_KIND is 1 for a socket, 2 for a ring. */
+/** CONNECTION_KIND is 1 for a socket, 2 for a ring; dom0's own ring is a kind apart. */
 const REQUESTS = indexOf('socketRequests') - 1
 const REPLIES = indexOf('socketReplies') - 1
+const RING = 2
+const DOM0_RING = 3
 const EVENTS = indexOf('events')
 const EVENTS_DROPPED = indexOf('eventsDropped')
 const INTRODUCTIONS = indexOf('introductions')
@@ -44,13 +48,16 @@ export class Counters {
     this.#add(BATCH_BYTES, bytes)
   }
 
-  /** @param kind CONNECTION_KIND of who asks */
-  request(kind: number): void {
-    this.#add(REQUESTS + kind, 1)
+  /**
+   * @param kind CONNECTION_KIND of who asks
+   * @param domid of who asks
+   */
+  request(kind: number, domid: number): void {
+    this.#add(REQUESTS + (kind === RING && domid === 0 ? DOM0_RING : kind), 1)
   }
 
-  reply(kind: number): void {
-    this.#add(REPLIES + kind, 1)
+  reply(kind: number, domid: number): void {
+    this.#add(REPLIES + (kind === RING && domid === 0 ? DOM0_RING : kind), 1)
   }
 
   event(): void {

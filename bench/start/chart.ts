@@ -111,12 +111,13 @@ function axes(scale: Scale): string[] {
   return lines
 }
 
-/** Medians as a line; the slowest in a hundred as dots, at the upper edge when they are above it. */
+/** Medians as a line; the slowest in a hundred as dots, as arrows when they are above the field. */
 function drawn({ colour, windows }: Curve, scale: Scale): string[] {
   const points = windows.map(({ guests, p50 }) => `${xOf(guests, scale)},${yOf(p50, scale)}`)
-  const dots = windows.map(
-    ({ guests, p99 }) =>
-      `<circle cx="${xOf(guests, scale)}" cy="${yOf(p99, scale)}" r="2.2" fill="${colour}" fill-opacity="0.35"/>`,
+  const dots = windows.map(({ guests, p99 }) =>
+    p99 > scale.maxMs
+      ? arrow(Number(xOf(guests, scale)), colour)
+      : `<circle cx="${xOf(guests, scale)}" cy="${yOf(p99, scale)}" r="2.2" fill="${colour}" fill-opacity="0.35"/>`,
   )
   return [
     ...dots,
@@ -124,12 +125,17 @@ function drawn({ colour, windows }: Curve, scale: Scale): string[] {
   ]
 }
 
+/** Above what the field shows. */
+function arrow(x: number, colour: string): string {
+  return `<path d="M${x} ${TOP - 7}l4 6h-8z" fill="${colour}" fill-opacity="0.6"/>`
+}
+
 function legend(curves: readonly Curve[]): string[] {
   const entries = curves.flatMap(({ label, colour, windows }, i) => {
     const x = LEFT + i * LEGEND_WIDTH
     const last = windows.at(-1)
     const figures =
-      last === undefined ? '' : ` ${last.p50.toFixed(2)} ms, slope ${slopeOf(windows).toFixed(2)}`
+      last === undefined ? '' : ` ${last.p50.toFixed(2)} ms${slopeText(slopeOf(windows))}`
     return [
       `<path d="M${x} 67h22" stroke="${colour}" stroke-width="2.5"/>`,
       text(x + 28, 71, `${label} after${figures}`, ''),
@@ -139,8 +145,12 @@ function legend(curves: readonly Curve[]): string[] {
   return [
     ...entries,
     `<circle cx="${x + 8}" cy="67" r="2.2" fill="#6b7280" fill-opacity="0.5"/>`,
-    text(x + 18, 71, 'lines: median of 200 guests; dots: p99', 'fill="#6b7280"'),
+    text(x + 18, 71, 'lines: median of 200 guests; dots: p99, ▲ above', 'fill="#6b7280"'),
   ]
+}
+
+function slopeText(slope: number): string {
+  return Number.isNaN(slope) ? '' : `, slope ${slope.toFixed(2)}`
 }
 
 function text(x: number, y: number, content: string, attributes: string): string {

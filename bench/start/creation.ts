@@ -34,8 +34,7 @@ export interface Recipe {
   readonly hasVif: boolean
 }
 
-/**
- * Writes a simulated kernel, a disk, and the configuration. */
+/** Writes a simulated kernel, a disk, and the configuration. */
 export function writeGuestFiles(runDir: RunDirectory, devices: readonly DeviceKind[]): Recipe {
   const kernel = runDir.file('guest')
   const disk = runDir.file('disk.img')
@@ -66,6 +65,7 @@ export async function addBridges(simulator: Simulator, guests: number): Promise<
  * Creates them all. One that fails is an error of the row, and the next one's turn comes.
  *
  * @param onEach called after each, with how many requests were answered
+ * @returns how many were not READY in time; after a few nobody is waited for any more
  * @throws XcldLost
  */
 export async function createGuests(
@@ -73,7 +73,7 @@ export async function createGuests(
   { config, hasVif }: Recipe,
   guests: Guests,
   onEach: (done: number) => void,
-): Promise<void> {
+): Promise<number> {
   let late = 0
   for (let i = 0; i < guests.count; i++) {
     const name = guests.name(i)
@@ -91,6 +91,7 @@ export async function createGuests(
     } else guests.errors.push(`create ${name}: ${firstLine(outcome.stderr)}`)
     onEach(i + 1)
   }
+  return late
 }
 
 /**

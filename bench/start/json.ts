@@ -11,6 +11,10 @@ export interface ResultsJson {
   /** Created, without error. */
   readonly guests: number
   readonly ready: number
+  /** The next guest is asked for when the one before is READY. */
+  readonly pacing: 'ready'
+  /** Guests that were not READY in time, so that the next one was asked for before. */
+  readonly late: number
   readonly errors: number
   readonly errorTexts: readonly string[]
   /** As lixs counts them, while the guests were created. */
@@ -48,6 +52,8 @@ export function jsonOf(results: Results): ResultsJson {
   return {
     guests: created,
     ready,
+    pacing: 'ready',
+    late: results.late,
     errors: errors.length,
     errorTexts: errors,
     ringRequests,
@@ -87,7 +93,8 @@ function byGuests(windows: readonly Window[]): ByGuests {
 }
 
 function slopeJson(windows: readonly Window[]): number | null {
-  return windows.length === 0 ? null : round(slopeOf(windows))
+  const slope = slopeOf(windows)
+  return Number.isNaN(slope) ? null : round(slope)
 }
 
 function round(value: number): number {

@@ -2,7 +2,7 @@
  * Where a run has its logs: those of the guests in the folder itself, as consoled names them, those of
  * the programs below `daemons/`.
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { UsageError } from '../../native/os/command-line.ts'
 import { isAlive } from './proc.ts'
@@ -19,7 +19,7 @@ export class LogDirectory {
 
   /** A folder that somebody named. @throws UsageError when there is something in it */
   static at(path: string): LogDirectory {
-    mkdirSync(path, { recursive: true })
+    makeFolder(path)
     if (readdirSync(path).length > 0) {
       throw new UsageError(`--log-dir: ${path} is not empty; logs of two runs would be mixed`)
     }
@@ -35,7 +35,7 @@ export class LogDirectory {
   private constructor(path: string, isAsked: boolean) {
     this.path = path
     this.#isAsked = isAsked
-    mkdirSync(join(path, 'daemons'), { recursive: true })
+    makeFolder(join(path, 'daemons'))
   }
 
   /** The log of one of our programs. */
@@ -64,4 +64,17 @@ export class LogDirectory {
       if (isOver) rmSync(join(base, name), { recursive: true, force: true })
     }
   }
+}
+
+/**
+ * The folder and those above it. (Node's own way of doing so never ends where a file system says that
+ * there is no such folder to make one in, as /proc does.)
+ *
+ * @throws Error of the file system
+ */
+function makeFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+  const above = dirname(path)
+  if (above !== path) makeFolder(above)
+  mkdirSync(path)
 }

@@ -34,7 +34,7 @@ export function grouped(number: number): string {
 }
 
 function summary(results: Results): string[] {
-  const { created, ready, connected, options, errors, ringRequests, wallS } = results
+  const { created, ready, connected, options, errors, ringRequests, wallS, late } = results
   const failures = errors.length === 0 ? 'no errors' : `${grouped(errors.length)} ERRORS`
   const parts = [
     `set up ${seconds(results.setUpS)}`,
@@ -48,6 +48,7 @@ function summary(results: Results): string[] {
     `${seconds(wallS)} in all: ${parts.join(', ')}`,
     `others on this computer used ${share(results)} of its CPU while the guests were created`,
     `${grouped(ringRequests)} requests came over the guests' rings`,
+    `each guest was READY before the next was asked for${late === 0 ? '' : `, but for ${grouped(late)} that were late`}`,
   ]
 }
 
@@ -77,9 +78,12 @@ function latencyRow(first: string, cells: readonly string[]): string {
 /** `slope create 1.04: …` */
 function slopeLine(name: string, windows: readonly Window[]): string {
   const fastest = fastestOf(windows)
-  if (fastest === undefined) return `slope ${name}: no guest to tell it by`
+  const slope = slopeOf(windows)
+  if (fastest === undefined || Number.isNaN(slope)) {
+    return `slope ${name.padEnd(6)} –      it takes 400 guests to tell`
+  }
   const where = `the last 200 against the fastest 200 (${milliseconds(fastest.p50)}, at ${grouped(fastest.guests)})`
-  return `slope ${name.padEnd(6)} ${slopeOf(windows).toFixed(2)}   ${where}`
+  return `slope ${name.padEnd(6)} ${slope.toFixed(2)}   ${where}`
 }
 
 function processTable({ processes, created, cpu }: Results): string[] {

@@ -32,6 +32,8 @@ export interface Results {
   /** Guests that were created, and of these those that said READY. */
   readonly created: number
   readonly ready: number
+  /** Guests that were not READY in time, so that the next one was asked for before. */
+  readonly late: number
   /** Front ends that are Connected. */
   readonly connected: { readonly vif: number; readonly vbd: number }
   /** A sentence each. */

@@ -42,6 +42,7 @@ type CreationFigures = Pick<
   Results,
   | 'created'
   | 'ready'
+  | 'late'
   | 'connected'
   | 'createS'
   | 'ringRequests'
@@ -60,16 +61,21 @@ export class Run {
 
   /**
    * Makes the folders; starts nothing yet.
-   * @throws UsageError for a folder of logs that is in use
+   * @throws UsageError for a folder of logs that is in use, Error for one that cannot be made
    */
   constructor(options: StartOptions, progress: Progress) {
     this.#options = options
     this.#progress = progress
-    this.logs =
-      options.logDir === undefined
-        ? LogDirectory.in(join(CHECKOUT, '.cache', 'start'), new Date())
-        : LogDirectory.at(options.logDir)
     this.#runDir = RunDirectory.make(join(CHECKOUT, 'dist', 'run'))
+    try {
+      this.logs =
+        options.logDir === undefined
+          ? LogDirectory.in(join(CHECKOUT, '.cache', 'start'), new Date())
+          : LogDirectory.at(options.logDir)
+    } catch (error) {
+      this.#runDir.remove()
+      throw error
+    }
     this.processes = new Processes({
       runDir: this.#runDir,
       logs: this.logs,
@@ -92,7 +98,6 @@ export class Run {
    */
   async measure(): Promise<Results> {
     const options = this.#options
-    const begin = performance.now()
     await this.processes.start()
     const pids = PROCESS_NAMES.map((name) => `${name} ${this.processes.pidOf(name)}`)
     this.#progress.say(`started ${pids.join(', ')}`)
@@ -100,15 +105,16 @@ export class Run {
     await news.listen(this.processes.simulator)
     const recipe = writeGuestFiles(this.#runDir, options.devices)
     if (recipe.hasVif) await addBridges(this.processes.simulator, options.guests)
-    const setUpAt = performance.now()
+    // Since this process began, and not since it had loaded its modules.
+    const setUpS = process.uptime()
 
     await this.#warmUp(recipe, news)
-    const warmAt = performance.now()
+    const warmUpS = process.uptime() - setUpS
 
     const guests = new Guests('g', options.guests)
     news.follow(guests)
     const creation = await this.#createAll(recipe, guests, news)
-    const wallS = (performance.now() - begin) / 1000
+    const wallS = process.uptime()
     await this.#check(guests)
     const phases = await this.#phases(guests, news)
     return {
@@ -122,8 +128,8 @@ export class Run {
         ready: windowsOf(guests.readyMs),
       },
       wallS,
-      setUpS: (setUpAt - begin) / 1000,
-      warmUpS: (warmAt - setUpAt) / 1000,
+      setUpS,
+      warmUpS,
       logDir: this.logs.path,
       runDir: this.#runDir.path,
     }
@@ -179,7 +185,7 @@ export class Run {
     const begin = performance.now()
     const sinceMs = (): number => performance.now() - begin
     let told = 0
-    await createGuests(xcld, recipe, guests, (done) => {
+    const late = await createGuests(xcld, recipe, guests, (done) => {
       cpu.created(done)
       // The first few at once: whoever sees them may not want to wait for the table.
       const error = told < ERRORS_TOLD ? guests.errors[told] : undefined
@@ -203,6 +209,7 @@ export class Run {
     return {
       created,
       ready: guests.ready.value,
+      late,
       connected,
       createS,
       ringRequests: (await this.#ringRequests()) - requestsBefore,

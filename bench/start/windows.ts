@@ -29,11 +29,13 @@ export function windowsOf(ms: Float64Array): Window[] {
   return windows
 }
 
-/** The last window's median against the smallest; NaN without windows. */
+/** The last window's median against the smallest; NaN with fewer than two full windows. */
 export function slopeOf(windows: readonly Window[]): number {
   const last = windows.at(-1)
   const fastest = fastestOf(windows)
-  return last === undefined || fastest === undefined ? Number.NaN : last.p50 / fastest.p50
+  return last === undefined || fastest === undefined || last.guests < 2 * WINDOW
+    ? Number.NaN
+    : last.p50 / fastest.p50
 }
 
 /** The window with the smallest median. */

@@ -88,10 +88,11 @@ export class BatchWalk {
       const start = (record + RECORD_WORDS) << 2
       const txId = words[record + RECORD_TX_ID] as number
       const kind = this.#connections.kindOf(id)
+      const { domid } = who
       exchange.begin(id, who, type, reqId, txId, bytes, start, start + len)
-      this.#counters.request(kind)
+      this.#counters.request(kind, domid)
       dispatch(this.#services, exchange)
-      this.#counters.reply(kind)
+      this.#counters.reply(kind, domid)
       if (!exchange.isAnswered) throw new Error(`${opName(type)} was left unanswered`)
     }
   }

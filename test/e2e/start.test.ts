@@ -193,16 +193,20 @@ describe('in the middle of it', () => {
     expect(run.runDirs).toEqual([])
   })
 
+  // Told when 1,000 guests are there: the guests that count are on their way.
   for (const name of ['simulator', 'lixs', 'consoled', 'xcld']) {
-    test(`the end of ${name} ends everything, with a message that names it`, async () => {
-      const run = startShort('--guests', '5000')
+    test(`the end of ${name} among the guests ends everything, with a message, and a start works again`, async () => {
+      const run = startShort('--guests', '20000', '--warm-up', '0')
       const pids = await run.pids()
+      await run.said(/^creating +1,000 of 20,000 guests/m)
       process.kill(pids.get(name) ?? 0, 'SIGKILL')
       expect((await run.ended).code).toBe(1)
       const first = `npm start: ${name} (pid ${pids.get(name)}) was ended by SIGKILL;`
       expect(run.stderr.split('\n')[0]).toContain(first)
       expect(alive(pids.values())).toEqual([])
       expect(run.runDirs).toEqual([])
+      const next = startShort('--guests', '20', '--warm-up', '0', '--exit')
+      expect(await next.ended, next.stderr).toEqual({ code: 0, signal: null })
     })
   }
 
@@ -227,3 +231,12 @@ test('wrong usage is one sentence and exit code 2; nothing is started', async ()
   )
   expect(run.runDirs).toEqual([])
 })
+
+for (const place of ['/proc/x', join(MAIN, 'x')]) {
+  test(`a folder for logs that cannot be made is one sentence: ${place.slice(-9)}`, async () => {
+    const run = start('--log-dir', place)
+    expect(await run.ended).toEqual({ code: 1, signal: null })
+    expect(run.stderr).toMatch(/^npm start: .*\n$/)
+    expect(run.runDirs).toEqual([])
+  })
+}

@@ -12,8 +12,13 @@ const Figures = v.object({
   ringRequests: v.number(),
   createMs: Windows,
   readyMs: Windows,
-  slope: v.object({ create: v.number(), ready: v.number() }),
+  slope: v.object({ create: v.nullable(v.number()), ready: v.nullable(v.number()) }),
   wallS: v.number(),
+  createS: v.number(),
+  /** CPU that everybody else used while the guests were created. */
+  othersCpuS: v.number(),
+  /** By guest count, then by process. */
+  cpuMsPerGuest: v.record(v.string(), PerProcess),
   daemons: v.record(v.string(), v.object({ cpuS: v.number(), rssKiB: v.number() })),
   pids: v.array(v.number()),
   logDir: v.string(),

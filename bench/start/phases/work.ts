@@ -54,7 +54,7 @@ export async function workAll(processes: Processes, options: WorkOptions): Promi
     seconds,
     rate,
     requests,
-    lost: since('lost') + (requests - since('replies')),
+    lost: requests - since('replies') - since('abandoned'),
     missed: since('missed'),
     lines,
     linesLogged: (await linesLogged(options, linesBefore + lines)) - linesBefore,
@@ -63,12 +63,12 @@ export async function workAll(processes: Processes, options: WorkOptions): Promi
   }
 }
 
-/** The machine's counts once every request has its reply, or none comes any more. */
+/** The machine's counts once no request waits for its reply, or none comes any more. */
 async function answered(processes: Processes): Promise<Record<string, number>> {
   const giveUpAt = performance.now() + PATIENCE_MS
   for (;;) {
     const stats = await processes.simulator.stats()
-    if (stats.requests === stats.replies || performance.now() > giveUpAt) return stats
+    if (stats.inFlight === 0 || performance.now() > giveUpAt) return stats
     await pause(PAUSE_MS)
   }
 }

@@ -12,6 +12,7 @@ export function someResults(changes: Partial<Results> = {}): Results {
     options: optionsFrom(parseCommandLine<OptionName>(OPTIONS, ['--guests', '1000'], {})),
     created: 1000,
     ready: 999,
+    late: 0,
     connected: { vif: 0, vbd: 0 },
     errors: [],
     ringRequests: 12_345,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { aConversation, type Conversation, type Peer } from '../../support/a-conversation.ts'
+import type { ConnectionId } from '../../../native/ring-set.ts'
+import { aConversation, type Conversation, Peer } from '../../support/a-conversation.ts'
 
 let talk: Conversation
 let tool: Peer
@@ -92,4 +93,23 @@ test('text is printed into the log, the log goes where it is told', () => {
   expect(talk.logged.at(-1)).toBe('switched to /x/log')
   expect(tool.answer('CONTROL', 'logfile|relative|')).toBe('ERROR EINVAL|')
   expect(tool.answer('CONTROL', 'log|off|')).toBe('CONTROL OK|')
+})
+
+test("what dom0's own ring asks is counted apart from what guests ask", () => {
+  const both = aConversation({ isDom0Served: true })
+  const asker = both.tool()
+  // The first connection of all, made before any socket.
+  const dom0 = new Peer(both.rings, 0 as ConnectionId)
+  dom0.ask('WRITE', '/a|x')
+  both.guest(7).ask('READ', 'nothing|')
+  const stats = asker.answer('CONTROL', 'stats|').split('\n')
+  expect(stats).toEqual(
+    expect.arrayContaining([
+      'ringRequests 1',
+      'ringReplies 1',
+      'dom0RingRequests 1',
+      'dom0RingReplies 1',
+    ]),
+  )
+  both.end()
 })
