@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { jsonOf, jsonText } from '../../../bench/start/json.ts'
+import { report } from '../../../bench/start/report.ts'
+import { windowsOf } from '../../../bench/start/windows.ts'
 import { someResults } from './some-results.ts'
 
 test('the file has the keys that scripts know', () => {
@@ -30,4 +32,15 @@ test('where nothing was created, the slope is null and the file is still JSON', 
   const latencies = { create: [], xcld: [], ready: [] }
   const { slope } = JSON.parse(jsonText(someResults({ latencies })))
   expect(slope).toEqual({ create: null, ready: null })
+})
+
+test('fewer than two full windows have no slope', () => {
+  const windows = windowsOf(new Float64Array(399).fill(1))
+  const latencies = { create: windows, xcld: windows, ready: windows }
+  expect(jsonOf(someResults({ latencies })).slope).toEqual({ create: null, ready: null })
+})
+
+test('how guests are asked for is told, and how many were late', () => {
+  expect(jsonOf(someResults({ late: 3 }))).toMatchObject({ pacing: 'ready', late: 3 })
+  expect(report(someResults({ late: 3 })).join('\n')).toContain('but for 3 that were late')
 })
