@@ -145,7 +145,7 @@ function legend(curves: readonly Curve[]): string[] {
   return [
     ...entries,
     `<circle cx="${x + 8}" cy="67" r="2.2" fill="#6b7280" fill-opacity="0.5"/>`,
-    text(x + 18, 71, 'lines: median of 200 guests; dots: p99, ▲ above', 'fill="#6b7280"'),
+    text(x + 18, 71, 'line: median of 200; dot: p99, ▲ above', 'fill="#6b7280"'),
   ]
 }
 
