@@ -4,6 +4,7 @@ import { grouped } from './report.ts'
 import type { Results } from './results.ts'
 import { slopeOf, type Window } from './windows.ts'
 
+const TITLE = 'From the request for a guest, by how many there are already'
 const WIDTH = 880
 const HEIGHT = 410
 /** The field of the curves. */
@@ -44,13 +45,9 @@ export function chart(results: Results): string {
   const subtitle = `${grouped(created)} guests${devices}, ${failures}, ${cpus().length} cores; simulated Xen ${options.xen}, hypercalls cost nothing: control plane only`
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="system-ui, sans-serif" font-size="13" fill="#1f2937">`,
+    `<title>${TITLE}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" rx="6" fill="#ffffff"/>`,
-    text(
-      LEFT,
-      28,
-      'From the request for a guest, by how many there are already',
-      'font-size="17" font-weight="600"',
-    ),
+    text(LEFT, 28, TITLE, 'font-size="17" font-weight="600"'),
     text(LEFT, 48, subtitle, 'fill="#6b7280"'),
     ...axes(scale),
     ...curves.flatMap((curve) => drawn(curve, scale)),
