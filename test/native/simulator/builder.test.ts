@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { aFolder } from '../../support/a-socket-peer.ts'
 import { contractSpec, makeDomain, refuses } from '../contract/machine.ts'
 import { TestMachine } from './a-machine.ts'
+import { writeKernels } from './kernels.ts'
 
 const HAS_XEN_HEADERS = existsSync('/usr/include/xen/xen.h')
 const GUEST_FOLDER = join(import.meta.dirname, '../../guest')
@@ -58,13 +59,21 @@ it('takes no file that is only called a kernel', async () => {
   }
 })
 
-it.skipIf(!HAS_XEN_HEADERS)('takes the kernels of the test guest for what they are', async () => {
-  execFileSync('make', ['-s', '-C', GUEST_FOLDER, `OUT=${folder.path}`], { stdio: 'pipe' })
+it('takes an ELF file for what its notes say', async () => {
+  await takesEachForItsType(writeKernels(folder.path))
+  // Compiled against Xen's headers; where they are missing, the rig's contract still builds these kernels.
+  if (!HAS_XEN_HEADERS) return
+  const out = join(folder.path, 'compiled')
+  mkdirSync(out)
+  execFileSync('make', ['-s', '-C', GUEST_FOLDER, `OUT=${out}`], { stdio: 'pipe' })
+  await takesEachForItsType({ pv: join(out, 'guest-pv.elf'), pvh: join(out, 'guest-pvh.elf') })
+})
+
+/** Each kernel builds as its own type, and the PV one not as PVH. */
+async function takesEachForItsType(kernels: { pv: string; pvh: string }): Promise<void> {
   for (const type of ['pv', 'pvh'] as const) {
-    const kernel = join(folder.path, `guest-${type}.elf`)
-    const { domid } = await makeDomain(machine.xen, contractSpec(type), kernel)
+    const { domid } = await makeDomain(machine.xen, contractSpec(type), kernels[type])
     await machine.xen.domains.destroy(domid)
   }
-  const pv = join(folder.path, 'guest-pv.elf')
-  await refuses('ENOEXEC', () => makeDomain(machine.xen, contractSpec('pvh'), pv))
-})
+  await refuses('ENOEXEC', () => makeDomain(machine.xen, contractSpec('pvh'), kernels.pv))
+}
