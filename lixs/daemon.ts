@@ -27,8 +27,11 @@ import { BatchWalk } from './connection/batch.ts'
 import { Connections } from './connection/connections.ts'
 import { Events } from './connection/events.ts'
 import type { Timers } from './connection/timers.ts'
+import { Control } from './control/control.ts'
+import { logCommands } from './control/log-commands.ts'
+import { quotaCommands } from './control/quota-commands.ts'
+import { reportCommands } from './control/report-commands.ts'
 import { Counters } from './counters.ts'
-import { Control } from './process/control.ts'
 import { type DomainKnowledge, Domains } from './process/domains.ts'
 import { Exchange } from './process/exchange.ts'
 import { ParsedPath } from './store/path.ts'
@@ -104,16 +107,11 @@ export class Daemon {
       counters,
       log.child({ subsystem: 'domains' }),
     )
-    const control = new Control({
-      quotas,
-      store,
-      counters,
-      connections,
-      domains,
-      log,
-      processLog: parts.processLog,
-      quotasChanged: () => connections.outstandingChanged(),
-    })
+    const control = new Control([
+      quotaCommands({ quotas, store, quotasChanged: () => connections.outstandingChanged() }),
+      logCommands({ log, processLog: parts.processLog }),
+      reportCommands({ store, counters, connections, domains }),
+    ])
     const services = { store, events, domains, control, quotas, path: new ParsedPath() }
     const exchange = new Exchange(rings.output, NOBODY)
     const walk = new BatchWalk(connections, services, exchange, counters, log)

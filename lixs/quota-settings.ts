@@ -1,5 +1,5 @@
 import type { QuotaSettings } from './options.ts'
-import { HARD_QUOTAS } from './process/control.ts'
+import { HARD_QUOTAS } from './quota-names.ts'
 import { DEFAULT_QUOTAS, type Quotas } from './store/quota.ts'
 
 /** The defaults with what the command line says in place of some. */

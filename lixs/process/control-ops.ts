@@ -12,7 +12,15 @@ export function control({ control }: Services, exchange: Exchange): void {
   }
   const whole = bytes.subarray(start, start + bytes.subarray(start, end).lastIndexOf(0) + 1)
   const [command = '', ...words] = splitStrings(whole)
-  const answer = control.run(command, words)
-  if (answer.kind === 'text') exchange.answerText(answer.text)
-  else exchange.fail(answer.errno)
+  const answer = control.run(command, words, exchange)
+  switch (answer.kind) {
+    case 'text':
+      exchange.answerText(answer.text)
+      return
+    case 'error':
+      exchange.fail(answer.errno)
+      return
+    case 'later':
+      exchange.isAnswered = true
+  }
 }

@@ -1,7 +1,7 @@
+import type { Control } from '../control/control.ts'
 import type { ParsedPath } from '../store/path.ts'
 import type { Quotas } from '../store/quota.ts'
 import type { EventSink, Store } from '../store/store.ts'
-import type { Control } from './control.ts'
 import type { Domains } from './domains.ts'
 
 /** What the handlers of requests work on. */
