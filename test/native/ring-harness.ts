@@ -2,26 +2,11 @@
 import type { Domid, Gref } from '../../native/hypervisor.ts'
 import { type Loopback, openLoopback } from '../../native/loopback.ts'
 import { StateMemory } from '../../native/os/state-memory.ts'
-import {
-  type Batch,
-  type ConnectionId,
-  RECORD_CONNECTION,
-  RECORD_LEN,
-  RECORD_REQ_ID,
-  RECORD_TX_ID,
-  RECORD_TYPE,
-  RECORD_WORDS,
-  type RingSet,
-} from '../../native/ring-set.ts'
+import type { Batch, ConnectionId, RingSet } from '../../native/ring-set.ts'
+import { type BatchRecord, recordsOf } from './batch-records.ts'
 import { GuestRing } from './guest-ring.ts'
 
-/** One record of a batch, copied. */
-export interface Noted {
-  readonly connection: ConnectionId
-  readonly type: number
-  readonly reqId: number
-  readonly txId: number
-  readonly payload: Buffer
+export interface Noted extends BatchRecord {
   /** Number of the batch it came in. */
   readonly batch: number
 }
@@ -92,22 +77,10 @@ export class RingHarness {
 
   #note(batch: Batch): void {
     this.batches++
-    const { words, bytes } = batch
-    for (let at = 0; at < batch.length; ) {
-      const len = words[at + RECORD_LEN] as number
-      const record: Noted = {
-        connection: words[at + RECORD_CONNECTION] as ConnectionId,
-        type: words[at + RECORD_TYPE] as number,
-        reqId: words[at + RECORD_REQ_ID] as number,
-        txId: words[at + RECORD_TX_ID] as number,
-        payload: Buffer.from(
-          bytes.subarray((at + RECORD_WORDS) * 4, (at + RECORD_WORDS) * 4 + len),
-        ),
-        batch: this.batches,
-      }
-      at += RECORD_WORDS + ((len + 3) >> 2)
-      this.noted.push(record)
-      this.answer(record)
+    for (const record of recordsOf(batch)) {
+      const noted = { ...record, batch: this.batches }
+      this.noted.push(noted)
+      this.answer(noted)
     }
   }
 }

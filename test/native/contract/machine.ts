@@ -22,15 +22,10 @@ import {
   CONNECTION_DOMID,
   CONNECTION_WORDS,
   type ConnectionId,
-  RECORD_CONNECTION,
-  RECORD_LEN,
-  RECORD_REQ_ID,
-  RECORD_TX_ID,
-  RECORD_TYPE,
-  RECORD_WORDS,
   type RingSet,
 } from '../../../native/ring-set.ts'
 import { XenError } from '../../../native/xen-error.ts'
+import { type BatchRecord, recordsOf } from '../batch-records.ts'
 
 /** What the claims are made about. */
 export interface ContractMachine {
@@ -115,30 +110,17 @@ export class ContractRings {
   }
 
   #serveStore(batch: Batch): void {
-    const { words, bytes } = batch
-    for (let at = 0; at < batch.length; ) {
-      const len = words[at + RECORD_LEN] as number
-      const type = words[at + RECORD_TYPE] as number
-      if (type === BATCH_VIRQ) this.virqs.push(words[at + RECORD_REQ_ID] as number)
-      if (type >= 0) {
+    for (const record of recordsOf(batch)) {
+      if (record.type === BATCH_VIRQ) this.virqs.push(record.reqId)
+      if (record.type >= 0) {
         this.requests++
-        const payload = Buffer.from(
-          bytes.subarray((at + RECORD_WORDS) * 4, (at + RECORD_WORDS) * 4 + len),
-        )
-        this.#answer(
-          words[at + RECORD_CONNECTION] as ConnectionId,
-          type,
-          words[at + RECORD_REQ_ID] as number,
-          words[at + RECORD_TX_ID] as number,
-          payload,
-        )
+        this.#answer(record)
       }
-      at += RECORD_WORDS + ((len + 3) >> 2)
     }
     this.#changed()
   }
 
-  #answer(id: ConnectionId, type: number, reqId: number, txId: number, payload: Buffer): void {
+  #answer({ connection: id, type, reqId, txId, payload }: BatchRecord): void {
     const cut = payload.indexOf(0)
     const path = payload.subarray(0, cut).toString('latin1')
     if (type === XS_WRITE) this.written.set(path, payload.subarray(cut + 1).toString('latin1'))
@@ -156,17 +138,11 @@ export class ContractRings {
   }
 
   #readConsole(batch: Batch): void {
-    const { words, bytes } = batch
-    for (let at = 0; at < batch.length; ) {
-      const len = words[at + RECORD_LEN] as number
-      const from = (at + RECORD_WORDS) * 4
-      if (words[at + RECORD_TYPE] === BATCH_DATA) {
-        const id = words[at + RECORD_CONNECTION] as ConnectionId
-        const text = Buffer.from(bytes.subarray(from, from + len)).toString('latin1')
-        this.printed += text
-        this.printedOn.set(id, (this.printedOn.get(id) ?? '') + text)
-      }
-      at += RECORD_WORDS + ((len + 3) >> 2)
+    for (const { connection, type, payload } of recordsOf(batch)) {
+      if (type !== BATCH_DATA) continue
+      const text = payload.toString('latin1')
+      this.printed += text
+      this.printedOn.set(connection, (this.printedOn.get(connection) ?? '') + text)
     }
     this.#changed()
   }

@@ -9,14 +9,9 @@ import {
   CONNECTION_DOMID,
   CONNECTION_WORDS,
   type ConnectionId,
-  RECORD_CONNECTION,
-  RECORD_LEN,
-  RECORD_REQ_ID,
-  RECORD_TX_ID,
-  RECORD_TYPE,
-  RECORD_WORDS,
   type RingSet,
 } from '../../../native/ring-set.ts'
+import { recordsOf } from '../batch-records.ts'
 import { STORE_PAGE } from '../contract/machine.ts'
 
 const DIRECTORY = 1
@@ -96,22 +91,12 @@ export class SmallStore {
     this.#rings.close()
   }
 
-  #serve({ words, bytes, length }: Batch): void {
-    for (let at = 0; at < length; ) {
-      const word = (offset: number): number => words[at + offset] ?? 0
-      const from = (at + RECORD_WORDS) * 4
-      const payload = Buffer.from(bytes.subarray(from, from + word(RECORD_LEN))).toString('latin1')
-      const type = word(RECORD_TYPE)
-      const connection = (words[at + RECORD_CONNECTION] ?? 0) as ConnectionId
-      if (type >= 0) {
-        const answer = this.#answer(connection, type, payload)
-        if (answer !== undefined) {
-          const [kind, text] = answer
-          this.#put(connection, kind, word(RECORD_REQ_ID), word(RECORD_TX_ID), text)
-        }
-        if (type === WATCH) this.#announce(this.#watches.at(-1), '')
-      }
-      at += RECORD_WORDS + ((word(RECORD_LEN) + 3) >> 2)
+  #serve(batch: Batch): void {
+    for (const { connection, type, reqId, txId, payload } of recordsOf(batch)) {
+      if (type < 0) continue
+      const answer = this.#answer(connection, type, payload.toString('latin1'))
+      if (answer !== undefined) this.#put(connection, answer[0], reqId, txId, answer[1])
+      if (type === WATCH) this.#announce(this.#watches.at(-1), '')
     }
     // Not from within the batch: its answers are still in the buffer that the next ones are put into.
     setImmediate(() => this.#changed())
