@@ -15,6 +15,7 @@
         'src/dom0_devices.cc',
         'src/domain_spec.cc',
         'src/errors.cc',
+        'src/failure.cc',
         'src/loop_watch.cc',
         'src/loopback_object.cc',
         'src/loopback_world.cc',

@@ -39,7 +39,7 @@ class Background : public Napi::AsyncWorker {
 
   void OnOK() override {
     if (failure_) {
-      deferred_.Reject(failure_->toJs(Env()).Value());
+      deferred_.Reject(toJs(Env(), *failure_).Value());
     } else {
       deferred_.Resolve(toJs_(Env(), *outcome_));
     }

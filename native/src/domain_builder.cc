@@ -14,7 +14,7 @@ extern "C" {
 #include <vector>
 
 #include "acpi_tables.h"
-#include "errors.h"
+#include "failure.h"
 #include "unique_fd.h"
 
 namespace xcl {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "errors.h"
+#include "failure.h"
 
 namespace xcl {
 

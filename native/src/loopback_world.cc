@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <string>
 
-#include "errors.h"
+#include "failure.h"
 
 namespace xcl {
 

@@ -5,7 +5,7 @@
 #include <bit>
 #include <cerrno>
 
-#include "errors.h"
+#include "failure.h"
 
 namespace xcl {
 

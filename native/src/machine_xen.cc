@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "errors.h"
+#include "failure.h"
 #include "unique_fd.h"
 
 namespace xcl {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "errors.h"
+#include "failure.h"
 
 namespace xcl {
 

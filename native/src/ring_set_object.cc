@@ -183,7 +183,7 @@ void RingSetObject::fromLoop(Body body) {
   } catch (const Napi::Error& error) {
     thrown = error.Value();
   } catch (const Failure& failure) {
-    thrown = failure.toJs(Env()).Value();
+    thrown = toJs(Env(), failure).Value();
   }
   if (set_) set_->endBatch();
   napi_fatal_exception(Env(), thrown);

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "errors.h"
+#include "failure.h"
 #include "ring_set.h"
 
 namespace xcl {

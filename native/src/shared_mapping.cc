@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "errors.h"
+#include "failure.h"
 
 namespace xcl {
 

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <iterator>
 
-#include "errors.h"
+#include "failure.h"
 
 namespace xcl {
 

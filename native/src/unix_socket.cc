@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "errors.h"
+#include "failure.h"
 
 namespace xcl {
 

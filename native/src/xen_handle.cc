@@ -2,7 +2,7 @@
 
 #include <cerrno>
 
-#include "errors.h"
+#include "failure.h"
 
 namespace xcl {
 
