@@ -4,11 +4,18 @@
 #include "text.h"
 
 char console_line[512];
+static bool is_abandoned;
+
+void console_abandon(void)
+{
+    is_abandoned = true;
+}
 
 void print_bytes(const char *bytes, size_t size)
 {
     struct xencons_interface *ring = machine.console;
 
+    if (is_abandoned) return;
     while (size--) {
         XENCONS_RING_IDX prod = ring->out_prod;
         while (prod - read_once(ring->out_cons) >= sizeof ring->out) {
@@ -27,10 +34,18 @@ void print(const char *text)
     print_bytes(text, length(text));
 }
 
+void print_number(unsigned number)
+{
+    char digits[11];
+
+    format_decimal(digits, number);
+    print(digits);
+}
+
 void print_end(void)
 {
     print("\r\n");
-    notify(machine.console_port);
+    if (!is_abandoned) notify(machine.console_port);
 }
 
 bool console_read_line(void)
@@ -40,7 +55,7 @@ bool console_read_line(void)
     bool is_complete = false;
     XENCONS_RING_IDX cons = ring->in_cons, prod = read_once(ring->in_prod);
 
-    if (cons == prod) return false;
+    if (is_abandoned || cons == prod) return false;
     barrier_all();
     while (cons != prod && !is_complete) {
         char c = ring->in[MASK_XENCONS_IDX(cons++, ring->in)];

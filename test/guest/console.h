@@ -6,8 +6,11 @@
 /* Writes text; waits while the ring is full. The other side is told by console_flush. */
 void print(const char *text);
 void print_bytes(const char *bytes, size_t size);
+void print_number(unsigned number);
 /* Ends the line and tells the other side. */
 void print_end(void);
+/* Nothing is printed or read any more. */
+void console_abandon(void);
 
 /*
  * Takes what was typed. Gives true when a line is complete; it is then in `line` until the next call, without

@@ -8,11 +8,16 @@
  *   obeys   control/shutdown: poweroff, halt, reboot
  *   answers each change of data/poke with data/poke-echo of the same value
  * Console: one line when it is up, READY type domid= name= nonce= write=, then the commands of `help`.
+ *
+ * Words of the command line: nonce=… as above, work=1 for steady work (work.h), attack=… for what it does
+ * to others (attack.h).
  */
+#include "attack.h"
 #include "console.h"
 #include "event.h"
 #include "machine.h"
 #include "text.h"
+#include "work.h"
 #include "xenstore.h"
 #include <xen/sched.h>
 
@@ -24,13 +29,8 @@ static void find_nonce(void)
         copy_word(nonce, sizeof nonce, store_answer);
         return;
     }
-    for (const char *word = machine.command_line; *word; word++) {
-        const char *value = after(word, "nonce=");
-        if (value) {
-            copy_word(nonce, sizeof nonce, value);
-            return;
-        }
-    }
+    const char *value = find_word(machine.command_line, "nonce=");
+    if (value) copy_word(nonce, sizeof nonce, value);
 }
 
 static void announce(void)
@@ -101,10 +101,9 @@ static void print_names(void)
 
 static void spin_write(const char *argument)
 {
-    unsigned count = 0;
+    unsigned count = parse_decimal(argument);
     char value[11];
 
-    while (*argument >= '0' && *argument <= '9') count = count * 10 + (unsigned)(*argument++ - '0');
     for (unsigned i = 1; i <= count; i++) {
         format_decimal(value, i);
         if (!store_write("data/spin", value)) break;
@@ -121,6 +120,14 @@ static void write_command(char *path)
     while (*value && *value != ' ') value++;
     if (*value) *value++ = 0;
     print_outcome(store_write(path, value), "OK");
+}
+
+/* What the daemon thinks of the store's ring: 0, or an error of xs_wire.h. */
+static void print_ring_error(void)
+{
+    print("ring error=");
+    print_number(read_once(machine.store->error));
+    print_end();
 }
 
 static void obey_line(char *line)
@@ -144,6 +151,8 @@ static void obey_line(char *line)
         print_end();
     } else if ((rest = after(line, "spin-write "))) {
         spin_write(rest);
+    } else if (equal(line, "ring")) {
+        print_ring_error();
     } else if (equal(line, "poweroff")) {
         shut_down(SHUTDOWN_poweroff);
     } else if (equal(line, "reboot")) {
@@ -151,7 +160,7 @@ static void obey_line(char *line)
     } else if (equal(line, "crash")) {
         shut_down(SHUTDOWN_crash);
     } else if (equal(line, "help")) {
-        print("ping, read P, write P V, list P, rm P, echo TEXT, spin-write N, poweroff, reboot, crash");
+        print("ping, read P, write P V, list P, rm P, echo TEXT, spin-write N, ring, poweroff, reboot, crash");
         print_end();
     } else {
         print("? ");
@@ -163,6 +172,7 @@ static void obey_line(char *line)
 void run(void)
 {
     announce();
+    attack_begin();
     for (;;) {
         bool is_idle = !store_receive();
         if (watch_fired[WATCH_SHUTDOWN]) {
@@ -179,6 +189,8 @@ void run(void)
             obey_line(console_line);
             is_idle = false;
         }
+        if (work_step()) is_idle = false;
+        if (attack_go_on()) is_idle = false;
         if (is_idle) wait_for_event();
     }
 }

@@ -44,6 +44,23 @@ void copy_word(char *to, size_t size, const char *from)
     *to = 0;
 }
 
+const char *find_word(const char *words, const char *prefix)
+{
+    for (; *words; words++) {
+        const char *value = after(words, prefix);
+        if (value) return value;
+    }
+    return NULL;
+}
+
+unsigned parse_decimal(const char *text)
+{
+    unsigned number = 0;
+
+    while (*text >= '0' && *text <= '9') number = number * 10 + (unsigned)(*text++ - '0');
+    return number;
+}
+
 void format_decimal(char *to, unsigned number)
 {
     char digits[10];

@@ -15,6 +15,14 @@ bool watch_fired[WATCHES];
 /* The request that waits for its answer; answers to others are dropped. */
 static uint32_t awaited_id;
 static bool is_answered;
+static bool is_abandoned;
+
+void store_abandon(void)
+{
+    is_abandoned = true;
+    /* Who sees that one has fired asks, and would wait for the answer for ever. */
+    memset(watch_fired, false, sizeof watch_fired);
+}
 
 static uint32_t minimum(uint32_t a, uint32_t b)
 {
@@ -51,7 +59,7 @@ bool store_receive(void)
     struct xenstore_domain_interface *ring = machine.store;
     XENSTORE_RING_IDX cons = ring->rsp_cons, prod = read_once(ring->rsp_prod);
 
-    if (cons == prod) return false;
+    if (is_abandoned || cons == prod) return false;
     barrier_all();
     while (cons != prod) {
         size_t whole = received < sizeof header ? sizeof header : sizeof header + header.len;
@@ -76,43 +84,61 @@ bool store_receive(void)
     return true;
 }
 
-static void send_bytes(const void *bytes, size_t size)
+size_t store_put(const void *bytes, size_t size)
 {
     struct xenstore_domain_interface *ring = machine.store;
     const char *from = bytes;
+    size_t put = 0;
 
-    while (size) {
+    while (put < size) {
         XENSTORE_RING_IDX prod = ring->req_prod, used = prod - read_once(ring->req_cons);
-        if (used >= XENSTORE_RING_SIZE) {
-            notify(machine.store_port);
-            /* The other side may wait for room itself, to be rid of watch events. */
-            if (!store_receive()) wait_for_event();
-            continue;
-        }
+        if (used >= XENSTORE_RING_SIZE) break;
         barrier_all();
         uint32_t at = MASK_XENSTORE_IDX(prod);
-        uint32_t n = minimum(minimum(size, XENSTORE_RING_SIZE - used), XENSTORE_RING_SIZE - at);
-        memcpy(ring->req + at, from, n);
+        uint32_t n = minimum(minimum(size - put, XENSTORE_RING_SIZE - used), XENSTORE_RING_SIZE - at);
+        memcpy(ring->req + at, from + put, n);
         barrier_all();
         write_once(ring->req_prod, prod + n);
-        from += n;
-        size -= n;
+        put += n;
+    }
+    return put;
+}
+
+static void send_bytes(const void *bytes, size_t size)
+{
+    const char *from = bytes;
+
+    for (size_t put = 0;;) {
+        put += store_put(from + put, size - put);
+        if (put == size) return;
+        notify(machine.store_port);
+        /* The other side may wait for room itself, to be rid of watch events. */
+        if (!store_receive()) wait_for_event();
     }
 }
 
-static bool request(uint32_t type, const char *a, size_t a_size, const char *b, size_t b_size)
+static void send_request(uint32_t transaction, uint32_t type, const char *a, size_t a_size, const char *b,
+                         size_t b_size)
 {
     struct xsd_sockmsg message = {
         .type = type,
-        .req_id = ++awaited_id,
+        .req_id = awaited_id,
+        .tx_id = transaction,
         .len = (uint32_t)(a_size + b_size),
     };
 
-    is_answered = false;
     send_bytes(&message, sizeof message);
     send_bytes(a, a_size);
     send_bytes(b, b_size);
     notify(machine.store_port);
+}
+
+bool store_request(uint32_t type, uint32_t transaction, const char *a, size_t a_size, const char *b,
+                   size_t b_size)
+{
+    awaited_id++;
+    is_answered = false;
+    send_request(transaction, type, a, a_size, b, b_size);
     while (!is_answered)
         if (!store_receive()) wait_for_event();
     /* From here on a message may only be an event, until the next request. */
@@ -121,29 +147,36 @@ static bool request(uint32_t type, const char *a, size_t a_size, const char *b, 
     return header.type != XS_ERROR;
 }
 
+void store_post(uint32_t type, const char *a, size_t a_size, const char *b, size_t b_size)
+{
+    /* An id of its own, which nobody awaits by the time the answer comes. */
+    send_request(0, type, a, a_size, b, b_size);
+    awaited_id++;
+}
+
 bool store_read(const char *path)
 {
-    return request(XS_READ, path, length(path) + 1, NULL, 0);
+    return store_request(XS_READ, 0, path, length(path) + 1, NULL, 0);
 }
 
 bool store_write(const char *path, const char *value)
 {
-    return request(XS_WRITE, path, length(path) + 1, value, length(value));
+    return store_request(XS_WRITE, 0, path, length(path) + 1, value, length(value));
 }
 
 bool store_list(const char *path)
 {
-    return request(XS_DIRECTORY, path, length(path) + 1, NULL, 0);
+    return store_request(XS_DIRECTORY, 0, path, length(path) + 1, NULL, 0);
 }
 
 bool store_remove(const char *path)
 {
-    return request(XS_RM, path, length(path) + 1, NULL, 0);
+    return store_request(XS_RM, 0, path, length(path) + 1, NULL, 0);
 }
 
 bool store_watch(const char *path, int watch)
 {
     char token[] = { (char)('a' + watch), 0 };
 
-    return request(XS_WATCH, path, length(path) + 1, token, sizeof token);
+    return store_request(XS_WATCH, 0, path, length(path) + 1, token, sizeof token);
 }

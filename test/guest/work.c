@@ -1,0 +1,28 @@
+#include "work.h"
+#include "console.h"
+#include "machine.h"
+#include "text.h"
+#include "xenstore.h"
+
+static bool do_work(const char *number)
+{
+    return store_write("data/work/count", number) && store_read("data/work/count")
+        && equal(store_answer, number) && store_write("data/work/passing/node", number)
+        && store_remove("data/work/passing");
+}
+
+bool work_step(void)
+{
+    static unsigned count;
+    char number[11];
+
+    if (!find_word(machine.command_line, "work=")) return false;
+    format_decimal(number, ++count);
+    bool is_good = do_work(number);
+    print("WORK ");
+    print(number);
+    print(" ");
+    print(is_good ? "OK" : store_answer);
+    print_end();
+    return true;
+}
