@@ -96,7 +96,7 @@ export class Daemon {
       keepOrphans: settings.keepOrphans,
       ...(parts.capacity === undefined ? {} : { capacity: parts.capacity }),
     })
-    const connections = new Connections(rings, store, quotas, settings.privilegedDomid)
+    const connections = new Connections(rings, store, settings.privilegedDomid)
     events.serve(connections)
     const domains = new Domains(
       parts.domains,
@@ -107,8 +107,12 @@ export class Daemon {
       counters,
       log.child({ subsystem: 'domains' }),
     )
+    const quotaChanged = (key: keyof Quotas) => {
+      store.settings.spreadQuota(key)
+      connections.outstandingChanged()
+    }
     const control = new Control([
-      quotaCommands({ quotas, store, quotasChanged: () => connections.outstandingChanged() }),
+      quotaCommands({ quotas, store, quotaChanged }),
       logCommands({ log, processLog: parts.processLog }),
       reportCommands({ store, counters, connections, domains }),
     ])

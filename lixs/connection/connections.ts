@@ -11,7 +11,6 @@ import {
   type ConnectionId,
   type RingSet,
 } from '../../native/ring-set.ts'
-import type { Quotas } from '../store/quota.ts'
 import type { Principal, Store } from '../store/store.ts'
 
 /** Unanswered requests and undelivered events that a tool, or dom0's kernel, may have. */
@@ -28,6 +27,11 @@ interface Record {
   readonly attachedInBatch: number
 }
 
+type ConnectionStore = Pick<
+  Store,
+  'openConnection' | 'closeConnection' | 'resetConnection' | 'settings'
+>
+
 /**
  * Who is behind which connection.
  *
@@ -36,23 +40,16 @@ interface Record {
  */
 export class Connections {
   readonly #rings: RingSet
-  readonly #store: Pick<Store, 'openConnection' | 'closeConnection' | 'resetConnection'>
-  readonly #quotas: Quotas
+  readonly #store: ConnectionStore
   readonly #privilegedDomid: number | undefined
   readonly #records: (Record | undefined)[] = []
   readonly #tool: Principal = { domid: DOM0, isPrivileged: true }
   #batch = 0
   #count = 0
 
-  constructor(
-    rings: RingSet,
-    store: Pick<Store, 'openConnection' | 'closeConnection' | 'resetConnection'>,
-    quotas: Quotas,
-    privilegedDomid: number | undefined,
-  ) {
+  constructor(rings: RingSet, store: ConnectionStore, privilegedDomid: number | undefined) {
     this.#rings = rings
     this.#store = store
-    this.#quotas = quotas
     this.#privilegedDomid = privilegedDomid
   }
 
@@ -135,11 +132,15 @@ export class Connections {
 
   /** The quota has another value: every unprivileged connection gets it. */
   outstandingChanged(): void {
-    for (const [id, record] of this.#records.entries()) {
-      if (record === undefined) continue
-      this.#limit(id, record.who)
-      this.#rings.resume(id as ConnectionId)
-    }
+    for (const id of this.#records.keys()) this.limitsChanged(id as ConnectionId)
+  }
+
+  /** The domain of a connection has other limits. */
+  limitsChanged(id: ConnectionId): void {
+    const record = this.#records[id]
+    if (record === undefined) return
+    this.#limit(id, record.who)
+    this.#rings.resume(id)
   }
 
   #open(id: ConnectionId, who: Principal, attachedInBatch: number): void {
@@ -155,7 +156,7 @@ export class Connections {
     const { isPrivileged } = who
     words[at + CONNECTION_MAX_OUTSTANDING] = isPrivileged
       ? PRIVILEGED_OUTSTANDING
-      : this.#quotas.outstanding
+      : this.#store.settings.quotaOf(who.domid, 'outstanding')
     words[at + CONNECTION_MAX_QUEUED_EVENTS] = isPrivileged
       ? PRIVILEGED_QUEUED_EVENTS
       : QUEUED_EVENTS

@@ -17,7 +17,7 @@ interface QuotaTargets {
   readonly quotas: Quotas
   readonly store: Pick<Store, 'isIntroduced' | 'usageOf'>
   /** Called after a quota has been changed. */
-  readonly quotasChanged: () => void
+  readonly quotaChanged: (key: keyof Quotas) => void
 }
 
 /** The limits that hold for domains without limits of their own, and what domains use of them. */
@@ -52,7 +52,7 @@ function usage({ store }: QuotaTargets, [word = '']: readonly string[]): Control
 }
 
 function quota(
-  { quotas, quotasChanged }: QuotaTargets,
+  { quotas, quotaChanged }: QuotaTargets,
   known: readonly QuotaName[],
   words: readonly string[],
 ): ControlAnswer {
@@ -64,7 +64,7 @@ function quota(
   const number = /^[0-9]{1,10}$/.test(value) ? Number(value) : 0
   if (words.length !== 3 || verb !== 'set' || chosen === undefined || number < 1) return INVALID
   quotas[chosen.key] = number
-  quotasChanged()
+  quotaChanged(chosen.key)
   return OK_ANSWER
 }
 

@@ -4,7 +4,9 @@ import {
   XS_DIRECTORY,
   XS_DIRECTORY_PART,
   XS_GET_DOMAIN_PATH,
+  XS_GET_FEATURE,
   XS_GET_PERMS,
+  XS_GET_QUOTA,
   XS_INTRODUCE,
   XS_IS_DOMAIN_INTRODUCED,
   XS_MKDIR,
@@ -13,7 +15,9 @@ import {
   XS_RESET_WATCHES,
   XS_RESUME,
   XS_RM,
+  XS_SET_FEATURE,
   XS_SET_PERMS,
+  XS_SET_QUOTA,
   XS_SET_TARGET,
   XS_TRANSACTION_END,
   XS_TRANSACTION_START,
@@ -30,6 +34,7 @@ import {
   resume,
   setTarget,
 } from './domain-ops.ts'
+import { getFeature, getQuota, setFeature, setQuota } from './domain-settings-ops.ts'
 import type { Exchange } from './exchange.ts'
 import { directory, directoryPart, getPerms, mkdir, read, rm, setPerms, write } from './node-ops.ts'
 import type { Services } from './services.ts'
@@ -47,7 +52,7 @@ interface Operation {
   readonly inTransaction: boolean
 }
 
-/** By number; what is missing is not served (ENOSYS), as in C xenstored 4.17. */
+/** By number; what is missing is not served (ENOSYS). */
 const OPERATIONS: readonly (Operation | undefined)[] = table([
   [XS_CONTROL, control, 'privileged'],
   [XS_DIRECTORY, directory],
@@ -69,6 +74,11 @@ const OPERATIONS: readonly (Operation | undefined)[] = table([
   [XS_SET_TARGET, setTarget, 'privileged'],
   [XS_RESET_WATCHES, resetWatches],
   [XS_DIRECTORY_PART, directoryPart],
+  // Everybody may ask for the features offered to himself.
+  [XS_GET_FEATURE, getFeature],
+  [XS_SET_FEATURE, setFeature, 'privileged'],
+  [XS_GET_QUOTA, getQuota, 'privileged'],
+  [XS_SET_QUOTA, setQuota, 'privileged'],
 ])
 
 /** Checks what is common to all requests, in the order that guests can observe, and handles one. */

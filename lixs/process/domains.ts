@@ -111,6 +111,12 @@ export class Domains {
     return OK
   }
 
+  /** The domain may have more or less of its own in work. */
+  limitsChanged(domid: Domid): void {
+    const connection = this.#connectionOf(domid)
+    if (connection !== undefined) this.#connections.limitsChanged(connection)
+  }
+
   /** Domains whose rings are served, dom0 not counted. */
   get count(): number {
     return this.#uuids.size

@@ -100,8 +100,7 @@ export function setPerms(services: Services, exchange: Exchange): void {
     exchange.fail('EINVAL')
     return
   }
-  const limit = services.quotas.permissions
-  if (!who.isPrivileged && limit !== 0 && strings - 1 > limit) {
+  if (!services.store.allowsPermissions(who, strings - 1)) {
     exchange.fail('ENOSPC')
     return
   }

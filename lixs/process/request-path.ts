@@ -15,7 +15,7 @@ export function takePath(
   end: number,
 ): boolean {
   const { who } = exchange
-  const maxLength = who.isPrivileged ? 0 : services.quotas.pathMax
+  const maxLength = services.store.pathMaxFor(who)
   return parsePath(exchange.bytes, start, end, who.domid, services.path, maxLength)
 }
 

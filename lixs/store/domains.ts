@@ -14,6 +14,9 @@
  */
 import { DOM0, DOMID_FIRST_RESERVED, type Domid } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
+import { DomainLimits } from './domain-limits.ts'
+import { SERVER_FEATURES } from './features.ts'
+import type { Quotas } from './quota.ts'
 import { RowTable } from './row-table.ts'
 
 const STRIDE = 16
@@ -32,6 +35,7 @@ const NEXT_KNOWN = 10
 const PREVIOUS_KNOWN = 11
 const MEMORY = 12
 const GHOSTS = 14
+const FEATURES = 15
 
 const HEADER = DOMID_FIRST_RESERVED
 const LAST_INCARNATION = 0
@@ -42,12 +46,17 @@ const SHUTDOWN_REPORTED = 2
 
 export class DomainRecords {
   readonly #rows: RowTable
+  /** What each may use; valid for those with a record. */
+  readonly limits: DomainLimits
 
-  constructor(memory: StateMemory) {
+  constructor(memory: StateMemory, quotas: Quotas) {
+    this.limits = new DomainLimits(memory, quotas)
     this.#rows = new RowTable(memory, 'store.domains', STRIDE, HEADER + 1)
     if (this.incarnationOf(DOM0) === 0) {
       this.#rows.set(DOM0, INCARNATION, this.#nextIncarnation())
       this.#rows.set(DOM0, FLAGS, INTRODUCED)
+      this.#rows.set(DOM0, FEATURES, SERVER_FEATURES)
+      this.limits.begin(DOM0)
     }
   }
 
@@ -62,6 +71,8 @@ export class DomainRecords {
     if (this.incarnationOf(domid) !== 0) return
     rows.clear(domid)
     rows.set(domid, INCARNATION, this.#nextIncarnation())
+    rows.set(domid, FEATURES, SERVER_FEATURES)
+    this.limits.begin(domid)
     const first = rows.get(HEADER, FIRST_KNOWN)
     rows.set(domid, NEXT_KNOWN, first)
     if (first !== 0) rows.set(first, PREVIOUS_KNOWN, domid)
@@ -111,6 +122,15 @@ export class DomainRecords {
 
   clearShutdown(domid: Domid): void {
     this.#rows.set(domid, FLAGS, this.#rows.get(domid, FLAGS) & ~SHUTDOWN_REPORTED)
+  }
+
+  /** FEATURE_… bits of what the domain is offered. */
+  featuresOf(domid: number): number {
+    return this.#rows.get(domid, FEATURES)
+  }
+
+  setFeatures(domid: number, features: number): void {
+    this.#rows.set(domid, FEATURES, features)
   }
 
   setTarget(domid: Domid, target: Domid): void {

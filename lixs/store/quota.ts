@@ -5,11 +5,15 @@
  * @see tools/xenstored/domain.c, quota names of `xenstored -Q`
  */
 import { DOM0 } from '../../native/hypervisor.ts'
+import { LIMIT } from './domain-limits.ts'
 import type { DomainRecords } from './domains.ts'
 import type { Principal } from './principal.ts'
 import type { ValueArena } from './value-arena.ts'
 
-/** The limits; 0 = unlimited. May be changed while the store is in use. */
+/**
+ * The limits; 0 = unlimited, below 2^32. A domain has a copy of its own from the moment the store
+ * knows it (domain-limits.ts).
+ */
 export interface Quotas {
   /** Nodes that the domain owns; ENOSPC. */
   nodes: number
@@ -59,12 +63,10 @@ const GHOSTS_PER_NODE = 4
 
 /** The checks, all of them true for a privileged principal. */
 export class QuotaCheck {
-  readonly quotas: Quotas
   readonly #domains: DomainRecords
   readonly #arena: ValueArena
 
-  constructor(quotas: Quotas, domains: DomainRecords, arena: ValueArena) {
-    this.quotas = quotas
+  constructor(domains: DomainRecords, arena: ValueArena) {
     this.#domains = domains
     this.#arena = arena
   }
@@ -72,13 +74,13 @@ export class QuotaCheck {
   /** May `who` own this many nodes more? */
   allowsNodes(who: Principal, more: number): boolean {
     if (who.isPrivileged) return true
-    return !exceeds(this.#domains.nodesOf(who.domid) + more, this.quotas.nodes)
+    return !exceeds(this.#domains.nodesOf(who.domid) + more, this.#limitOf(who.domid, LIMIT.nodes))
   }
 
   /** May `who` have this many more rows for nodes that do not exist? */
   allowsGhosts(who: Principal, more: number): boolean {
     if (who.isPrivileged) return true
-    const limit = this.quotas.nodes * GHOSTS_PER_NODE
+    const limit = this.#limitOf(who.domid, LIMIT.nodes) * GHOSTS_PER_NODE
     return !exceeds(this.#domains.ghostsOf(who.domid) + more, limit)
   }
 
@@ -90,31 +92,46 @@ export class QuotaCheck {
     if (who.isPrivileged || more <= 0) return true
     if (!this.#arena.hasRoomFor(who)) return false
     if (charged === DOM0) return true
-    return !exceeds(this.#domains.memoryOf(charged) + more, this.quotas.memoryHard)
+    return !exceeds(
+      this.#domains.memoryOf(charged) + more,
+      this.#limitOf(charged, LIMIT.memoryHard),
+    )
   }
 
   allowsNodeSize(who: Principal, perms: number, valueBytes: number, childBytes: number): boolean {
     if (who.isPrivileged) return true
     const size = NODE_HEADER_BYTES + PERM_BYTES * perms + valueBytes + childBytes
-    return !exceeds(size, this.quotas.nodeSize)
+    return !exceeds(size, this.#limitOf(who.domid, LIMIT.nodeSize))
   }
 
   allowsPermissions(who: Principal, count: number): boolean {
-    return who.isPrivileged || !exceeds(count, this.quotas.permissions)
+    return who.isPrivileged || !exceeds(count, this.#limitOf(who.domid, LIMIT.permissions))
   }
 
   allowsWatch(who: Principal): boolean {
     if (who.isPrivileged) return true
-    return !exceeds(this.#domains.watchesOf(who.domid) + 1, this.quotas.watches)
+    return !exceeds(this.#domains.watchesOf(who.domid) + 1, this.#limitOf(who.domid, LIMIT.watches))
   }
 
   allowsTransaction(who: Principal): boolean {
     if (who.isPrivileged) return true
-    return !exceeds(this.#domains.transactionsOf(who.domid) + 1, this.quotas.transactions)
+    return !exceeds(
+      this.#domains.transactionsOf(who.domid) + 1,
+      this.#limitOf(who.domid, LIMIT.transactions),
+    )
   }
 
   allowsTransactionNodes(who: Principal, count: number): boolean {
-    return who.isPrivileged || !exceeds(count, this.quotas.transactionNodes)
+    return who.isPrivileged || !exceeds(count, this.#limitOf(who.domid, LIMIT.transactionNodes))
+  }
+
+  /** Bytes of a path without its home prefix; 0 = any. */
+  pathMaxFor(who: Principal): number {
+    return who.isPrivileged ? 0 : this.#limitOf(who.domid, LIMIT.pathMax)
+  }
+
+  #limitOf(domid: number, limit: number): number {
+    return this.#domains.limits.of(domid, limit)
   }
 }
 

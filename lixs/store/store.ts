@@ -15,10 +15,10 @@
 import { DOM0, type Domid } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
 import { OK, type Outcome, type XsErrno } from '../xs-errno.ts'
+import { DomainSettings } from './domain-settings.ts'
 import type { EventSink } from './events.ts'
 import { LiveNodes } from './live-nodes.ts'
 import type { ParsedPath } from './path.ts'
-import { isDomid } from './perms.ts'
 import type { Principal } from './principal.ts'
 import type { Quotas } from './quota.ts'
 import { DEFAULT_CAPACITY, type StoreCapacity, StoreTables } from './tables.ts'
@@ -50,6 +50,8 @@ export class Store {
   readonly #inTransaction: TransactionNodes
   readonly #commit: TransactionCommit
   readonly #options: StoreOptions
+  /** Limits and features of single domains. */
+  readonly settings: DomainSettings
 
   /** Takes up what is in `memory`, or begins anew there. */
   constructor(memory: StateMemory, quotas: Quotas, events: EventSink, options: StoreOptions) {
@@ -61,6 +63,7 @@ export class Store {
     this.#inTransaction = new TransactionNodes(this.#tables, this.#transactions, quota)
     this.#commit = new TransactionCommit(this.#tables, this.#transactions, quota)
     this.#options = options
+    this.settings = new DomainSettings(this.#tables.domains, options.domainExists)
   }
 
   // --- connections: the store keeps, per connection, its watches and its transactions
@@ -188,7 +191,7 @@ export class Store {
       return 'ENOMEM'
     }
     for (let i = 0; i < count; i++) {
-      if (this.#isKnown(perms.draftDomid(i))) perms.bindDraft(i)
+      if (this.settings.exists(perms.draftDomid(i))) perms.bindDraft(i)
       else if (i === 0) return 'ENOENT'
     }
     if (path === undefined) return 'EINVAL'
@@ -311,6 +314,16 @@ export class Store {
     return OK
   }
 
+  /** May a path be so long? @returns bytes of a path without its home prefix; 0 = any */
+  pathMaxFor(who: Principal): number {
+    return this.#tables.quota.pathMaxFor(who)
+  }
+
+  /** May a list of permissions have so many entries? */
+  allowsPermissions(who: Principal, count: number): boolean {
+    return this.#tables.quota.allowsPermissions(who, count)
+  }
+
   // --- figures, all of them counted, none computed
 
   /** What a domain uses, for CONTROL quota and for metrics. */
@@ -335,16 +348,6 @@ export class Store {
       permLists: perms.lists,
       blocks: arena.blocks,
     }
-  }
-
-  /** Is there a domain for a permission to name? One that Xen knows gets a record. */
-  #isKnown(domid: number): boolean {
-    const { domains } = this.#tables
-    if (!isDomid(domid)) return false
-    if (domains.incarnationOf(domid) !== 0) return true
-    if (!this.#options.domainExists(domid)) return false
-    domains.ensure(domid)
-    return true
   }
 
   /** Deletes what a domain owns, from the top down to whoever's is below; or gives it to dom0. */

@@ -50,9 +50,9 @@ export class StoreTables {
   readonly childrenDigest: ChildrenDigest
 
   constructor(memory: StateMemory, quotas: Quotas, sink: EventSink, capacity: StoreCapacity) {
-    this.domains = new DomainRecords(memory)
+    this.domains = new DomainRecords(memory, quotas)
     this.arena = new ValueArena(memory, 'store.arena', capacity.arenaBytes)
-    this.quota = new QuotaCheck(quotas, this.domains, this.arena)
+    this.quota = new QuotaCheck(this.domains, this.arena)
     this.connections = new Connections(memory, capacity.connections)
     this.perms = new Perms(memory, capacity.permLists, this.arena, this.domains)
     this.nodes = new NodeTable(memory, capacity.nodes, this.domains)

@@ -29,6 +29,10 @@ export const XS_RESUME = 18
 export const XS_SET_TARGET = 19
 export const XS_RESET_WATCHES = 21
 export const XS_DIRECTORY_PART = 22
+export const XS_GET_FEATURE = 23
+export const XS_SET_FEATURE = 24
+export const XS_GET_QUOTA = 25
+export const XS_SET_QUOTA = 26
 
 /** Names by number, as Xen's headers spell them; numbers without a name are not served. */
 const OP_NAMES: readonly string[] = [

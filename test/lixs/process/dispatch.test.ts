@@ -16,15 +16,19 @@ const PRIVILEGED = [
   'IS_DOMAIN_INTRODUCED',
   'RESUME',
   'SET_TARGET',
+  'SET_FEATURE',
+  'GET_QUOTA',
+  'SET_QUOTA',
 ]
 const TRANSACTIONAL = [
   ...['DIRECTORY', 'READ', 'GET_PERMS', 'WRITE', 'MKDIR', 'RM', 'SET_PERMS', 'DIRECTORY_PART'],
   ...['TRANSACTION_START', 'TRANSACTION_END', 'GET_DOMAIN_PATH', 'RESET_WATCHES'],
+  'GET_FEATURE',
 ]
 
 describe('order of checks', () => {
   test.each([
-    15, 16, 20, 23, 24, 25, 26, 27, 1000, 65535, 0x7fffffff,
+    15, 16, 20, 27, 1000, 65535, 0x7fffffff,
   ])('operation %i is not served, whoever asks and in whatever transaction', (type) => {
     expect(talk.tool().answer(type, '/|', 99)).toBe('ERROR ENOSYS|')
     expect(talk.guest(7).answer(type, '', 99)).toBe('ERROR ENOSYS|')
@@ -102,6 +106,7 @@ property.prop([
             fc.constantFrom(
               ...['/', '/local', '/local/domain/', '@releaseDomain', 'data', 'data/x', '0', '7'],
               ...['n7', 'r0x', 'T', 'F', '', 'quota', 'help', 'memory', '4294967296', '//', '-1'],
+              ...['nodes', 'soft-memory', '4', 'r32757', '@releaseDomain/7'],
             ),
             { maxLength: 5 },
           )
