@@ -20,7 +20,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DOM0, type Domid, VIRQ_DOM_EXC } from '../native/hypervisor.ts'
-import type { Logger, ProcessLog } from '../native/os/log.ts'
+import type { Logger, LogLevels } from '../native/os/log.ts'
 import type { StateMemory } from '../native/os/state-memory.ts'
 import type { RingSet } from '../native/ring-set.ts'
 import { BatchWalk } from './connection/batch.ts'
@@ -38,6 +38,7 @@ import { ParsedPath } from './store/path.ts'
 import type { Quotas } from './store/quota.ts'
 import { type Principal, Store } from './store/store.ts'
 import type { StoreCapacity } from './store/tables.ts'
+import type { Trace } from './trace.ts'
 
 /** What the rings of this daemon have to be made with. */
 export const RING_OPTIONS = {
@@ -61,7 +62,8 @@ interface DaemonParts {
   readonly capacity?: StoreCapacity
   readonly timers: Timers
   readonly log: Logger
-  readonly processLog: Pick<ProcessLog, 'switchTo'>
+  readonly levels: LogLevels
+  readonly trace: Trace
 }
 
 /** How a daemon is to behave. */
@@ -86,9 +88,9 @@ export class Daemon {
    * @throws XenError when the rings or the socket cannot be had
    */
   constructor(parts: DaemonParts, settings: DaemonSettings) {
-    const { memory, rings, quotas, timers, log } = parts
+    const { memory, rings, quotas, timers, log, trace } = parts
     const counters = new Counters(memory)
-    const events = new Events(rings, timers, counters, settings.eventTimeoutMs)
+    const events = new Events(rings, timers, counters, trace, settings.eventTimeoutMs)
     const store = new Store(memory, quotas, events, {
       // Without a hypervisor there is nobody to ask: permissions may name any domain.
       domainExists: (domid: Domid) =>
@@ -98,6 +100,7 @@ export class Daemon {
     })
     const connections = new Connections(rings, store, settings.privilegedDomid)
     events.serve(connections)
+    trace.watch({ connections: rings.connections, store })
     const domains = new Domains(
       parts.domains,
       rings,
@@ -105,6 +108,7 @@ export class Daemon {
       connections,
       timers,
       counters,
+      trace,
       log.child({ subsystem: 'domains' }),
     )
     const quotaChanged = (key: keyof Quotas) => {
@@ -113,12 +117,12 @@ export class Daemon {
     }
     const control = new Control([
       quotaCommands({ quotas, store, quotaChanged }),
-      logCommands({ log, processLog: parts.processLog }),
+      logCommands({ log, levels: parts.levels, trace }),
       reportCommands({ store, counters, connections, domains }),
     ])
     const services = { store, events, domains, control, quotas, path: new ParsedPath() }
-    const exchange = new Exchange(rings.output, NOBODY)
-    const walk = new BatchWalk(connections, services, exchange, counters, log)
+    const exchange = new Exchange(rings.output, NOBODY, trace)
+    const walk = new BatchWalk(connections, services, exchange, counters, trace, log)
 
     this.#rings = rings
     this.#domains = domains
@@ -127,7 +131,12 @@ export class Daemon {
     if (settings.isDom0Served) domains.introduceSelf()
     mkdirSync(dirname(settings.socketPath), { recursive: true, mode: 0o755 })
     rings.listen(settings.socketPath)
-    rings.onBatch((batch) => walk.handle(batch))
+    rings.onBatch((batch) => {
+      const arrivedMs = timers.nowMs()
+      walk.handle(batch)
+      rings.flush()
+      counters.written((timers.nowMs() - arrivedMs) / 1000)
+    })
   }
 
   /** Ends all connections and removes the socket; what the store held is gone. */

@@ -13,7 +13,7 @@ import {
   startInBackground,
 } from '../native/os/daemonize.ts'
 import { raiseOpenFilesLimit } from '../native/os/file-limit.ts'
-import { openLog, type ProcessLog } from '../native/os/log.ts'
+import { type Logger, openLog } from '../native/os/log.ts'
 import { notify } from '../native/os/notify.ts'
 import { AlreadyRunning, PidFile } from '../native/os/pidfile.ts'
 import { StateMemory } from '../native/os/state-memory.ts'
@@ -24,6 +24,8 @@ import { OPTIONS } from './option-table.ts'
 import { BACKGROUND_LOG_FILE, effectiveValues, type Options, optionsFrom } from './options.ts'
 import { namedQuotas, quotasWith } from './quota-settings.ts'
 import { explain, StartFailure } from './start-failure.ts'
+import { Trace } from './trace.ts'
+import { TraceFile } from './trace-file.ts'
 
 const NAME = 'lixs'
 const PURPOSE = 'The XenStore daemon: serves guests through their rings and tools through a socket.'
@@ -84,7 +86,11 @@ async function start(options: Options): Promise<void> {
     level: options.logLevel,
     file: options.logFile ?? (options.isForeground ? undefined : BACKGROUND_LOG_FILE),
   })
-  const { log } = processLog
+  const { log, levels } = processLog
+  const traceFile = new TraceFile(options.traceFile)
+  const trace = new Trace(traceFile, () => performance.timeOrigin + performance.now())
+  for (const change of options.traceControl) trace.change(change)
+  if (options.traceFile !== undefined) trace.open()
   const files = raiseOpenFilesLimit()
   const memory = StateMemory.anonymous()
   const machine = openMachine(options, memory, () => {
@@ -100,11 +106,18 @@ async function start(options: Options): Promise<void> {
       quotas: quotasWith(options.quotas, options.softMemory),
       timers: systemTimers,
       log,
-      processLog,
+      levels,
+      trace,
     },
     { ...options, isDom0Served: options.isDom0Served && machine.domains !== undefined },
   )
-  endOnSignals(processLog, () => {
+  // Whatever ends the process: the last lines of a trace tell why.
+  process.on('exit', () => trace.close())
+  process.on('SIGHUP', () => {
+    processLog.reopen()
+    traceFile.reopen()
+  })
+  endOnSignals(log, () => {
     notify('STOPPING=1')
     daemon.stop()
     machine.close()
@@ -135,7 +148,7 @@ function refuseSecondDaemon(socketPath: string): Promise<void> {
   })
 }
 
-function endOnSignals({ log, reopen }: ProcessLog, end: () => void): void {
+function endOnSignals(log: Logger, end: () => void): void {
   const endBy = (signal: string): void => {
     log.info({ signal }, 'ending')
     end()
@@ -143,7 +156,6 @@ function endOnSignals({ log, reopen }: ProcessLog, end: () => void): void {
   }
   process.on('SIGTERM', endBy)
   process.on('SIGINT', endBy)
-  process.on('SIGHUP', reopen)
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'a defect; ending')
     process.exit(EXIT_DEFECT)

@@ -7,6 +7,7 @@
 import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
 import type { OptionSpec } from '../native/os/command-line.ts'
 import { LOG_LEVELS } from '../native/os/log.ts'
+import { TRACE_NAMES, TRACE_SWITCHES } from './trace.ts'
 
 const FLAG = { kind: 'flag' } as const
 const file = { kind: 'text', metavar: 'FILE' } as const
@@ -26,6 +27,10 @@ const QUOTA_NAMES = [
   'permissions',
   'path-max',
 ] as const
+
+const DEFAULT_TRACE = TRACE_NAMES.filter((name) => TRACE_SWITCHES[name].isDefault)
+  .map((name) => `+${name}`)
+  .join(' ')
 
 export const OPTIONS = [
   { name: 'no-fork', short: 'N', value: FLAG, help: 'stay in the foreground' },
@@ -65,7 +70,17 @@ export const OPTIONS = [
     default: 'info',
     help: 'the least that is logged',
   },
-  { name: 'trace-file', short: 'T', value: file, help: 'same as --log-file' },
+  {
+    name: 'trace-file',
+    short: 'T',
+    value: file,
+    help: 'write what is asked, answered and told to this file, a line each',
+  },
+  {
+    name: 'trace-control',
+    value: { kind: 'choice', choices: TRACE_NAMES.flatMap((name) => [`+${name}`, `-${name}`]) },
+    help: `what is traced; may be repeated; at first ${DEFAULT_TRACE}`,
+  },
   {
     name: 'entry-nb',
     short: 'E',
@@ -152,12 +167,6 @@ export const OPTIONS = [
   { name: 'version', value: FLAG, isAction: true, help: 'print the version, and end' },
   { name: 'help', short: 'H', value: FLAG, isAction: true, help: 'print this, and end' },
   { name: 'event', short: 'e', value: count, isIgnored: true, help: "port of dom0's own ring" },
-  {
-    name: 'trace-control',
-    value: { kind: 'text', metavar: '±SWITCH' },
-    isIgnored: true,
-    help: 'what is traced',
-  },
   { name: 'no-recovery', short: 'R', value: FLAG, isIgnored: true, help: 'of an older database' },
   {
     name: 'internal-db',

@@ -23,6 +23,10 @@ export interface Options {
   readonly logLevel: LogLevel
   /** Undefined: stderr in the foreground, BACKGROUND_LOG_FILE in the background. */
   readonly logFile: string | undefined
+  /** Undefined: nothing is traced until CONTROL says so. */
+  readonly traceFile: string | undefined
+  /** `+io`, `-obj`: in this order. */
+  readonly traceControl: readonly string[]
   readonly quotas: QuotaSettings
   /** Memory of a domain that is only warned of, in bytes; undefined: the default. */
   readonly softMemory: number | undefined
@@ -77,7 +81,9 @@ export function optionsFrom(settings: Settings, env: NodeJS.ProcessEnv): Options
     pidFile: absolute(last('pid-file')),
     isForeground: isSet('no-fork'),
     logLevel: logLevelFrom(last('log-level')),
-    logFile: absolute(last('log-file') ?? last('trace-file')),
+    logFile: absolute(last('log-file')),
+    traceFile: absolute(last('trace-file')),
+    traceControl: values('trace-control'),
     quotas: quotasFrom(settings),
     softMemory: softMemory === undefined ? undefined : settingFrom(softMemory)[1],
     eventTimeoutMs: settingFrom(last('timeout') ?? 'watch-event=20')[1] * 1000,

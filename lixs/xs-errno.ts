@@ -24,3 +24,5 @@ export type XsErrno = (typeof XS_ERRNOS)[number]
 /** What a store operation without a value of its own gives back when it worked. */
 export const OK = 'OK'
 export type Outcome = typeof OK | XsErrno
+/** What a request can end with. */
+export const RESULTS = [OK, ...XS_ERRNOS] as const

@@ -18,11 +18,14 @@ import type { Counters } from '../counters.ts'
 import { dispatch } from '../process/dispatch.ts'
 import type { Exchange } from '../process/exchange.ts'
 import type { Services } from '../process/services.ts'
-import { opName } from '../wire/ops.ts'
+import type { Trace } from '../trace.ts'
+import { opName, XS_TRANSACTION_END } from '../wire/ops.ts'
+import { OK, RESULTS } from '../xs-errno.ts'
 import type { Connections } from './connections.ts'
 
 /** So many different defects are logged; the same one only once. */
 const DEFECTS_MAX = 100
+const LETTER_T = 0x54
 
 /**
  * Walks through a batch, record by record.
@@ -36,6 +39,7 @@ export class BatchWalk {
   readonly #services: Services
   readonly #exchange: Exchange
   readonly #counters: Counters
+  readonly #trace: Trace
   readonly #log: Logger
   readonly #defects = new Set<string>()
   /** Word at which the next record begins. */
@@ -46,12 +50,14 @@ export class BatchWalk {
     services: Services,
     exchange: Exchange,
     counters: Counters,
+    trace: Trace,
     log: Logger,
   ) {
     this.#connections = connections
     this.#services = services
     this.#exchange = exchange
     this.#counters = counters
+    this.#trace = trace
     this.#log = log
   }
 
@@ -64,7 +70,10 @@ export class BatchWalk {
         this.#walk(batch)
       } catch (error) {
         this.#reportDefect(error)
-        if (!this.#exchange.isAnswered) this.#exchange.fail('EIO')
+        if (!this.#exchange.isAnswered) {
+          this.#exchange.fail('EIO')
+          this.#answered(this.#connections.kindOf(this.#exchange.connection))
+        }
       }
     }
   }
@@ -87,25 +96,37 @@ export class BatchWalk {
       if (who === undefined) continue
       const start = (record + RECORD_WORDS) << 2
       const txId = words[record + RECORD_TX_ID] as number
-      const kind = this.#connections.kindOf(id)
-      const { domid } = who
       exchange.begin(id, who, type, reqId, txId, bytes, start, start + len)
-      this.#counters.request(kind, domid)
+      const kind = this.#connections.kindOf(id)
+      this.#counters.request(kind, who.domid)
+      if (this.#trace.isOn) this.#trace.request(exchange)
       dispatch(this.#services, exchange)
-      this.#counters.reply(kind, domid)
       if (!exchange.isAnswered) throw new Error(`${opName(type)} was left unanswered`)
+      this.#answered(kind)
     }
+  }
+
+  /** @param kind of the connection, as it was before: the request may have ended it */
+  #answered(kind: number): void {
+    const { who, type, result, bytes, start } = this.#exchange
+    this.#counters.reply(kind, who.domid, type, result)
+    if (type === XS_TRANSACTION_END && bytes[start] === LETTER_T) this.#counters.commit(result)
+    if (this.#trace.isOn) this.#trace.handled(this.#exchange, RESULTS[result] === OK)
   }
 
   #happened(type: number, id: ConnectionId, reqId: number): void {
     if (type === BATCH_OPENED) {
       this.#connections.openSocket(id)
+      if (this.#trace.isOn) this.#trace.object(id, 'socket opened')
     } else if (type === BATCH_CLOSED) {
+      if (this.#trace.isOn) this.#trace.object(id, 'closed')
       this.#connections.close(id)
     } else if (type === BATCH_BROKEN) {
       const who = this.#connections.senderOf(id)
       if (who === undefined) return
       this.#connections.reset(id)
+      this.#counters.brokenRing()
+      if (this.#trace.isOn) this.#trace.object(id, `ring broken, error ${reqId}`)
       this.#log.warn({ domid: who.domid, error: reqId }, 'ring protocol broken, no longer served')
     } else if (type === BATCH_VIRQ && reqId === VIRQ_DOM_EXC) {
       this.#services.domains.somethingHappened()

@@ -1,4 +1,6 @@
 import {
+  CONNECTION_QUEUED_EVENTS,
+  CONNECTION_WORDS,
   type ConnectionId,
   OUTPUT_COALESCE,
   OUTPUT_EVENT,
@@ -6,6 +8,7 @@ import {
 } from '../../native/ring-set.ts'
 import type { Counters } from '../counters.ts'
 import type { EventSink } from '../store/store.ts'
+import type { Trace } from '../trace.ts'
 import { XENSTORE_PAYLOAD_MAX, XS_WATCH_EVENT } from '../wire/ops.ts'
 import { HEADER_BYTES } from '../wire/packet.ts'
 import type { Connections } from './connections.ts'
@@ -27,6 +30,7 @@ export class Events implements EventSink {
   readonly #rings: RingSet
   readonly #timers: Timers
   readonly #counters: Counters
+  readonly #trace: Trace
   /** 0: events wait for ever. */
   readonly #timeoutMs: number
   #connections: Connections | undefined
@@ -34,10 +38,11 @@ export class Events implements EventSink {
   readonly #watched = new Set<number>()
   #cancelTimer: (() => void) | undefined
 
-  constructor(rings: RingSet, timers: Timers, counters: Counters, timeoutMs: number) {
+  constructor(rings: RingSet, timers: Timers, counters: Counters, trace: Trace, timeoutMs: number) {
     this.#rings = rings
     this.#timers = timers
     this.#counters = counters
+    this.#trace = trace
     this.#timeoutMs = timeoutMs
   }
 
@@ -61,7 +66,12 @@ export class Events implements EventSink {
     const hasNoRoom =
       mayBeDropped &&
       this.#connections?.hasRoomForEvent(connection, HEADER_BYTES + length) === false
-    if (length > XENSTORE_PAYLOAD_MAX || hasNoRoom) {
+    const isDropped = length > XENSTORE_PAYLOAD_MAX || hasNoRoom
+    if (this.#trace.isOn) {
+      const tokenText = [token, tokenStart, tokenEnd] as const
+      this.#trace.event(connection, isDropped, path, pathStart, pathEnd, ...tokenText)
+    }
+    if (isDropped) {
       this.#counters.eventDropped()
       return
     }
@@ -98,8 +108,22 @@ export class Events implements EventSink {
     for (const id of this.#watched) {
       // The number may have gone to somebody else meanwhile, whose events wait for ever.
       const isWatched = this.#connections?.isPrivileged(id) === false
-      if (isWatched && this.#rings.expireEvents(id as ConnectionId, this.#timeoutMs) > 0) continue
+      if (isWatched && this.#expire(id as ConnectionId) > 0) continue
       this.#watched.delete(id)
     }
+  }
+
+  /** @returns how many events still wait */
+  #expire(id: ConnectionId): number {
+    const words = this.#rings.connections
+    const at = id * CONNECTION_WORDS + CONNECTION_QUEUED_EVENTS
+    const before = words[at] as number
+    const left = this.#rings.expireEvents(id, this.#timeoutMs)
+    const expired = before - (words[at] as number)
+    if (expired > 0) {
+      this.#counters.eventsExpired(expired)
+      if (this.#trace.isOn) this.#trace.object(id, `${expired} events expired`)
+    }
+    return left
   }
 }

@@ -18,6 +18,7 @@ import type { Connections } from '../connection/connections.ts'
 import type { Timers } from '../connection/timers.ts'
 import type { Counters } from '../counters.ts'
 import type { Store } from '../store/store.ts'
+import type { Trace } from '../trace.ts'
 import { xsErrnoFrom } from '../wire/errno.ts'
 import { OK, type Outcome } from '../xs-errno.ts'
 import { DomainNews } from './domain-news.ts'
@@ -37,6 +38,7 @@ export class Domains {
   readonly #store: Store
   readonly #connections: Connections
   readonly #counters: Counters
+  readonly #trace: Trace
   readonly #log: Logger
   readonly #news: DomainNews | undefined
   /** Of the domains whose rings are served: tells a domain from the next one with its domid. */
@@ -51,6 +53,7 @@ export class Domains {
     connections: Connections,
     timers: Timers,
     counters: Counters,
+    trace: Trace,
     log: Logger,
   ) {
     this.#control = control
@@ -58,6 +61,7 @@ export class Domains {
     this.#store = store
     this.#connections = connections
     this.#counters = counters
+    this.#trace = trace
     this.#log = log
     this.#news = control === undefined ? undefined : new DomainNews(control, this, timers, log)
   }
@@ -185,6 +189,7 @@ export class Domains {
       this.#counters.introduction()
       this.#store.introduceDomain(domid, connection)
       this.#log.info({ domid, port }, 'domain introduced')
+      if (this.#trace.isOn) this.#trace.object(connection, `domain introduced, port ${port}`)
     }
     // Xen told of it before anybody here knew the domain.
     if (info.isShutdown && this.#store.markShutdown(domid)) this.#store.fireReleaseDomain()
@@ -200,7 +205,10 @@ export class Domains {
 
   #remove(domid: Domid, why: string): void {
     const connection = this.#connectionOf(domid)
-    if (connection !== undefined) this.#connections.close(connection)
+    if (connection !== undefined) {
+      if (this.#trace.isOn) this.#trace.object(connection, `domain removed, ${why}`)
+      this.#connections.close(connection)
+    }
     this.#uuids.delete(domid)
     this.#store.releaseDomain(domid)
     this.#counters.removal()

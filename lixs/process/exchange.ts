@@ -7,17 +7,20 @@
  */
 import type { ConnectionId, OutputBatch } from '../../native/ring-set.ts'
 import type { Principal, TransactionSlot } from '../store/store.ts'
+import type { Trace } from '../trace.ts'
 import { XENSTORE_PAYLOAD_MAX, XS_ERROR } from '../wire/ops.ts'
 import { nulTerminated } from '../wire/text.ts'
-import { OK, type Outcome, XS_ERRNOS, type XsErrno } from '../xs-errno.ts'
+import { OK, type Outcome, RESULTS, XS_ERRNOS, type XsErrno } from '../xs-errno.ts'
 
 const OK_BYTES = nulTerminated(OK)
 const ERRNO_BYTES: ReadonlyMap<XsErrno, Uint8Array> = new Map(
   XS_ERRNOS.map((errno) => [errno, nulTerminated(errno)]),
 )
+const RESULT_OF: ReadonlyMap<string, number> = new Map(RESULTS.map((name, index) => [name, index]))
 
 export class Exchange {
   readonly #output: OutputBatch
+  readonly #trace: Trace
   /** Memory that replies are written to. */
   readonly replyBytes: Uint8Array
 
@@ -33,10 +36,14 @@ export class Exchange {
   start = 0
   end = 0
   isAnswered = true
+  /** What it was answered with: index in RESULTS. */
+  result = 0
   #isReplyBegun = false
+  #replyAt = 0
 
-  constructor(output: OutputBatch, nobody: Principal) {
+  constructor(output: OutputBatch, nobody: Principal, trace: Trace) {
     this.#output = output
+    this.#trace = trace
     this.replyBytes = output.bytes
     this.connection = -1 as ConnectionId
     this.who = nobody
@@ -64,13 +71,15 @@ export class Exchange {
     this.start = start
     this.end = end
     this.isAnswered = false
+    this.result = 0
     this.#isReplyBegun = false
   }
 
   /** @returns where in `replyBytes` the payload goes; XENSTORE_PAYLOAD_MAX bytes may be written */
   beginReply(): number {
     this.#isReplyBegun = true
-    return this.#output.begin(this.connection, this.type, this.reqId, this.txId, 0)
+    this.#replyAt = this.#output.begin(this.connection, this.type, this.reqId, this.txId, 0)
+    return this.#replyAt
   }
 
   /** @param result payload bytes that were written, or the error to answer with instead */
@@ -80,6 +89,9 @@ export class Exchange {
     } else if (result > XENSTORE_PAYLOAD_MAX) {
       this.fail('E2BIG')
     } else {
+      if (this.#trace.isOn) {
+        this.#trace.reply(this, false, this.replyBytes, this.#replyAt, result)
+      }
       this.#output.end(result)
       this.#isReplyBegun = false
       this.isAnswered = true
@@ -96,6 +108,7 @@ export class Exchange {
   fail(errno: XsErrno): void {
     if (this.#isReplyBegun) this.#output.cancel()
     this.#isReplyBegun = false
+    this.result = RESULT_OF.get(errno) ?? 0
     this.#send(XS_ERROR, ERRNO_BYTES.get(errno) ?? OK_BYTES)
   }
 
@@ -111,6 +124,9 @@ export class Exchange {
     }
     const at = this.#output.begin(this.connection, type, this.reqId, this.txId, 0)
     this.replyBytes.set(payload, at)
+    if (this.#trace.isOn) {
+      this.#trace.reply(this, type === XS_ERROR, payload, 0, payload.length)
+    }
     this.#output.end(payload.length)
     this.isAnswered = true
   }

@@ -65,6 +65,9 @@ const OP_NAMES: readonly string[] = [
   'SET_QUOTA',
 ]
 
+/** Numbers from 0 that have a name. */
+export const OP_COUNT = OP_NAMES.length
+
 /** Name of an operation for people and logs; `op 99` for a number that has none. */
 export function opName(type: number): string {
   return OP_NAMES[type] ?? `op ${type}`

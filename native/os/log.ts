@@ -14,13 +14,20 @@ export function logLevelFrom(text: string | undefined): LogLevel {
   return LOG_LEVELS.find((level) => level === text) ?? 'info'
 }
 
+/** The least that is logged, of all and of single subsystems; may be changed at run time. */
+export interface LogLevels {
+  /** By subsystem; the process's own under the name of the program, first. */
+  current(): ReadonlyMap<string, LogLevel>
+  /** @param subsystem undefined: all. @returns false when there is none of this name */
+  set(level: LogLevel, subsystem?: string): boolean
+}
+
 /** One per process; subsystems take `log.child({ subsystem })`. */
 export interface ProcessLog {
   readonly log: Logger
+  readonly levels: LogLevels
   /** After the file was moved away: goes on in a new one. Does nothing on stderr. */
   reopen(): void
-  /** Goes on in another file. @throws NodeJS.ErrnoException when it cannot be opened */
-  switchTo(file: string): void
 }
 
 interface LogOptions {
@@ -48,11 +55,32 @@ export function openLog(options: LogOptions): ProcessLog {
     mkdirSync(dirname(file), { recursive: true })
     lines.continueIn(file)
   }
+  return { ...makeLog({ name, level }, lines), reopen: () => lines.reopen() }
+}
+
+/** A logger whose lines go to `lines`, and the levels of it and of its subsystems. */
+export function makeLog(
+  { name, level }: { readonly name: string; readonly level: LogLevel },
+  lines: { write(line: string): void },
+): Pick<ProcessLog, 'log' | 'levels'> {
+  const loggers = new Map<string, Logger>()
+  const onChild = (child: Logger): void => {
+    const { subsystem } = child.bindings()
+    if (typeof subsystem === 'string') loggers.set(subsystem, child)
+  }
+  const log = pino({ name, level, onChild }, lines)
+  loggers.set(name, log)
   return {
-    log: pino({ name, level }, lines),
-    reopen: () => lines.reopen(),
-    switchTo: (other) => {
-      if (!isJournal) lines.continueIn(other)
+    log,
+    levels: {
+      current: () => new Map([...loggers].map(([key, { level }]) => [key, logLevelFrom(level)])),
+      set(wanted, subsystem) {
+        if (subsystem !== undefined && !loggers.has(subsystem)) return false
+        for (const [key, logger] of loggers) {
+          if (subsystem === undefined || subsystem === key) logger.level = wanted
+        }
+        return true
+      },
     },
   }
 }

@@ -10,7 +10,9 @@ import { RING_OPTIONS, Daemon as StoreDaemon } from '../../lixs/daemon.ts'
 import { quotasWith } from '../../lixs/quota-settings.ts'
 import { type DomainInfo, type Domid, type Gref, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
 import { type Loopback, openLoopback } from '../../native/loopback.ts'
+import { makeLog } from '../../native/os/log.ts'
 import { StateMemory } from '../../native/os/state-memory.ts'
+import { aTrace } from '../support/a-trace.ts'
 import { statesOf } from '../support/domain-states.ts'
 import { ConsoleGuest } from './console-guest.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -131,8 +133,8 @@ export class TestHost {
         domains: this.domains,
         quotas: quotasWith(new Map(), undefined),
         timers: systemTimers,
-        log: silent,
-        processLog: { switchTo: () => undefined },
+        ...makeLog({ name: 'lixs', level: 'fatal' }, { write: () => undefined }),
+        trace: aTrace().trace,
       },
       {
         socketPath: this.storePath,

@@ -1,12 +1,13 @@
-import { pino } from 'pino'
 import { Daemon, type DaemonSettings } from '../../lixs/daemon.ts'
 import { DEFAULT_QUOTAS, type Quotas } from '../../lixs/store/quota.ts'
 import type { StoreCapacity } from '../../lixs/store/tables.ts'
 import { opName } from '../../lixs/wire/ops.ts'
 import type { DomainInfo, Domid } from '../../native/hypervisor.ts'
 import { VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
+import { makeLog } from '../../native/os/log.ts'
 import { StateMemory } from '../../native/os/state-memory.ts'
 import { BATCH_OPENED, BATCH_VIRQ, type ConnectionId } from '../../native/ring-set.ts'
+import { aTrace, type TraceLines } from './a-trace.ts'
 import { statesOf } from './domain-states.ts'
 import { type Incoming, type Sent, TestRings } from './test-rings.ts'
 import { TestTimers } from './test-timers.ts'
@@ -124,6 +125,8 @@ export interface Conversation {
   readonly asked: { states: number; info: number }
   /** Lines that were logged. */
   readonly logged: string[]
+  /** What is traced: nothing, until it is opened. */
+  readonly traced: TraceLines
   /** A new socket. */
   tool(): Peer
   /** A guest that exists and was introduced. */
@@ -150,7 +153,11 @@ export function aConversation(options: ConversationOptions = {}): Conversation {
   const changes: number[] = []
   const asked = { states: 0, info: 0 }
   const logged: string[] = []
-  const log = pino({ level: 'debug' }, { write: (text: string) => logged.push(text) })
+  const { log, levels } = makeLog(
+    { name: 'lixs', level: 'debug' },
+    { write: (text: string) => logged.push(text) },
+  )
+  const { trace, traced } = aTrace()
   const control = {
     info: (domid: Domid) => {
       asked.info++
@@ -173,7 +180,8 @@ export function aConversation(options: ConversationOptions = {}): Conversation {
       capacity: SMALL_CAPACITY,
       timers,
       log,
-      processLog: { switchTo: (file) => logged.push(`switched to ${file}`) },
+      levels,
+      trace,
     },
     {
       socketPath: '/nowhere/socket',
@@ -198,6 +206,7 @@ export function aConversation(options: ConversationOptions = {}): Conversation {
     changes,
     asked,
     logged,
+    traced,
     tool,
     guest(domid) {
       domains.set(domid, aDomain(domid))

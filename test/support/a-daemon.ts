@@ -1,7 +1,6 @@
 import { join } from 'node:path'
-import { pino } from 'pino'
 import { XenstoreClient } from '../../lixs/client/client.ts'
-import { systemTimers } from '../../lixs/connection/timers.ts'
+import { systemTimers, type Timers } from '../../lixs/connection/timers.ts'
 import { Daemon, RING_OPTIONS } from '../../lixs/daemon.ts'
 import { DEFAULT_QUOTAS, type Quotas } from '../../lixs/store/quota.ts'
 import { Decoder } from '../../lixs/wire/decoder.ts'
@@ -10,10 +9,12 @@ import type { Packet } from '../../lixs/wire/packet.ts'
 import type { DomainInfo, Domid } from '../../native/hypervisor.ts'
 import { GNTTAB_RESERVED_XENSTORE, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
 import { type GuestEnd, type Loopback, openLoopback } from '../../native/loopback.ts'
+import { makeLog } from '../../native/os/log.ts'
 import { StateMemory } from '../../native/os/state-memory.ts'
 import type { RingSet } from '../../native/ring-set.ts'
 import { aDomain, SMALL_CAPACITY } from './a-conversation.ts'
 import { aFolder } from './a-socket-peer.ts'
+import { aTrace } from './a-trace.ts'
 import { statesOf } from './domain-states.ts'
 
 const RING_BYTES = 1024
@@ -41,9 +42,18 @@ export interface RunningDaemon {
   stop(): void
 }
 
-export function aDaemon(
-  options: { readonly quotas?: Partial<Quotas>; readonly isDom0Served?: boolean } = {},
-): RunningDaemon {
+export interface DaemonOptions {
+  readonly quotas?: Partial<Quotas>
+  readonly isDom0Served?: boolean
+  /** The system's unless told. */
+  readonly timers?: Timers
+  /** As real time, which native code reads for itself; 20 s unless told. */
+  readonly eventTimeoutMs?: number
+  /** Gets each line of the log. */
+  readonly log?: (line: string) => void
+}
+
+export function aDaemon(options: DaemonOptions = {}): RunningDaemon {
   const folder = aFolder()
   const socketPath = join(folder.path, 'socket')
   const memory = StateMemory.anonymous()
@@ -67,13 +77,16 @@ export function aDaemon(
       },
       quotas: { ...DEFAULT_QUOTAS, ...options.quotas },
       capacity: SMALL_CAPACITY,
-      timers: systemTimers,
-      log: pino({ level: 'silent' }),
-      processLog: { switchTo: () => undefined },
+      timers: options.timers ?? systemTimers,
+      ...makeLog(
+        { name: 'lixs', level: options.log === undefined ? 'fatal' : 'info' },
+        { write: options.log ?? (() => undefined) },
+      ),
+      trace: aTrace().trace,
     },
     {
       socketPath,
-      eventTimeoutMs: 20_000,
+      eventTimeoutMs: options.eventTimeoutMs ?? 20_000,
       keepOrphans: false,
       privilegedDomid: undefined,
       isDom0Served: options.isDom0Served ?? false,

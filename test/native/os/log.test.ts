@@ -38,15 +38,22 @@ test('reopened after the file was moved, it goes on in a new one', () => {
   expect(messages(file)).toEqual(['after'])
 })
 
-test('switched to another file, or told why that cannot be', () => {
+test('the level of one subsystem, or of all, is changed while it runs', () => {
   const file = join(folder.path, 'log')
-  const { log, switchTo } = openLog({ name: 'test', level: 'info', file })
-  expect(() => switchTo(join(folder.path, 'none', 'log'))).toThrow('ENOENT')
-  log.info('here')
-  switchTo(`${file}.other`)
-  log.info('there')
-  expect(messages(file)).toEqual(['here'])
-  expect(messages(`${file}.other`)).toEqual(['there'])
+  const { log, levels } = openLog({ name: 'test', level: 'info', file })
+  const child = log.child({ subsystem: 'domains' })
+  expect(levels.set('debug', 'domains')).toBe(true)
+  child.debug('one')
+  log.debug('two')
+  expect(levels.set('warn')).toBe(true)
+  child.info('three')
+  log.warn('four')
+  expect(messages(file)).toEqual(['one', 'four'])
+  expect([...levels.current()]).toEqual([
+    ['test', 'warn'],
+    ['domains', 'warn'],
+  ])
+  expect(levels.set('debug', 'nonsense')).toBe(false)
 })
 
 test.each([
