@@ -18,7 +18,7 @@ export function reportCommands(targets: ReportTargets): readonly ControlCommand[
 function stats(targets: ReportTargets, words: readonly string[]): ControlAnswer {
   if (words.length !== 0) return INVALID
   const { counters, connections, domains, store } = targets
-  const { nodes, watches, transactions } = store.figures()
+  const { nodes, watches, transactions, accessRecords, permLists, blocks } = store.figures()
   const figures: readonly (readonly [string, number])[] = [
     ...counters.figures(),
     ['domains', domains.count],
@@ -26,6 +26,9 @@ function stats(targets: ReportTargets, words: readonly string[]): ControlAnswer 
     ['nodes', nodes],
     ['watches', watches],
     ['transactions', transactions],
+    ['accessRecords', accessRecords],
+    ['permLists', permLists],
+    ['blocks', blocks],
   ]
   return linesAnswer(figures.map(([name, value]) => `${name} ${value}`))
 }
