@@ -80,6 +80,7 @@ std::vector<std::string> Commands::run(const std::vector<std::string>& words) {
   if (name == "fault") return fault(words);
   if (name == "faults") return faults(words);
   if (name == "die") return die(words);
+  if (name == "domid") return domid(words);
   if (name == "stop") {
     machine_.stop(0);
     return {};
@@ -97,6 +98,7 @@ std::vector<std::string> Commands::help() const {
       "faults clear",
       "die count=N [seed=0] how=crash|poweroff|reboot|vanish: so many running guests, at once; answers who",
       "die domid=D how=crash|poweroff|reboot|vanish",
+      "domid next=N: what the next domain is called, if N is free by then",
       "stop: ends the machine",
   };
   for (const std::string& line : machine_.world().commandNames()) lines.push_back(line);
@@ -177,6 +179,14 @@ std::vector<std::string> Commands::die(const Words& words) {
     end(*domain, how);
   }
   return {domids};
+}
+
+std::vector<std::string> Commands::domid(const Words& words) {
+  const Settings settings(words, 1, {"next"});
+  const uint64_t next = settings.number("next").value_or(0);
+  if (next == 0 || next >= kDomidFirstReserved) refuse("domid: say `domid next=N`, N from 1 to 32751");
+  machine_.domains().continueAt(static_cast<uint32_t>(next));
+  return {};
 }
 
 void Commands::end(Domain& domain, const std::string& how) {

@@ -24,6 +24,7 @@ class Commands {
   Lines fault(const Words& words);
   Lines faults(const Words& words);
   Lines die(const Words& words);
+  Lines domid(const Words& words);
   void end(Domain& domain, const std::string& how);
 
   Machine& machine_;

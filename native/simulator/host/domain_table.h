@@ -27,6 +27,8 @@ class DomainTable {
 
   /** The number that the next domain gets: Xen goes on from the last one. kNone: all are taken */
   uint32_t nextDomid() const;
+  /** The next domain gets that number, or the next free one after it. */
+  void continueAt(uint32_t domid) { rover_ = domid - 1; }
   Domain& add(uint32_t domid, const CreateArgs& args);
   /** The domain is dead and nobody has anything of it; it goes at the end of the loop's turn. May be said twice. */
   void expire(uint32_t domid);

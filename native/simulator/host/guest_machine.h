@@ -148,6 +148,9 @@ class GuestWorld {
   virtual std::vector<std::string> commandNames() const = 0;
 };
 
-std::unique_ptr<GuestWorld> makeGuestWorld(GuestNews& news, FaultPoints& faults);
+class EventLoop;
+
+/** @param loop for descriptors that guests bring in from outside of the machine */
+std::unique_ptr<GuestWorld> makeGuestWorld(GuestNews& news, FaultPoints& faults, EventLoop& loop);
 
 }  // namespace xcl::sim

@@ -24,7 +24,7 @@ Machine::Machine(const Options& options)
       freeMemory_(options.memoryKiB),
       channels_(*this),
       console_([this] { channels_.raiseVirq(kVirqConRing); }),
-      world_(makeGuestWorld(news_, faults_)),
+      world_(makeGuestWorld(news_, faults_, loop_)),
       scheduler_(domains_),
       domains_(*this, options.firstDomid),
       handles_(*this),

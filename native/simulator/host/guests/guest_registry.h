@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "../event_loop.h"
 #include "../guest_machine.h"
 #include "statistics.h"
 
@@ -15,10 +16,11 @@ class NativeGuest;
 
 class GuestRegistry {
  public:
-  GuestRegistry(GuestNews& news, FaultPoints& faults) : news_(news), faults_(faults) {}
+  GuestRegistry(GuestNews& news, FaultPoints& faults, EventLoop& loop) : news_(news), faults_(faults), loop_(loop) {}
 
   GuestNews& news() { return news_; }
   FaultPoints& faults() { return faults_; }
+  EventLoop& loop() { return loop_; }
   Statistics& statistics() { return statistics_; }
 
   void add(NativeGuest& guest);
@@ -37,6 +39,7 @@ class GuestRegistry {
 
   GuestNews& news_;
   FaultPoints& faults_;
+  EventLoop& loop_;
   Statistics statistics_;
   std::unordered_map<uint32_t, NativeGuest*> guests_;
   std::vector<NativeGuest*> ready_;

@@ -1,7 +1,10 @@
 #include "guest_world.h"
 
+#include <algorithm>
 #include <cerrno>
 
+#include "../../../src/shared_ring.h"
+#include "ring_words.h"
 #include "text.h"
 
 namespace xcl::sim {
@@ -35,6 +38,8 @@ std::vector<std::string> World::command(const std::vector<std::string>& words) {
   if (name == "stats") return statistics();
   if (name == "work") return work(words);
   if (name == "guest") return describe(words);
+  if (name == "tap") return tap(words);
+  if (name == "ring") return ring(words);
   if (name == "bridge") {
     if (words.size() != 3 || words[1] != "add") throw refused("bridge: say `bridge add NAME`");
     devices_.addBridge(words[2]);
@@ -44,7 +49,9 @@ std::vector<std::string> World::command(const std::vector<std::string>& words) {
 }
 
 std::vector<std::string> World::commandNames() const {
-  return {"work rate=R", "work stop", "bridge add NAME", "guest DOMID"};
+  return {"work rate=R", "work stop", "bridge add NAME", "guest DOMID",
+          "tap DOMID PATH: who connects to the socket there speaks for a guest with script=tap",
+          "ring DOMID [NAME=NUMBER…]: words of its store ring; what is set is announced to the daemon"};
 }
 
 std::vector<std::string> World::statistics() {
@@ -81,15 +88,45 @@ std::vector<std::string> World::work(const std::vector<std::string>& words) {
 }
 
 std::vector<std::string> World::describe(const std::vector<std::string>& words) {
-  uint32_t domid = 0;
-  if (words.size() != 2 || !parseNumber(words[1], domid)) throw refused("guest: say `guest DOMID`");
-  const NativeGuest* const guest = registry_.find(domid);
-  if (guest == nullptr) throw refused("guest: there is no guest " + words[1]);
-  return guest->describe();
+  if (words.size() != 2) throw refused("guest: say `guest DOMID`");
+  return guestOf(words).describe();
 }
 
-std::unique_ptr<GuestWorld> makeGuestWorld(GuestNews& news, FaultPoints& faults) {
-  return std::make_unique<World>(news, faults);
+std::vector<std::string> World::tap(const std::vector<std::string>& words) {
+  if (words.size() != 3) throw refused("tap: say `tap DOMID PATH`");
+  Tap* const tap = guestOf(words).tap();
+  if (tap == nullptr) throw refused("tap: guest " + words[1] + " has no script=tap on its command line");
+  tap->listen(words[2]);
+  return {};
+}
+
+std::vector<std::string> World::ring(const std::vector<std::string>& words) {
+  if (words.size() < 2) throw refused("ring: say `ring DOMID` or `ring DOMID NAME=NUMBER…`");
+  GuestMachine& machine = guestOf(words).machine();
+  std::byte* const page = machine.page(machine.start().storePfn);
+  for (size_t i = 2; i < words.size(); i++) {
+    const std::string_view word = words[i];
+    const size_t cut = std::min(word.find('='), word.size());
+    const std::optional<uint32_t> offset = ringWordNamed(word.substr(0, cut));
+    uint32_t value = 0;
+    if (!offset || !parseNumber(word.substr(std::min(cut + 1, word.size())), value)) {
+      throw refused("ring: " + words[i] + " sets no word of the ring");
+    }
+    storeShared(page, *offset, value);
+  }
+  if (words.size() > 2) machine.notify(machine.start().storePort);
+  return ringWords(page);
+}
+
+NativeGuest& World::guestOf(const std::vector<std::string>& words) {
+  uint32_t domid = 0;
+  NativeGuest* const guest = parseNumber(words[1], domid) ? registry_.find(domid) : nullptr;
+  if (guest == nullptr) throw refused(words[0] + ": there is no guest " + words[1]);
+  return *guest;
+}
+
+std::unique_ptr<GuestWorld> makeGuestWorld(GuestNews& news, FaultPoints& faults, EventLoop& loop) {
+  return std::make_unique<World>(news, faults, loop);
 }
 
 }  // namespace xcl::sim

@@ -15,7 +15,7 @@ namespace xcl::sim {
 
 class World final : public GuestWorld {
  public:
-  World(GuestNews& news, FaultPoints& faults) : registry_(news, faults) {}
+  World(GuestNews& news, FaultPoints& faults, EventLoop& loop) : registry_(news, faults, loop) {}
 
   std::unique_ptr<Guest> makeDom0(GuestMachine& machine) override;
   std::unique_ptr<Guest> makeGuest(GuestMachine& machine) override;
@@ -27,6 +27,9 @@ class World final : public GuestWorld {
   std::vector<std::string> statistics();
   std::vector<std::string> work(const std::vector<std::string>& words);
   std::vector<std::string> describe(const std::vector<std::string>& words);
+  std::vector<std::string> tap(const std::vector<std::string>& words);
+  std::vector<std::string> ring(const std::vector<std::string>& words);
+  NativeGuest& guestOf(const std::vector<std::string>& words);
 
   GuestRegistry registry_;
   HostDevices devices_;

@@ -10,6 +10,7 @@ NativeGuest::NativeGuest(GuestRegistry& registry, GuestMachine& machine)
       store_(*this, registry.statistics()),
       console_(registry.statistics()) {
   registry_.add(*this);
+  if (argument("script") == "tap") tap_ = std::make_unique<Tap>(registry_.loop(), *this);
 }
 
 NativeGuest::~NativeGuest() {
@@ -138,6 +139,7 @@ void NativeGuest::leave() {
   isEnded_ = true;
   store_.close();
   for (const auto& frontend : frontends_) frontend->disconnect();
+  if (tap_) tap_->close();
   if (isReady_) registry_.removeReady(*this);
   isReady_ = false;
 }

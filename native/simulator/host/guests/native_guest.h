@@ -14,6 +14,7 @@
 #include "frontend.h"
 #include "guest_registry.h"
 #include "store_session.h"
+#include "tap.h"
 #include "task.h"
 
 namespace xcl::sim {
@@ -36,6 +37,8 @@ class NativeGuest final : public Guest, private StoreListener {
   GuestMachine& machine() { return machine_; }
   StoreSession& store() { return store_; }
   Console& console() { return console_; }
+  /** nullptr: its command line does not say `script=tap`. */
+  Tap* tap() { return tap_.get(); }
   uint32_t domid() const { return machine_.domid(); }
   /** Value of the first word `NAME=` on its command line, to the next blank; empty when there is none. */
   std::string_view argument(std::string_view name) const;
@@ -101,6 +104,7 @@ class NativeGuest final : public Guest, private StoreListener {
   Signal settled_;
   std::vector<Signal*> watches_;
   std::vector<std::unique_ptr<Frontend>> frontends_;
+  std::unique_ptr<Tap> tap_;
   uint32_t unsettled_ = 0;
   uint32_t workDone_ = 0;
   uint64_t nextWorkNs_ = 0;

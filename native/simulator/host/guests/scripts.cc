@@ -24,6 +24,7 @@ constexpr NamedScript kScripts[] = {
     {"watch-hoard", runWatchHoard},
     {"transaction-hoard", runTransactionHoard},
     {"path-bomb", runPathBomb},
+    {"tap", runTap},
 };
 
 }  // namespace

@@ -53,4 +53,7 @@ Task runTransactionHoard(NativeGuest& guest);
 /** Makes nodes, deep and wide, until it may not any more. */
 Task runPathBomb(NativeGuest& guest);
 
+/** Passes on what a peer at its tap says and hears. */
+Task runTap(NativeGuest& guest);
+
 }  // namespace xcl::sim
