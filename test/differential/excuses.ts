@@ -1,0 +1,44 @@
+/**
+ * Differences that are none: each has a name, a reason in docs/differences.md, and is as narrow as it
+ * can be said.
+ */
+import type { SendStep, Step } from './step.ts'
+
+/** The two replies to one step. */
+export interface Pair {
+  readonly steps: readonly Step[]
+  readonly step: SendStep
+  readonly ours: string
+  readonly theirs: string
+}
+
+export interface Excuse {
+  /** As in docs/differences.md. */
+  readonly name: string
+  /** Daemons whose replies it excuses. */
+  readonly against: readonly string[]
+  /** Does it explain why the replies differ? */
+  explains(pair: Pair): boolean
+}
+
+const OF_NEWER_DAEMONS = new Set(['GET_FEATURE', 'SET_FEATURE', 'GET_QUOTA', 'SET_QUOTA'])
+
+export const EXCUSES: readonly Excuse[] = [
+  {
+    name: 'newer-operation',
+    against: ['xenstored', 'oxenstored'],
+    explains: ({ step, theirs }) =>
+      OF_NEWER_DAEMONS.has(String(step.op)) && theirs === 'ERROR ENOSYS|',
+  },
+  {
+    name: 'generation',
+    against: ['lixs', 'xenstored'],
+    explains: ({ step, ours, theirs }) =>
+      step.op === 'DIRECTORY_PART' && withoutGeneration(ours) === withoutGeneration(theirs),
+  },
+]
+
+/** A reply to DIRECTORY_PART but for the number that only says whether something has changed. */
+function withoutGeneration(text: string): string {
+  return text.replace(/^DIRECTORY_PART \d+\|/, 'DIRECTORY_PART <generation>|')
+}

@@ -1,0 +1,157 @@
+/**
+ * Makes sequences out of seeds. It knows little of what a daemon will answer: which connections there
+ * are, which transactions and watches they were asked for, which paths were named of late.
+ */
+import type { Act, Profile } from './profile.ts'
+import { Random, Wheel } from './random.ts'
+import { requestOf } from './requests.ts'
+import type { MachineStep, SendStep, Step } from './step.ts'
+import { homeOf } from './vocabulary.ts'
+
+/** A domain that does not exist, but is named. */
+const NOBODY = 9
+/** Paths that were named last; half of all requests are about them. */
+const RECENT = 24
+
+/** A connection as the generator imagines it. */
+export interface Client {
+  readonly name: string
+  readonly domid: number
+  /** Labels of transactions that are open, unless they were refused. */
+  readonly transactions: string[]
+  /** `path|token|` of its watches, unless they were refused. */
+  readonly watches: string[]
+}
+
+export class Generator {
+  readonly random: Random
+  readonly profile: Profile
+  /** All domids that are named anywhere. */
+  readonly domids: readonly number[]
+  readonly #wheel: Wheel<Act>
+  readonly #steps: Step[] = []
+  readonly #clients = new Map<string, Client>()
+  readonly #recent: string[] = []
+  #remembered = 0
+  #labels = 0
+
+  constructor(seed: number, profile: Profile) {
+    this.random = new Random(seed)
+    this.profile = profile
+    this.domids = [0, ...profile.guests, NOBODY]
+    const acts = Object.keys(profile.weights) as Act[]
+    this.#wheel = new Wheel(acts.map((act) => [act, Math.round(profile.weights[act] * 10)]))
+  }
+
+  /** A sequence of about so many steps, the first of which set the stage. */
+  sequence(length: number): readonly Step[] {
+    this.#setStage()
+    while (this.#steps.length < length) this.#act(this.#wheel.pick(this.random))
+    return this.#steps
+  }
+
+  /** Somebody who can ask for something; sockets and guests by turns. */
+  someClient(): Client {
+    return this.random.pick([...this.#clients.values()])
+  }
+
+  someSocket(): Client {
+    return this.random.pick([...this.#clients.values()].filter(({ domid }) => domid === 0))
+  }
+
+  someGuest(): Client | undefined {
+    const guests = [...this.#clients.values()].filter(({ domid }) => domid !== 0)
+    return guests.length === 0 ? undefined : this.random.pick(guests)
+  }
+
+  add(step: Step): void {
+    this.#steps.push(step)
+  }
+
+  send(client: Client, op: string | number, payload: string, more: Partial<SendStep> = {}): void {
+    this.add({ kind: 'send', on: client.name, op, payload, ...more })
+  }
+
+  newLabel(): string {
+    return `T${++this.#labels}`
+  }
+
+  remember(path: string): void {
+    this.#recent[this.#remembered++ % RECENT] = path
+  }
+
+  recentPath(): string | undefined {
+    return this.#recent.length === 0 ? undefined : this.random.pick(this.#recent)
+  }
+
+  /** A connection begins: nothing of a former one of that name is left. */
+  connect(name: string, domid: number): void {
+    this.#clients.set(name, { name, domid, transactions: [], watches: [] })
+  }
+
+  /** A guest's ring is served no more. */
+  disconnect(domid: number): void {
+    this.#clients.delete(`g${domid}`)
+  }
+
+  /** Something happens to a domain. */
+  befall(kind: MachineStep['kind'], domid: number): void {
+    this.add({ kind, domid })
+    this.disconnect(domid)
+  }
+
+  /** A domain is made as toolstacks do it, and introduced. */
+  create(domid: number): void {
+    const tool = this.someSocket()
+    // Something is written between the death of a domain and the next one of its number.
+    this.send(tool, 'WRITE', `/made|${this.#steps.length}`)
+    this.add({ kind: 'make', domid })
+    const home = homeOf(domid)
+    this.send(tool, 'MKDIR', `${home}|`)
+    this.send(tool, 'SET_PERMS', `${home}|n0|r${domid}|`)
+    this.send(tool, 'WRITE', `${home}/a|of the toolstack`)
+    this.send(tool, 'SET_PERMS', `${home}/a|n${domid}|`)
+    this.send(tool, 'INTRODUCE', `${domid}|<gfn>|<port>|`)
+    this.connect(`g${domid}`, domid)
+  }
+
+  /** Guests that are served. */
+  get guests(): readonly number[] {
+    return this.profile.guests.filter((domid) => this.#clients.has(`g${domid}`))
+  }
+
+  #setStage(): void {
+    const { profile, random } = this
+    for (let i = 1; i <= profile.sockets; i++) {
+      this.add({ kind: 'open', on: `s${i}` })
+      this.connect(`s${i}`, 0)
+    }
+    const tool = this.someSocket()
+    if (random.chance(500)) this.send(tool, 'SET_PERMS', '/|r0|')
+    const [one = 0, two = 0] = profile.guests
+    const nodes = [
+      ['/open', `b0|`],
+      ['/closed', `n0|`],
+      ['/mixed', `r0|b${one}|w${two}|`],
+      ['/deep/1/2/3/4', 'r0|'],
+      ['/deep/1/2/3/4/5/6/7/8/9', 'b0|'],
+    ] as const
+    for (const domid of profile.guests) this.create(domid)
+    for (const [path, perms] of nodes) {
+      this.send(tool, 'MKDIR', `${path}|`)
+      this.send(tool, 'SET_PERMS', `${path}|${perms}`)
+    }
+  }
+
+  #act(act: Act): void {
+    const absent = this.profile.guests.filter((domid) => !this.#clients.has(`g${domid}`))
+    // A domid is free for a while, so that requests name a domain that has gone.
+    if (absent.length > 0 && this.random.chance(20)) this.#bringBack(this.random.pick(absent))
+    else requestOf(this, act)
+  }
+
+  #bringBack(domid: number): void {
+    this.add({ kind: 'destroy', domid })
+    this.create(domid)
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * Takes the steps of a sequence with one daemon, one after the other, and writes down what was heard.
+ *
+ * Each step ends with its reply. An event that the daemon owes to some connection is therefore queued
+ * before the next step begins, and comes before the reply to that connection's next request: where
+ * it stands in the stream says everything, and nobody has to wait for events. In the end each
+ * connection is asked one thing more, so that the last ones are there, too.
+ *
+ * A transaction that is refused with EAGAIN is done again at once, as every client does it; nobody
+ * interferes then. What counts is what was answered in the end.
+ */
+import { opName, XS_GET_DOMAIN_PATH } from '../../lixs/wire/ops.ts'
+import type { DaemonUnderTest, Guest } from './daemon.ts'
+import { Keeper } from './keeper.ts'
+import { CLOSED, Line, SILENCE } from './line.ts'
+import type { MachineStep, SendStep, Step } from './step.ts'
+import { Transcript } from './transcript.ts'
+
+/** What stands for the reply to a step that could not be taken. */
+const NOT_TAKEN = 'not taken'
+/** How often a transaction is done again. */
+const MOST_REPETITIONS = 3
+
+const OPS = new Map(Array.from({ length: 27 }, (_, type) => [opName(type), type]))
+
+/** The number of an operation, whatever way it is given. */
+export function typeOf(op: string | number): number {
+  const type = typeof op === 'number' ? op : OPS.get(op)
+  if (type === undefined) throw new Error(`there is no operation ${op}`)
+  return type
+}
+
+interface Domain extends Guest {
+  readonly line: Line
+  isIntroduced: boolean
+  hasEnded: boolean
+}
+
+interface Transaction {
+  readonly on: string
+  readonly start: SendStep
+  id: number
+  /** Indices of its steps but for the first and the last. */
+  readonly steps: number[]
+}
+
+export class Player {
+  readonly #daemon: DaemonUnderTest
+  readonly #keeper: Keeper
+  readonly #sockets = new Map<string, Line>()
+  readonly #domains = new Map<number, Domain>()
+  readonly #transactions = new Map<string, Transaction>()
+  #transcript = new Transcript()
+  #steps: readonly Step[] = []
+
+  static async start(daemon: DaemonUnderTest): Promise<Player> {
+    return new Player(daemon, await Keeper.open(daemon.socketPath))
+  }
+
+  private constructor(daemon: DaemonUnderTest, keeper: Keeper) {
+    this.#daemon = daemon
+    this.#keeper = keeper
+  }
+
+  /** Plays on a store that is as after the start, and leaves it so. */
+  async play(steps: readonly Step[]): Promise<Transcript> {
+    const transcript = new Transcript()
+    this.#transcript = transcript
+    this.#transactions.clear()
+    this.#steps = steps
+    for (const [i, step] of steps.entries()) {
+      await this.#take(i, step)
+      if (transcript.endedAt >= 0) return transcript
+    }
+    await this.#hearAll()
+    transcript.store = await this.#keeper.store()
+    await this.#tidy()
+    return transcript
+  }
+
+  close(): void {
+    this.#keeper.close()
+    for (const line of this.#sockets.values()) line.close()
+    for (const { line } of this.#domains.values()) line.close()
+  }
+
+  async #take(i: number, step: Step): Promise<void> {
+    switch (step.kind) {
+      case 'open':
+        if (!this.#sockets.has(step.on)) await this.#open(step.on)
+        return
+      case 'close':
+        await this.#sockets.get(step.on)?.close()
+        this.#sockets.delete(step.on)
+        return
+      case 'send':
+        await this.#send(i, step)
+        return
+      case 'oversize': {
+        const line = this.#lineOf(step.on)
+        this.#write(i, step.on, line === undefined ? NOT_TAKEN : await line.announce(step.length))
+        return
+      }
+      default:
+        await this.#command(step)
+    }
+  }
+
+  async #open(name: string): Promise<void> {
+    const transcript = this.#transcript
+    const line = await Line.open(this.#daemon.socketPath, (text) => transcript.event(name, text))
+    this.#sockets.set(name, line)
+  }
+
+  #lineOf(name: string): Line | undefined {
+    if (!name.startsWith('g')) return this.#sockets.get(name)
+    const domain = this.#domains.get(Number(name.slice(1)))
+    return domain?.isIntroduced && !domain.hasEnded ? domain.line : undefined
+  }
+
+  async #send(i: number, step: SendStep): Promise<void> {
+    const label = typeof step.tx === 'string' ? step.tx : undefined
+    const transaction = label === undefined ? undefined : this.#transactions.get(label)
+    const line = this.#lineOf(step.on)
+    const hasTransaction = label === undefined || transaction?.on === step.on
+    if (line === undefined || !hasTransaction) {
+      this.#write(i, step.on, NOT_TAKEN)
+      return
+    }
+    const txId = transaction?.id ?? (typeof step.tx === 'number' ? step.tx : 0)
+    let text = await this.#ask(line, step, txId)
+    if (step.op === 'TRANSACTION_START') text = this.#started(step, text)
+    else if (transaction !== undefined && step.op === 'TRANSACTION_END') {
+      if (text === 'ERROR EAGAIN|') text = await this.#repeat(i, step, transaction, line)
+    } else if (transaction !== undefined) transaction.steps.push(i)
+    this.#write(i, step.on, text)
+    if (text.startsWith('INTRODUCE ')) this.#introduced(step, true)
+    if (text.startsWith('RELEASE ')) this.#introduced(step, false)
+  }
+
+  #ask(line: Line, step: SendStep, txId: number): Promise<string> {
+    const { payload } = step
+    const domain = payload.includes('<') ? this.#domains.get(Number.parseInt(payload, 10)) : undefined
+    const filled = payload
+      .replace('<gfn>', String(domain?.gfn ?? 1))
+      .replace('<port>', String(domain?.port ?? 1))
+    return line.request(typeOf(step.op), txId, filled)
+  }
+
+  /** Ids are the daemon's own affair; that it gives one is not. */
+  #started(step: SendStep, text: string): string {
+    const id = /^TRANSACTION_START (\d+)\|$/.exec(text)?.[1]
+    if (id === undefined) return text
+    const others = [...this.#transactions.values()].filter(({ on }) => on === step.on)
+    const isNew = others.every((other) => other.id !== Number(id))
+    const { as } = step
+    if (as !== undefined) {
+      this.#transactions.set(as, { on: step.on, start: step, id: Number(id), steps: [] })
+    }
+    return `TRANSACTION_START <${isNew && id !== '0' ? 'id' : 'an id that is in use'}>|`
+  }
+
+  /** Does a transaction again until it succeeds. @returns the reply to its end */
+  async #repeat(i: number, end: SendStep, transaction: Transaction, line: Line): Promise<string> {
+    const told: string[] = []
+    for (let round = 0; round < MOST_REPETITIONS; round++) {
+      told.push('ERROR EAGAIN|')
+      const { start } = transaction
+      const started = /^TRANSACTION_START (\d+)\|$/.exec(await this.#ask(line, start, 0))?.[1]
+      if (started === undefined) return 'no transaction to repeat it in'
+      transaction.id = Number(started)
+      for (const at of transaction.steps) {
+        const step = this.#steps[at]
+        if (step?.kind !== 'send') continue
+        this.#write(at, step.on, await this.#ask(line, step, transaction.id))
+      }
+      const text = await this.#ask(line, end, transaction.id)
+      this.#transcript.repeated.set(i, told)
+      if (text !== 'ERROR EAGAIN|') return text
+    }
+    return 'ERROR EAGAIN|'
+  }
+
+  #introduced(step: SendStep, isIntroduced: boolean): void {
+    const domain = this.#domains.get(Number.parseInt(step.payload, 10))
+    if (domain !== undefined) domain.isIntroduced = isIntroduced
+  }
+
+  #write(i: number, on: string, text: string): void {
+    this.#transcript.reply(on, i, text)
+    const isFault = text === SILENCE || this.#daemon.hasEnded()
+    if (isFault && this.#transcript.endedAt < 0) this.#transcript.endedAt = i
+    if (text === CLOSED && on.startsWith('s')) this.#sockets.delete(on)
+  }
+
+  async #command({ kind, domid }: MachineStep): Promise<void> {
+    const { machine } = this.#daemon
+    const domain = this.#domains.get(domid)
+    if (machine === undefined) return
+    if (kind === 'make') {
+      if (domain !== undefined) return
+      const guest = await machine.make(domid)
+      const transcript = this.#transcript
+      const name = `g${domid}`
+      const line = await Line.open(guest.tapPath, (text) => transcript.event(name, text))
+      this.#domains.set(domid, { ...guest, line, isIntroduced: false, hasEnded: false })
+      return
+    }
+    if (domain === undefined) return
+    if (kind === 'destroy') {
+      this.#domains.delete(domid)
+      const told = domain.isIntroduced ? this.#keeper.nextRelease() : undefined
+      await machine.destroy(domid)
+      this.#notice(domid, await told)
+      await domain.line.close()
+    } else if (!domain.hasEnded) {
+      domain.hasEnded = true
+      const told = domain.isIntroduced ? this.#keeper.nextRelease() : undefined
+      await machine.end(domid, kind)
+      this.#notice(domid, await told)
+    }
+  }
+
+  #notice(domid: number, isTold: boolean | undefined): void {
+    if (isTold === false) this.#transcript.event(`g${domid}`, 'its end was not told of')
+  }
+
+  /** Lets the last events come. */
+  async #hearAll(): Promise<void> {
+    for (const line of this.#sockets.values()) await line.request(XS_GET_DOMAIN_PATH, 0, '0|')
+    for (const domid of this.#domains.keys()) {
+      await this.#lineOf(`g${domid}`)?.request(XS_GET_DOMAIN_PATH, 0, '0|')
+    }
+  }
+
+  /** Makes everything as it was after the start. */
+  async #tidy(): Promise<void> {
+    this.#transcript = new Transcript()
+    for (const line of this.#sockets.values()) await line.close()
+    this.#sockets.clear()
+    for (const domid of [...this.#domains.keys()]) await this.#command({ kind: 'destroy', domid })
+    await this.#keeper.empty()
+  }
+}
