@@ -9,7 +9,6 @@
  *
  * @see docs/misc/xenstore.txt, SET_QUOTA
  */
-import { DOMID_FIRST_RESERVED } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
 import type { Quotas } from './quota.ts'
 import { RowTable } from './row-table.ts'
@@ -37,8 +36,9 @@ export class DomainLimits {
   /** What the next domain gets. */
   readonly #quotas: Quotas
 
-  constructor(memory: StateMemory, quotas: Quotas) {
-    this.#rows = new RowTable(memory, 'store.domain-limits', STRIDE, DOMID_FIRST_RESERVED)
+  /** @param domains rows, one for each domid that may own anything */
+  constructor(memory: StateMemory, domains: number, quotas: Quotas) {
+    this.#rows = new RowTable(memory, 'store.domain-limits', STRIDE, domains)
     this.#quotas = quotas
   }
 

@@ -8,6 +8,7 @@
  *
  * ```
  * rows:    0 (dom0)   1   2 …   0x7fef │ 0x7ff0: last incarnation, first known domain
+ *          │ 0x7ff5: DOMID_ANY, which lives for ever and may own nodes
  * known:   a list through all rows with a record, dom0's excepted
  * owned:   a list through all nodes of an owner (NodeTable), head and tail here
  * ```
@@ -38,6 +39,8 @@ const GHOSTS = 14
 const FEATURES = 15
 
 const HEADER = DOMID_FIRST_RESERVED
+/** In a permission: every domain (xs_wire.h). */
+export const DOMID_ANY = 0x7ff5
 const LAST_INCARNATION = 0
 const FIRST_KNOWN = 1
 
@@ -50,19 +53,20 @@ export class DomainRecords {
   readonly limits: DomainLimits
 
   constructor(memory: StateMemory, quotas: Quotas) {
-    this.limits = new DomainLimits(memory, quotas)
-    this.#rows = new RowTable(memory, 'store.domains', STRIDE, HEADER + 1)
+    this.limits = new DomainLimits(memory, DOMID_ANY + 1, quotas)
+    this.#rows = new RowTable(memory, 'store.domains', STRIDE, DOMID_ANY + 1)
     if (this.incarnationOf(DOM0) === 0) {
       this.#rows.set(DOM0, INCARNATION, this.#nextIncarnation())
       this.#rows.set(DOM0, FLAGS, INTRODUCED)
       this.#rows.set(DOM0, FEATURES, SERVER_FEATURES)
       this.limits.begin(DOM0)
+      this.#rows.set(DOMID_ANY, INCARNATION, this.#nextIncarnation())
     }
   }
 
   /** 0 for a domain without record: no permission counts for it. */
   incarnationOf(domid: number): number {
-    return domid < HEADER ? this.#rows.get(domid, INCARNATION) : 0
+    return domid < HEADER || domid === DOMID_ANY ? this.#rows.get(domid, INCARNATION) : 0
   }
 
   /** Makes a record unless there is one. */

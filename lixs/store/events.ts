@@ -13,7 +13,7 @@ import type { NodeTable } from './node-table.ts'
 import { PERM_READ, type Perms } from './perms.ts'
 import type { Removals, Tree } from './tree.ts'
 import type { ValueArena } from './value-arena.ts'
-import type { Watches } from './watches.ts'
+import { ALL_LEVELS, type Watches } from './watches.ts'
 
 /**
  * Where the store puts watch events, in the order in which they are to arrive, before the function
@@ -42,6 +42,8 @@ const OLD_PERMS = 1
 const PARENT_PERMS = 2
 const IS_EXACT = 3
 
+const SLASH = 0x2f
+const AT = 0x40
 /** Longest path of a node: a payload and the longest home prefix. */
 const PATH_BYTES = 8192
 
@@ -82,6 +84,52 @@ export class EventQueue implements Removals {
   /** A node that exists has changed: tells everyone at once. @param oldPerms if they changed; or 0 */
   fire(node: number, oldPerms: number): void {
     this.#tell(node, oldPerms, 0, false)
+  }
+
+  /** Tells a special event, as it is, to those who watch it without a depth. */
+  fireBare(node: number): void {
+    const count = this.#watches.collectSpecial(node, 0)
+    if (count === 0) return
+    const end = this.#path.length
+    const start = this.#tree.pathInto(node, this.#path, end)
+    for (let i = 0; i < count; i++) {
+      const watch = this.#watches.matches[i] as number
+      if (this.#watches.depthOf(watch) !== ALL_LEVELS) continue
+      const connection = this.#watches.connectionOf(watch)
+      if (this.#isPermitted(connection, node, 0, 0)) {
+        this.#send(watch, connection, start, end, true)
+      }
+    }
+  }
+
+  /**
+   * Something happened to a domain: tells `@releaseDomain` to those who watch just that, and
+   * `@releaseDomain/7` to those who watch with a depth, or watch that domain only.
+   * @param node INTRODUCE_DOMAIN or RELEASE_DOMAIN
+   * @param isBare false: the others are told by `fireBare`, once for several domains
+   */
+  fireSpecial(node: number, domid: number, isBare: boolean): void {
+    const end = this.#path.length
+    let at = end
+    let rest = domid
+    do {
+      this.#path[--at] = 0x30 + (rest % 10)
+      rest = Math.floor(rest / 10)
+    } while (rest > 0)
+    const below = this.#tree.rowNamed(node, this.#path, at, end)
+    const count = this.#watches.collectSpecial(node, below)
+    if (count === 0) return
+    this.#path[--at] = SLASH
+    const start = this.#tree.pathInto(node, this.#path, at)
+    for (let i = 0; i < count; i++) {
+      const watch = this.#watches.matches[i] as number
+      const depth = this.#watches.depthOf(watch)
+      const isOfDomain = this.#watches.nodeOf(watch) === below || depth > 0
+      if (!isOfDomain && (depth !== ALL_LEVELS || !isBare)) continue
+      const connection = this.#watches.connectionOf(watch)
+      if (!this.#isPermitted(connection, node, 0, 0)) continue
+      this.#send(watch, connection, start, isOfDomain ? end : at, true)
+    }
   }
 
   /** Notes an event of a node or ghost, with the permissions that it and its parent have now. */
@@ -144,23 +192,28 @@ export class EventQueue implements Removals {
     if (count === 0) return
     const end = this.#path.length
     const start = this.#tree.pathInto(node, this.#path, end)
-    const isSpecial = this.#path[start] === 0x40
+    const isSpecial = this.#path[start] === AT
     for (let i = 0; i < count; i++) {
       const watch = this.#watches.matches[i] as number
       const connection = this.#watches.connectionOf(watch)
       if (!this.#isPermitted(connection, node, oldPerms, parentPerms)) continue
-      const token = this.#arena.startOf(this.#watches.tokenOf(watch))
-      this.#sink.watchEvent(
-        connection,
-        this.#path,
-        start + this.#watches.hiddenPrefixOf(watch),
-        end,
-        this.#arena.bytes,
-        token,
-        token + this.#watches.tokenLengthOf(watch),
-        isSpecial,
-      )
+      const hidden = this.#watches.hiddenPrefixOf(watch)
+      this.#send(watch, connection, start + hidden, end, isSpecial)
     }
+  }
+
+  #send(watch: number, connection: number, start: number, end: number, isSpecial: boolean): void {
+    const token = this.#arena.startOf(this.#watches.tokenOf(watch))
+    this.#sink.watchEvent(
+      connection,
+      this.#path,
+      start,
+      end,
+      this.#arena.bytes,
+      token,
+      token + this.#watches.tokenLengthOf(watch),
+      isSpecial,
+    )
   }
 
   /** The node or its parent is readable now, or was before they were changed or removed. */

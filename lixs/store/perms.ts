@@ -5,6 +5,8 @@
  * text:   "n0"          "r5"          "b7"
  * words:  0<<16 │ 0, 1   1<<16 │ 5, 42  3<<16 │ 7, 0      letter bits and domid, incarnation
  *         owner         42nd domain   no such domain when it was set: counts for nobody, for ever
+ *
+ * text:   "r32757"      DOMID_ANY: everybody
  * ```
  *
  * The first entry's domid owns the node, its letter is for everybody who is not listed.
@@ -13,7 +15,7 @@
  */
 import { DOMID_FIRST_RESERVED, type Domid } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
-import type { DomainRecords } from './domains.ts'
+import { DOMID_ANY, type DomainRecords } from './domains.ts'
 import { HashIndex, hashPair } from './hash-index.ts'
 import type { Principal } from './principal.ts'
 import { RowTable } from './row-table.ts'
@@ -89,6 +91,11 @@ export class Perms {
   /** Binds the draft's entry `i` to the present incarnation of its domid. */
   bindDraft(i: number): void {
     this.#draft[i * WORDS_PER_ENTRY + 1] = this.#domains.incarnationOf(this.draftDomid(i))
+  }
+
+  /** Makes the draft's entry `i` count for nobody, for ever. */
+  staleDraft(i: number): void {
+    this.#draft[i * WORDS_PER_ENTRY + 1] = 0
   }
 
   /** The draft's first `count` entries as a list; the caller uses it. @returns 0: no room */
@@ -217,7 +224,7 @@ export class Perms {
   /** Does the entry at word `at` speak of `domid` or of `target`, as they are now? */
   #names(at: number, domid: number, target: number): boolean {
     const named = (this.#arena.words[at] as number) & DOMID_MASK
-    if (named !== domid && named !== target) return false
+    if (named !== domid && named !== target && named !== DOMID_ANY) return false
     const incarnation = this.#arena.words[at + 1] as number
     return incarnation !== 0 && incarnation === this.#domains.incarnationOf(named)
   }
@@ -237,7 +244,7 @@ export class Perms {
   }
 }
 
-/** Can this number be that of a domain, rather than one of Xen's reserved ones? */
+/** Can this number be that of one domain, rather than one of Xen's reserved ones? */
 export function isDomid(value: number): value is Domid {
   return value < DOMID_FIRST_RESERVED
 }

@@ -16,8 +16,11 @@ import { DOM0, type Domid } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
 import { OK, type Outcome, type XsErrno } from '../xs-errno.ts'
 import { DomainSettings } from './domain-settings.ts'
+import { DOMID_ANY } from './domains.ts'
 import type { EventSink } from './events.ts'
+import { FEATURE_DOMID_ANY } from './features.ts'
 import { LiveNodes } from './live-nodes.ts'
+import { Orphans } from './orphans.ts'
 import type { ParsedPath } from './path.ts'
 import type { Principal } from './principal.ts'
 import type { Quotas } from './quota.ts'
@@ -26,7 +29,8 @@ import { TransactionCommit } from './transaction-commit.ts'
 import { TransactionNodes } from './transaction-nodes.ts'
 import { TransactionQuota } from './transaction-quota.ts'
 import { Transactions } from './transactions.ts'
-import { INTRODUCE_DOMAIN, RELEASE_DOMAIN, ROOT } from './tree.ts'
+import { INTRODUCE_DOMAIN, RELEASE_DOMAIN } from './tree.ts'
+import { ALL_LEVELS } from './watches.ts'
 
 export type { EventSink } from './events.ts'
 export type { Principal } from './principal.ts'
@@ -49,7 +53,7 @@ export class Store {
   readonly #live: LiveNodes
   readonly #inTransaction: TransactionNodes
   readonly #commit: TransactionCommit
-  readonly #options: StoreOptions
+  readonly #orphans: Orphans
   /** Limits and features of single domains. */
   readonly settings: DomainSettings
 
@@ -62,7 +66,7 @@ export class Store {
     const quota = new TransactionQuota(this.#tables, this.#transactions)
     this.#inTransaction = new TransactionNodes(this.#tables, this.#transactions, quota)
     this.#commit = new TransactionCommit(this.#tables, this.#transactions, quota)
-    this.#options = options
+    this.#orphans = new Orphans(this.#tables, options.keepOrphans)
     this.settings = new DomainSettings(this.#tables.domains, options.domainExists)
   }
 
@@ -191,8 +195,9 @@ export class Store {
       return 'ENOMEM'
     }
     for (let i = 0; i < count; i++) {
-      if (this.settings.exists(perms.draftDomid(i))) perms.bindDraft(i)
+      if (this.#mayName(who, perms.draftDomid(i))) perms.bindDraft(i)
       else if (i === 0) return 'ENOENT'
+      else perms.staleDraft(i)
     }
     if (path === undefined) return 'EINVAL'
     if (tx === 0) return this.#live.setPerms(who, path, count)
@@ -227,9 +232,10 @@ export class Store {
     token: Uint8Array,
     start: number,
     end: number,
+    depth = ALL_LEVELS,
   ): Outcome {
     const who = this.#tables.connections.principalOf(connection)
-    return this.#tables.watches.add(connection, who, path, token, start, end)
+    return this.#tables.watches.add(connection, who, path, token, start, end, depth)
   }
 
   unwatch(
@@ -247,7 +253,7 @@ export class Store {
   /** A domain enters: record (incarnation) made, `@introduceDomain` fired when it is new. */
   introduceDomain(domid: Domid, connection: number): void {
     const { domains, events } = this.#tables
-    if (domains.introduce(domid, connection)) events.fire(INTRODUCE_DOMAIN, 0)
+    if (domains.introduce(domid, connection)) events.fireSpecial(INTRODUCE_DOMAIN, domid, true)
   }
 
   isIntroduced(domid: Domid): boolean {
@@ -275,14 +281,19 @@ export class Store {
     if (connection !== undefined) this.closeConnection(connection)
     const wasIntroduced = domains.isIntroduced(domid)
     events.reset()
-    this.#disown(domid)
+    this.#orphans.take(domid)
     domains.forget(domid)
-    if (wasIntroduced) this.fireReleaseDomain()
+    if (wasIntroduced) events.fireSpecial(RELEASE_DOMAIN, domid, true)
   }
 
-  /** First sight of a shutdown: marks it; @returns false when it was marked already. */
+  /**
+   * First sight of a shutdown: marks it and tells those who want to know which domain it was;
+   * `fireReleaseDomain` has to follow. @returns false when it was marked already
+   */
   markShutdown(domid: Domid): boolean {
-    return this.#tables.domains.markShutdown(domid)
+    if (!this.#tables.domains.markShutdown(domid)) return false
+    this.#tables.events.fireSpecial(RELEASE_DOMAIN, domid, false)
+    return true
   }
 
   /** RESUME: the next shutdown is news again. */
@@ -290,9 +301,9 @@ export class Store {
     this.#tables.domains.clearShutdown(domid)
   }
 
-  /** Fires `@releaseDomain` once (one or more domains were seen shut down). */
+  /** Tells the bare `@releaseDomain` once (one or more domains were seen shut down). */
   fireReleaseDomain(): void {
-    this.#tables.events.fire(RELEASE_DOMAIN, 0)
+    this.#tables.events.fireBare(RELEASE_DOMAIN)
   }
 
   /**
@@ -324,6 +335,12 @@ export class Store {
     return this.#tables.quota.allowsPermissions(who, count)
   }
 
+  /** Does it name somebody: a domain that there is, or, for whom that is offered, all of them? */
+  #mayName(who: Principal, domid: number): boolean {
+    if (domid !== DOMID_ANY) return this.settings.exists(domid)
+    return (this.settings.featuresOf(who.domid) & FEATURE_DOMID_ANY) !== 0
+  }
+
   // --- figures, all of them counted, none computed
 
   /** What a domain uses, for CONTROL quota and for metrics. */
@@ -348,33 +365,6 @@ export class Store {
       permLists: perms.lists,
       blocks: arena.blocks,
     }
-  }
-
-  /** Deletes what a domain owns, from the top down to whoever's is below; or gives it to dom0. */
-  #disown(domid: Domid): void {
-    const { domains, nodes, tree, events } = this.#tables
-    for (let node: number = ROOT; node <= RELEASE_DOMAIN; node++) {
-      if (nodes.ownerOf(node) === domid) this.#giveToDom0(node)
-    }
-    for (let node = domains.firstNodeOf(domid); node !== 0; node = domains.firstNodeOf(domid)) {
-      if (this.#options.keepOrphans) {
-        this.#giveToDom0(node)
-      } else {
-        tree.deleteSubtree(tree.topmostOwned(node), events)
-        events.flush()
-      }
-    }
-  }
-
-  #giveToDom0(node: number): void {
-    const { nodes, perms, tree } = this.#tables
-    let list = perms.withOwner(nodes.permsOf(node), DOM0)
-    if (list === 0) {
-      // Without room for a list of its own: what always works, and gives nobody too much.
-      list = tree.nobodysList
-      perms.use(list)
-    }
-    tree.setPerms(node, list)
   }
 }
 

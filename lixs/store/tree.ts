@@ -98,6 +98,11 @@ export class Tree {
     return this.#index.find(parent, path.bytes, path.startOf(component), path.endOf(component))
   }
 
+  /** The same for a name in any bytes. */
+  rowNamed(parent: number, bytes: Uint8Array, start: number, end: number): number {
+    return this.#index.find(parent, bytes, start, end)
+  }
+
   /** The node or ghost at a path, as far as there are any; 0 = none. */
   findRow(path: ParsedPath): number {
     let node = path.isSpecial ? SPECIAL_ROOT : ROOT

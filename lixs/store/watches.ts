@@ -20,7 +20,7 @@ import { RowTable } from './row-table.ts'
 import type { Tree } from './tree.ts'
 import type { ValueArena } from './value-arena.ts'
 
-const STRIDE = 12
+const STRIDE = 14
 const NODE = 0
 const CONNECTION = 1
 const TOKEN = 2
@@ -34,6 +34,11 @@ const HIDDEN_PREFIX = 8
 /** Bytes charged to the watcher's domain. */
 const CHARGE = 9
 const SEQUENCE = 10
+/** Levels below the node that are watched, plus 1; 0 = all of them. */
+const LEVELS = 12
+
+/** A watch without a depth. */
+export const ALL_LEVELS = -1
 
 const WATCH_BYTES = 64
 /** Levels of a path that are shared with other guests and not charged: `/local/domain`. */
@@ -54,6 +59,8 @@ export class Watches {
 
   /** What `collect` found; not state. */
   matches = new Int32Array(1024)
+  #count = 0
+  #isSorted = true
   readonly #bySequence = (a: number, b: number): number => this.#sequenceOf(a) - this.#sequenceOf(b)
 
   constructor(
@@ -84,6 +91,7 @@ export class Watches {
     return this.#rows.inUse
   }
 
+  /** @param depth levels below the path that are watched, too; or ALL_LEVELS. No part of what it is */
   add(
     connection: number,
     who: Principal,
@@ -91,6 +99,7 @@ export class Watches {
     token: Uint8Array,
     start: number,
     end: number,
+    depth: number,
   ): Outcome {
     const known = this.#tree.findRow(path)
     if (known !== 0 && this.#find(connection, known, token, start, end) !== 0) return 'EEXIST'
@@ -117,6 +126,7 @@ export class Watches {
     rows.set(id, TOKEN_LENGTH, end - start)
     rows.set(id, HIDDEN_PREFIX, path.prefixLength)
     rows.set(id, CHARGE, charge)
+    rows.set(id, LEVELS, depth + 1)
     const sequence = (this.#sequence[LAST_SEQUENCE] as number) + 1
     this.#sequence[LAST_SEQUENCE] = sequence
     rows.setNumber(id, SEQUENCE, sequence)
@@ -158,19 +168,31 @@ export class Watches {
    * @returns how many
    */
   collect(node: number, isExact: boolean): number {
-    let count = 0
-    let isSorted = true
+    this.#count = 0
+    this.#isSorted = true
+    let level = 1
     for (let at = node; at !== 0; at = isExact ? 0 : this.#nodes.parentOf(at)) {
-      for (let id = this.#nodes.firstWatchOf(at); id !== 0; id = this.#rows.get(id, NEXT_ON_NODE)) {
-        if (count === this.matches.length) this.#growMatches()
-        if (count > 0 && this.#bySequence(this.matches[count - 1] as number, id) > 0) {
-          isSorted = false
-        }
-        this.matches[count++] = id
-      }
+      this.#match(at, level++)
     }
-    if (!isSorted) this.matches.subarray(0, count).sort(this.#bySequence)
-    return count
+    return this.#sorted()
+  }
+
+  /** The same for a special event about what `below` stands for, if anybody watches that (or 0). */
+  collectSpecial(node: number, below: number): number {
+    this.#count = 0
+    this.#isSorted = true
+    this.#match(node, 1)
+    if (below !== 0) this.#match(below, 1)
+    return this.#sorted()
+  }
+
+  nodeOf(id: number): number {
+    return this.#rows.get(id, NODE)
+  }
+
+  /** Levels below its node; or ALL_LEVELS. */
+  depthOf(id: number): number {
+    return this.#rows.get(id, LEVELS) - 1
   }
 
   connectionOf(id: number): number {
@@ -188,6 +210,24 @@ export class Watches {
 
   hiddenPrefixOf(id: number): number {
     return this.#rows.get(id, HIDDEN_PREFIX)
+  }
+
+  /** Adds the watches on a node whose depth reaches down to a change, the node itself being level 1. */
+  #match(node: number, level: number): void {
+    const rows = this.#rows
+    for (let id = this.#nodes.firstWatchOf(node); id !== 0; id = rows.get(id, NEXT_ON_NODE)) {
+      const levels = rows.get(id, LEVELS)
+      if (levels !== 0 && levels < level) continue
+      if (this.#count === this.matches.length) this.#growMatches()
+      const last = this.#count === 0 ? id : (this.matches[this.#count - 1] as number)
+      if (this.#bySequence(last, id) > 0) this.#isSorted = false
+      this.matches[this.#count++] = id
+    }
+  }
+
+  #sorted(): number {
+    if (!this.#isSorted) this.matches.subarray(0, this.#count).sort(this.#bySequence)
+    return this.#count
   }
 
   #sequenceOf(id: number): number {

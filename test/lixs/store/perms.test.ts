@@ -96,12 +96,51 @@ test('the owner must exist; others that do not are kept but count for nobody', (
   expect(guest.read('/x')).toBe('v')
 })
 
-test("Xen's reserved domids own nothing", () => {
+test("Xen's reserved domids own nothing, and are given nothing", () => {
   const dom0 = aStore().socket()
   dom0.write('/x', '')
   expect(dom0.setPerms('/x', 'n32752')).toBe('ENOENT')
-  expect(dom0.setPerms('/x', 'n0 r32757')).toBe('OK')
-  expect(dom0.getPerms('/x')).toBe('n0 r32757')
+  expect(dom0.setPerms('/x', 'n65535')).toBe('ENOENT')
+  expect(dom0.setPerms('/x', 'n0 r32752')).toBe('OK')
+  expect(dom0.getPerms('/x')).toBe('n0 r32752')
+})
+
+test.each([
+  ['n3 r32757', 'r'],
+  ['n3 n4 b32757', '-'],
+  ['n3 w32757 b4', 'w'],
+  ['b3 n32757', '-'],
+  ['n32757', 'rw'],
+])('DOMID_ANY names every domain: %s gives domain 4: %s', (list, rights) => {
+  expect(rightsOf4(list)).toBe(rights)
+})
+
+test('what everybody owns is charged to nobody, and anybody may set its permissions', () => {
+  const store = aStore()
+  const dom0 = store.socket()
+  const guest = store.guest(4)
+  dom0.write('/x', 'v')
+  dom0.setPerms('/x', 'n32757')
+  expect(guest.setPerms('/x', 'r32757 n4')).toBe('OK')
+  expect(guest.setPerms('/x', 'n4')).toBe('EPERM')
+  expect(store.store.usageOf(4 as Domid)).toMatchObject({ nodes: 0, memoryBytes: 0 })
+  store.release(4)
+  expect(dom0.getPerms('/x')).toBe('r32757 n4')
+})
+
+test('DOMID_ANY from a domain that is not offered it is kept but counts for nobody, for ever', () => {
+  const store = aStore()
+  const other = store.guest(5)
+  const guest = store.guestAtHome(4)
+  guest.write('x', 'v')
+  store.store.settings.setFeatures(4 as Domid, 7)
+  expect(guest.setPerms('x', 'n4 r32757')).toBe('OK')
+  expect(guest.getPerms('x')).toBe('n4 r32757')
+  expect(other.read('/local/domain/4/x')).toBe('EACCES')
+  store.store.settings.setFeatures(4 as Domid, 15)
+  expect(other.read('/local/domain/4/x')).toBe('EACCES')
+  expect(guest.setPerms('x', 'n4 r32757')).toBe('OK')
+  expect(other.read('/local/domain/4/x')).toBe('v')
 })
 
 test('permissions set before INTRODUCE count after it', () => {
