@@ -32,6 +32,7 @@ import { logCommands } from './control/log-commands.ts'
 import { quotaCommands } from './control/quota-commands.ts'
 import { reportCommands } from './control/report-commands.ts'
 import { Counters } from './counters.ts'
+import { metricsText } from './metrics/metrics.ts'
 import { type DomainKnowledge, Domains } from './process/domains.ts'
 import { Exchange } from './process/exchange.ts'
 import { ParsedPath } from './store/path.ts'
@@ -81,6 +82,7 @@ export class Daemon {
   readonly #domains: Domains
   readonly #events: Events
   readonly #socketPath: string
+  readonly #metrics: () => string
 
   /**
    * Makes the fresh store, serves dom0's ring and listens.
@@ -128,6 +130,9 @@ export class Daemon {
     this.#domains = domains
     this.#events = events
     this.#socketPath = settings.socketPath
+    const { memoryUsage } = process
+    const sources = { counters, store, domains, connections, rings, memoryUsage }
+    this.#metrics = () => metricsText(sources)
     if (settings.isDom0Served) domains.introduceSelf()
     mkdirSync(dirname(settings.socketPath), { recursive: true, mode: 0o755 })
     rings.listen(settings.socketPath)
@@ -137,6 +142,11 @@ export class Daemon {
       rings.flush()
       counters.written((timers.nowMs() - arrivedMs) / 1000)
     })
+  }
+
+  /** What Prometheus is told. */
+  metrics(): string {
+    return this.#metrics()
   }
 
   /** Ends all connections and removes the socket; what the store held is gone. */

@@ -1,11 +1,12 @@
 /**
  * lixs, the program: command line in, exit code out.
  *
- * Exit codes: 0 done, or another instance runs already; 1 failed; 2 wrong usage; 5 no privileges;
- * 70 a defect.
+ * Exit codes: 0 done, or another instance runs already; 1 failed, or wrong usage (as upstream); 5 no
+ * privileges; 70 a defect.
  */
 import { createConnection } from 'node:net'
 import { configText, helpText, parseCommandLine, UsageError } from '../native/os/command-line.ts'
+import { withConfigFile } from '../native/os/config-file.ts'
 import {
   isInBackground,
   reportEnded,
@@ -20,7 +21,8 @@ import { StateMemory } from '../native/os/state-memory.ts'
 import { systemTimers } from './connection/timers.ts'
 import { Daemon } from './daemon.ts'
 import { openMachine } from './machine.ts'
-import { OPTIONS } from './option-table.ts'
+import { MetricsServer } from './metrics/server.ts'
+import { CONFIG_FILE, OPTIONS } from './option-table.ts'
 import { BACKGROUND_LOG_FILE, effectiveValues, type Options, optionsFrom } from './options.ts'
 import { namedQuotas, quotasWith } from './quota-settings.ts'
 import { explain, StartFailure } from './start-failure.ts'
@@ -30,7 +32,6 @@ import { TraceFile } from './trace-file.ts'
 const NAME = 'lixs'
 const PURPOSE = 'The XenStore daemon: serves guests through their rings and tools through a socket.'
 const EXIT_FAILED = 1
-const EXIT_USAGE = 2
 const EXIT_DEFECT = 70
 /** Everything that is served lay on it: there is nothing to clean up. */
 const MACHINE_GONE = 'the simulated machine has gone; ending'
@@ -40,11 +41,18 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   process.title = NAME
   let options: Options
   try {
-    const settings = parseCommandLine(OPTIONS, argv, env)
+    const given = parseCommandLine(OPTIONS, argv, env)
     const isAsked = (name: 'help' | 'version' | 'print-config'): boolean =>
-      (settings.get(name)?.values.length ?? 0) > 0
+      (given.get(name)?.values.length ?? 0) > 0
     if (isAsked('help')) return say(helpText(NAME, PURPOSE, OPTIONS))
     if (isAsked('version')) return say(`${NAME} ${process.env.XCL_VERSION ?? 'development'}\n`)
+    const config = given.get('config')
+    const settings = withConfigFile(
+      OPTIONS,
+      given,
+      config?.values.at(-1) ?? CONFIG_FILE,
+      config?.source === 'default',
+    )
     options = optionsFrom(settings, env)
     if (isAsked('print-config')) {
       const quotas = quotasWith(options.quotas, options.softMemory)
@@ -53,7 +61,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
-    return complain(EXIT_USAGE, `${error.message}; see ${NAME} --help`)
+    return complain(EXIT_FAILED, `${error.message}; see ${NAME} --help`)
   }
   if (options.isForeground || isInBackground(env)) return await serve(options)
   const started = await startInBackground(argv)
@@ -92,6 +100,8 @@ async function start(options: Options): Promise<void> {
   for (const change of options.traceControl) trace.change(change)
   if (options.traceFile !== undefined) trace.open()
   const files = raiseOpenFilesLimit()
+  const metrics =
+    options.metrics === undefined ? undefined : await MetricsServer.listen(options.metrics)
   const memory = StateMemory.anonymous()
   const machine = openMachine(options, memory, () => {
     log.fatal(MACHINE_GONE)
@@ -111,6 +121,7 @@ async function start(options: Options): Promise<void> {
     },
     { ...options, isDom0Served: options.isDom0Served && machine.domains !== undefined },
   )
+  metrics?.serve(() => daemon.metrics())
   // Whatever ends the process: the last lines of a trace tell why.
   process.on('exit', () => trace.close())
   process.on('SIGHUP', () => {
@@ -120,6 +131,7 @@ async function start(options: Options): Promise<void> {
   endOnSignals(log, () => {
     notify('STOPPING=1')
     daemon.stop()
+    metrics?.close()
     machine.close()
     pidFile?.release()
   })

@@ -28,11 +28,21 @@ const QUOTA_NAMES = [
   'path-max',
 ] as const
 
+/** Need not be there, unless it was asked for. */
+export const CONFIG_FILE = '/etc/xen/lixs.conf'
+
 const DEFAULT_TRACE = TRACE_NAMES.filter((name) => TRACE_SWITCHES[name].isDefault)
   .map((name) => `+${name}`)
   .join(' ')
 
 export const OPTIONS = [
+  {
+    name: 'config',
+    value: file,
+    default: CONFIG_FILE,
+    isCommandLineOnly: true,
+    help: 'read settings from this file, NAME = VALUE a line; flags and environment are stronger',
+  },
   { name: 'no-fork', short: 'N', value: FLAG, help: 'stay in the foreground' },
   {
     name: 'pid-file',
@@ -79,7 +89,13 @@ export const OPTIONS = [
   {
     name: 'trace-control',
     value: { kind: 'choice', choices: TRACE_NAMES.flatMap((name) => [`+${name}`, `-${name}`]) },
+    isRepeatable: true,
     help: `what is traced; may be repeated; at first ${DEFAULT_TRACE}`,
+  },
+  {
+    name: 'metrics',
+    value: { kind: 'text', metavar: 'ADDRESS' },
+    help: 'answer Prometheus here: unix:/PATH, HOST:PORT or :PORT (this host only); default off',
   },
   {
     name: 'entry-nb',
@@ -111,6 +127,7 @@ export const OPTIONS = [
     name: 'quota',
     short: 'Q',
     value: { kind: 'setting', metavar: 'WHAT=N', names: QUOTA_NAMES },
+    isRepeatable: true,
     help: `a limit of unprivileged domains, 0 for none: ${QUOTA_NAMES.join(', ')}`,
   },
   {

@@ -3,6 +3,7 @@ import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
 import { type Settings as SettingsOf, UsageError } from '../native/os/command-line.ts'
 import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
 import { storeSocketPath } from './client/socket-path.ts'
+import { type MetricsAddress, metricsAddressFrom } from './metrics/address.ts'
 import type { OptionName } from './option-table.ts'
 
 type Settings = SettingsOf<OptionName>
@@ -27,6 +28,8 @@ export interface Options {
   readonly traceFile: string | undefined
   /** `+io`, `-obj`: in this order. */
   readonly traceControl: readonly string[]
+  /** Undefined: nobody is told. */
+  readonly metrics: MetricsAddress | undefined
   readonly quotas: QuotaSettings
   /** Memory of a domain that is only warned of, in bytes; undefined: the default. */
   readonly softMemory: number | undefined
@@ -73,6 +76,7 @@ export function optionsFrom(settings: Settings, env: NodeJS.ProcessEnv): Options
   const socketPath = resolve(last('socket-path') ?? storeSocketPath(env))
   const privilegedDomid = last('priv-domid')
   const softMemory = last('quota-soft')
+  const metrics = last('metrics')
   return {
     hypervisor: hypervisorFrom(last('hypervisor')),
     simulator: resolve(last('simulator') ?? SIMULATOR_SOCKET),
@@ -84,6 +88,7 @@ export function optionsFrom(settings: Settings, env: NodeJS.ProcessEnv): Options
     logFile: absolute(last('log-file')),
     traceFile: absolute(last('trace-file')),
     traceControl: values('trace-control'),
+    metrics: metrics === undefined ? undefined : metricsAddressFrom(metrics),
     quotas: quotasFrom(settings),
     softMemory: softMemory === undefined ? undefined : settingFrom(softMemory)[1],
     eventTimeoutMs: settingFrom(last('timeout') ?? 'watch-event=20')[1] * 1000,

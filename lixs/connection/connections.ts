@@ -58,6 +58,11 @@ export class Connections {
     return this.#count
   }
 
+  /** The number behind the largest one that a connection has had. */
+  get highest(): number {
+    return this.#records.length
+  }
+
   /** A new batch begins. */
   beginBatch(): void {
     this.#batch++

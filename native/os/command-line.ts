@@ -28,6 +28,10 @@ export interface OptionSpec<Name extends string = string> {
   readonly isIgnored?: boolean
   /** Does one thing and ends the program, so it is no part of the configuration. */
   readonly isAction?: boolean
+  /** May be given several times, and all of them count; otherwise the last one does. */
+  readonly isRepeatable?: boolean
+  /** Has no meaning in a configuration file. */
+  readonly isCommandLineOnly?: boolean
 }
 
 /** The command line is wrong; the message is one sentence for the person who typed it. */
@@ -39,7 +43,9 @@ export class UsageError extends Error {
 export interface Setting {
   /** As typed; several for an option that may be repeated; none when it is off. */
   readonly values: readonly string[]
-  readonly source: 'flag' | 'environment' | 'default'
+  readonly source: 'flag' | 'environment' | 'file' | 'default'
+  /** `file:line`, when it is from a file. */
+  readonly place?: string
 }
 export type Settings<Name extends string> = ReadonlyMap<Name, Setting>
 
@@ -102,10 +108,11 @@ export function configText<Name extends string>(
   const lines = specs
     .filter(({ isIgnored, isAction }) => !isIgnored && !isAction)
     .map(({ name, value }) => {
-      const { values, source } = settings.get(name) ?? { values: [], source: 'default' }
+      const setting: Setting = settings.get(name) ?? { values: [], source: 'default' }
+      const { values, source, place } = setting
       const given = values.length > 0 ? values.join(' ') : (effective.get(name) ?? '')
       const text = value.kind === 'flag' ? String(values.length > 0) : given
-      return `${name} = ${text}  # ${source}\n`
+      return `${name} = ${text}  # ${place ?? source}\n`
     })
   return lines.join('')
 }
@@ -124,8 +131,13 @@ function settle(
   return { values: spec.default === undefined ? [] : [spec.default], source: 'default' }
 }
 
-/** @param typed the option as the person wrote it. @throws UsageError */
-function checkedValue(spec: OptionSpec, typed: string, value: string | undefined): string {
+/**
+ * A value as it was typed, if the option takes it.
+ *
+ * @param typed the option as the person wrote it
+ * @throws UsageError
+ */
+export function checkedValue(spec: OptionSpec, typed: string, value: string | undefined): string {
   const { value: wanted } = spec
   if (wanted.kind === 'flag') {
     if (value !== undefined && !spec.isIgnored) throw new UsageError(`${typed} takes no value`)

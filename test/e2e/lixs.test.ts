@@ -141,9 +141,9 @@ describe('in the background', () => {
 })
 
 describe('command line', () => {
-  test('wrong usage is one sentence and exit code 2', async () => {
+  test('wrong usage is one sentence and exit code 1', async () => {
     const { code, stdout, stderr } = await lixs('--nonsense').ended
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toBe('lixs: unknown option --nonsense; see lixs --help\n')
   })
 
