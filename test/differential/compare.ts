@@ -1,5 +1,5 @@
 import { EXCUSES } from './excuses.ts'
-import { lineOf, shown, type Step } from './step.ts'
+import { lineOf, type Step, shown } from './step.ts'
 import type { Heard, Transcript } from './transcript.ts'
 
 /** The first thing on some connection that two daemons say differently, and nothing excuses. */

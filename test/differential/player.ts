@@ -140,7 +140,9 @@ export class Player {
 
   #ask(line: Line, step: SendStep, txId: number): Promise<string> {
     const { payload } = step
-    const domain = payload.includes('<') ? this.#domains.get(Number.parseInt(payload, 10)) : undefined
+    const domain = payload.includes('<')
+      ? this.#domains.get(Number.parseInt(payload, 10))
+      : undefined
     const filled = payload
       .replace('<gfn>', String(domain?.gfn ?? 1))
       .replace('<port>', String(domain?.port ?? 1))

@@ -57,7 +57,11 @@ export function oddPath(random: Random): string {
 
 /** A relative path of so many bytes. */
 export function longPath(length: number): string {
-  return 'x/'.repeat(length).slice(0, length - 1).replace(/\/$/, 'x').padEnd(length, 'y')
+  return 'x/'
+    .repeat(length)
+    .slice(0, length - 1)
+    .replace(/\/$/, 'x')
+    .padEnd(length, 'y')
 }
 
 export function homeOf(domid: number): string {
@@ -81,7 +85,8 @@ export function someValue(random: Random): string {
 /** A permission list; its owner comes first. */
 export function somePerms(random: Random, owner: number, domids: readonly number[]): string {
   let perms = `${random.pick(LETTERS)}${owner}|`
-  for (let i = random.below(4); i > 0; i--) perms += `${random.pick(LETTERS)}${random.pick(domids)}|`
+  for (let i = random.below(4); i > 0; i--)
+    perms += `${random.pick(LETTERS)}${random.pick(domids)}|`
   return perms
 }
 

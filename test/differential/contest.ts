@@ -1,0 +1,117 @@
+import { type Comparison, compare, type Difference } from './compare.ts'
+import { Coverage } from './coverage.ts'
+import type { DaemonUnderTest } from './daemon.ts'
+import { Player } from './player.ts'
+import { shrink } from './shrink.ts'
+import type { Step } from './step.ts'
+
+/** Starts a daemon, as often as it is needed. */
+export type StartDaemon = () => Promise<DaemonUnderTest>
+
+interface Party {
+  readonly daemon: DaemonUnderTest
+  readonly player: Player
+}
+
+/** lixs and another daemon, to whom the same happens. */
+export class Contest {
+  /** Name of the other one. */
+  readonly against: string
+  readonly coverage = new Coverage()
+  readonly excused = new Map<string, number>()
+  replies = 0
+  events = 0
+  steps = 0
+  /** How often a daemon had to be started again. */
+  restarts = 0
+  readonly #starts: readonly [StartDaemon, StartDaemon]
+  #parties: readonly [Party, Party] | undefined
+
+  constructor(against: string, ours: StartDaemon, theirs: StartDaemon) {
+    this.against = against
+    this.#starts = [ours, theirs]
+  }
+
+  /** Plays a sequence and counts it. @returns what is different */
+  async play(steps: readonly Step[]): Promise<readonly Difference[]> {
+    const { differences, replies, events, excused } = await this.#judge(steps, this.coverage)
+    this.steps += steps.length
+    this.replies += replies
+    this.events += events
+    for (const [name, count] of excused) {
+      this.excused.set(name, (this.excused.get(name) ?? 0) + count)
+    }
+    return differences
+  }
+
+  /**
+   * The least of a sequence in which some difference is left, uncounted. A sequence in which nothing
+   * differs when it is played again stays as it is.
+   */
+  async shrink(
+    steps: readonly Step[],
+    differences: readonly Difference[],
+    onProgress: (left: number) => void = () => undefined,
+  ): Promise<{ readonly steps: readonly Step[]; readonly differences: readonly Difference[] }> {
+    const first = differences[0]
+    let found = differences
+    const differs = async (fewer: readonly Step[]): Promise<boolean> => {
+      const { differences } = await this.#judge(fewer)
+      if (differences.length > 0) found = differences
+      return differences.length > 0
+    }
+    const until = steps.slice(0, (first?.step ?? steps.length) + 1)
+    const start = (await differs(until)) ? until : steps
+    const least = await shrink(start, differs, onProgress)
+    return { steps: least, differences: found }
+  }
+
+  /** The least of a sequence in which something is still covered, uncounted. */
+  async shrinkToCover(steps: readonly Step[], pair: string): Promise<readonly Step[]> {
+    return await shrink(steps, async (fewer) => {
+      const coverage = new Coverage()
+      const { differences } = await this.#judge(fewer, coverage)
+      return differences.length === 0 && coverage.counts.has(pair)
+    })
+  }
+
+  /** Share of the replies that differ and are excused. */
+  get shareExcused(): number {
+    let excused = 0
+    for (const count of this.excused.values()) excused += count
+    return this.replies === 0 ? 0 : excused / this.replies
+  }
+
+  /** Ends both daemons; the next sequence starts them anew. */
+  async stop(): Promise<void> {
+    const parties = this.#parties ?? []
+    this.#parties = undefined
+    for (const { daemon, player } of parties) {
+      player.close()
+      await daemon.stop()
+    }
+  }
+
+  async #judge(steps: readonly Step[], coverage?: Coverage): Promise<Comparison> {
+    const [our, their] = await this.#ready()
+    const [ours, theirs] = await Promise.all([our.player.play(steps), their.player.play(steps)])
+    coverage?.add(steps, ours)
+    // Who does not answer any more has not been left as it was.
+    if (ours.endedAt >= 0 || theirs.endedAt >= 0) {
+      this.restarts++
+      await this.stop()
+    }
+    return compare(steps, this.against, ours, theirs)
+  }
+
+  async #ready(): Promise<readonly [Party, Party]> {
+    if (this.#parties !== undefined) return this.#parties
+    const party = async (start: StartDaemon): Promise<Party> => {
+      const daemon = await start()
+      return { daemon, player: await Player.start(daemon) }
+    }
+    const [ours, theirs] = this.#starts
+    this.#parties = [await party(ours), await party(theirs)]
+    return this.#parties
+  }
+}

@@ -1,0 +1,24 @@
+/** Who lixs is compared with, and in what kind of sequences. */
+import { aLixs } from './a-lixs.ts'
+import type { StartDaemon } from './contest.ts'
+import { FULL, type Profile } from './profile.ts'
+
+/** Names of the stock daemons. */
+export const RIVALS = ['xenstored', 'oxenstored'] as const
+export type Rival = (typeof RIVALS)[number] | 'lixs'
+
+interface Opponent {
+  readonly profile: Profile
+  readonly start: StartDaemon
+}
+
+export const rivals: Readonly<Record<Rival, Opponent>> = {
+  xenstored: { profile: FULL, start: () => aLixs('xenstored', true) },
+  oxenstored: { profile: FULL, start: () => aLixs('oxenstored', true) },
+  // Whoever differs from himself is compared wrongly.
+  lixs: { profile: FULL, start: () => aLixs('lixs', true) },
+}
+
+export function isRival(name: string): name is Rival {
+  return Object.hasOwn(rivals, name)
+}
