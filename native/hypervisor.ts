@@ -205,4 +205,6 @@ export interface RingSetOptions {
   readonly maxQueuedBytes: number
   /** Global VIRQs that this set's event-channel handle is to hold. */
   readonly virqs: readonly number[]
+  /** The machine's descriptor that another program has left in this process (native/handover.ts). */
+  readonly inheritedFd?: number | undefined
 }

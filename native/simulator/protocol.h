@@ -103,6 +103,12 @@ enum class Op : uint32_t {
   kOpenDisk,
   /** args[0]: device number. Text: path. A device that does not serve that file (any more) stays as it is. */
   kCloseDisk,
+
+  // A program that takes the place of another one in the same process, and has inherited its handle.
+  /** As kOpenMachine; ports stay bound, mappings are gone as the address space is that they were in. */
+  kReopenMachine,
+  /** args[0]: local port that the handle has. results[0]: its slot. */
+  kAdoptPort,
 };
 
 struct Request {

@@ -3,6 +3,7 @@
 
 #include "dom0_devices.h"
 #include "errors.h"
+#include "exec_program.h"
 #include "loopback_object.h"
 #include "memory_range.h"
 #include "os.h"
@@ -32,6 +33,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Xen", xcl::XenObject::define(env));
 #endif
   exports.Set("openPty", Napi::Function::New(env, xcl::openPty, "openPty"));
+  exports.Set("execProgram", Napi::Function::New(env, xcl::execProgram, "execProgram"));
   xcl::defineDom0Devices(env, exports);
   xcl::defineOs(env, exports);
   return exports;

@@ -70,6 +70,9 @@ class MachineLoopback : public Machine {
   std::unique_ptr<MappedPage> mapFrame(uint32_t domid, uint64_t gfn) override;
   std::unique_ptr<MappedPage> mapSelf(uint32_t& remotePort) override;
   uint32_t bind(uint32_t domid, uint32_t remotePort) override;
+  uint32_t adoptPort(uint32_t domid, uint32_t, uint32_t remotePort) override { return bind(domid, remotePort); }
+  /** It goes with the process. */
+  int inheritableFd() const override { return -1; }
   uint32_t bindVirq(uint32_t virq) override;
   void unbind(uint32_t localPort) override;
   void notify(uint32_t localPort) override;

@@ -31,6 +31,16 @@ class Machine {
 
   /** @returns the local port */
   virtual uint32_t bind(uint32_t domid, uint32_t remotePort) = 0;
+  /**
+   * The channel that the program before had in this process: kept where its descriptor was inherited, bound
+   * anew where not.
+   * @param localPort 0: not known
+   * @param remotePort 0: not known
+   * @returns the local port
+   */
+  virtual uint32_t adoptPort(uint32_t domid, uint32_t localPort, uint32_t remotePort) = 0;
+  /** Keeps the ports bound if it stays open over an exec; -1: there is none. */
+  virtual int inheritableFd() const = 0;
   virtual uint32_t bindVirq(uint32_t virq) = 0;
   virtual void unbind(uint32_t localPort) = 0;
   virtual void notify(uint32_t localPort) = 0;

@@ -47,8 +47,14 @@ class MachineSimulator::Page : public MappedPage {
 };
 
 MachineSimulator::MachineSimulator(const std::string& socketPath)
-    : link_(std::make_shared<SimulatorLink>(socketPath)) {
-  SimulatorLink::Answer answer = link_->call(sim::Op::kOpenMachine);
+    : MachineSimulator(std::make_shared<SimulatorLink>(socketPath), sim::Op::kOpenMachine) {}
+
+MachineSimulator::MachineSimulator(UniqueFd inherited)
+    : MachineSimulator(std::make_shared<SimulatorLink>(std::move(inherited)), sim::Op::kReopenMachine) {}
+
+MachineSimulator::MachineSimulator(std::shared_ptr<SimulatorLink> link, sim::Op open)
+    : link_(std::move(link)), isInherited_(open == sim::Op::kReopenMachine) {
+  SimulatorLink::Answer answer = link_->call(open);
   if (answer.descriptors.size() != kDescriptors) {
     throw Failure("simulator", EPROTO, "the simulated machine does not give its memory");
   }
@@ -82,9 +88,19 @@ std::unique_ptr<MappedPage> MachineSimulator::pageAt(uint64_t page) {
 uint32_t MachineSimulator::bind(uint32_t domid, uint32_t remotePort) {
   const auto results = link_->call(sim::Op::kBind, domid, {remotePort}).results;
   const auto localPort = static_cast<uint32_t>(results[0]);
-  if (localPort >= slots_.size()) slots_.resize(localPort + 1, kNoSlot);
-  slots_[localPort] = static_cast<uint32_t>(results[1]);
+  setSlot(localPort, static_cast<uint32_t>(results[1]));
   return localPort;
+}
+
+uint32_t MachineSimulator::adoptPort(uint32_t domid, uint32_t localPort, uint32_t remotePort) {
+  if (!isInherited_ || localPort == 0) return bind(domid, remotePort);
+  setSlot(localPort, static_cast<uint32_t>(link_->call(sim::Op::kAdoptPort, {}, {localPort}).results[0]));
+  return localPort;
+}
+
+void MachineSimulator::setSlot(uint32_t localPort, uint32_t slot) {
+  if (localPort >= slots_.size()) slots_.resize(localPort + 1, kNoSlot);
+  slots_[localPort] = slot;
 }
 
 uint32_t MachineSimulator::bindVirq(uint32_t virq) {

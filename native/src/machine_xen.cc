@@ -57,8 +57,9 @@ class SelfPage : public MappedPage {
 
 }  // namespace
 
-MachineXen::MachineXen(uint32_t maxGrants)
-    : evtchn_(xenevtchn_open(log_.logger(), 0)) {
+MachineXen::MachineXen(uint32_t maxGrants, int inheritedFd)
+    : isInherited_(inheritedFd >= 0),
+      evtchn_(isInherited_ ? xenevtchn_fdopen(log_.logger(), inheritedFd, 0) : xenevtchn_open(log_.logger(), 0)) {
   if (!evtchn_) failToOpen("evtchn_open", "/dev/xen/evtchn");
   gnttab_.reset(xengnttab_open(log_.logger(), 0));
   if (!gnttab_) failToOpen("gnttab_open", "/dev/xen/gntdev");
@@ -68,6 +69,7 @@ MachineXen::MachineXen(uint32_t maxGrants)
   xengnttab_set_max_grants(gnttab_.get(), maxGrants);
   const int fd = pendingFd();
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 std::unique_ptr<MappedPage> MachineXen::mapGrant(uint32_t domid, uint32_t gref) {
@@ -111,6 +113,10 @@ uint32_t MachineXen::bind(uint32_t domid, uint32_t remotePort) {
                   "cannot bind event channel (remote port " + std::to_string(remotePort) + ")", domid);
   }
   return static_cast<uint32_t>(port);
+}
+
+uint32_t MachineXen::adoptPort(uint32_t domid, uint32_t localPort, uint32_t remotePort) {
+  return isInherited_ && localPort != 0 ? localPort : bind(domid, remotePort);
 }
 
 uint32_t MachineXen::bindVirq(uint32_t virq) {

@@ -24,13 +24,18 @@ struct XenHandleCloser {
 
 class MachineXen : public Machine {
  public:
-  /** @param maxGrants pages that may be mapped through grants at a time */
-  explicit MachineXen(uint32_t maxGrants);
+  /**
+   * @param maxGrants pages that may be mapped through grants at a time
+   * @param inheritedFd of the program before, with its ports; -1: none
+   */
+  MachineXen(uint32_t maxGrants, int inheritedFd);
 
   std::unique_ptr<MappedPage> mapGrant(uint32_t domid, uint32_t gref) override;
   std::unique_ptr<MappedPage> mapFrame(uint32_t domid, uint64_t gfn) override;
   std::unique_ptr<MappedPage> mapSelf(uint32_t& remotePort) override;
   uint32_t bind(uint32_t domid, uint32_t remotePort) override;
+  uint32_t adoptPort(uint32_t domid, uint32_t localPort, uint32_t remotePort) override;
+  int inheritableFd() const override { return pendingFd(); }
   uint32_t bindVirq(uint32_t virq) override;
   void unbind(uint32_t localPort) override;
   void notify(uint32_t localPort) override;
@@ -40,6 +45,7 @@ class MachineXen : public Machine {
 
  private:
   XenLog log_;
+  bool isInherited_;
   std::unique_ptr<xenevtchn_handle, XenHandleCloser> evtchn_;
   std::unique_ptr<xengnttab_handle, XenHandleCloser> gnttab_;
   std::unique_ptr<xenforeignmemory_handle, XenHandleCloser> foreignMemory_;

@@ -183,6 +183,11 @@ uint32_t OutputQueue::expire(ConnectionRecord& record, double beforeMs) {
   return expired;
 }
 
+uint32_t OutputQueue::restOfFirst(const ConnectionRecord& record) const {
+  if (record.queueHead == 0 || record.queueSent == 0) return 0;
+  return headOf(record.queueHead).length - record.queueSent;
+}
+
 uint32_t OutputQueue::unstartedEvents(const ConnectionRecord& record) const {
   if (record.queueHead == 0 || record.queueSent == 0) return record.queuedEvents;
   return record.queuedEvents - ((headOf(record.queueHead).flags & kOutputEvent) != 0 ? 1 : 0);

@@ -51,6 +51,9 @@ class OutputQueue {
   /** Drops events queued before `beforeMs` of which nothing is out yet. @returns how many */
   uint32_t expire(ConnectionRecord& record, double beforeMs);
 
+  /** Bytes that are left of a first message that is partly out; 0: no message is. */
+  uint32_t restOfFirst(const ConnectionRecord& record) const;
+
   /** Events of which nothing is out yet. */
   uint32_t unstartedEvents(const ConnectionRecord& record) const;
 

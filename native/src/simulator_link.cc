@@ -1,5 +1,6 @@
 #include "simulator_link.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -45,6 +46,12 @@ SimulatorLink::SimulatorLink(const std::string& socketPath)
     throw Failure(kMachine, errno, tried);
   }
   call(sim::Op::kHello, {}, {sim::kProtocolVersion});
+}
+
+SimulatorLink::SimulatorLink(UniqueFd inherited) : fd_(std::move(inherited)), payload_(sim::kMaxMessage) {
+  if (fcntl(fd_.get(), F_SETFD, FD_CLOEXEC) != 0) {
+    throw Failure(kMachine, errno, "cannot take the connection to the simulated machine over");
+  }
 }
 
 SimulatorLink::Answer SimulatorLink::call(sim::Op op, std::optional<uint32_t> domid, const Args& args,

@@ -29,6 +29,8 @@ class SimulatorLink {
 
   /** @throws Failure when nobody listens there, or a machine of another version does (EPROTO) */
   explicit SimulatorLink(const std::string& socketPath);
+  /** A connection that the program before had in this process. */
+  explicit SimulatorLink(UniqueFd inherited);
   SimulatorLink(const SimulatorLink&) = delete;
   SimulatorLink& operator=(const SimulatorLink&) = delete;
 

@@ -21,6 +21,8 @@ enum class SocketResult { kDone, kWouldBlock, kEnded, kNoResources };
 class UnixListener {
  public:
   explicit UnixListener(const std::string& path);
+  /** A socket that listens already. */
+  explicit UnixListener(UniqueFd fd) : fd_(std::move(fd)) {}
 
   int fd() const { return fd_.get(); }
   /** kNoResources: out of descriptors or memory; ask again later, not at once. */

@@ -47,6 +47,7 @@ export interface Incoming {
 export class TestRings implements RingSet {
   readonly connections = new Int32Array(CONNECTIONS * CONNECTION_WORDS)
   readonly output: OutputBatch
+  readonly handover = undefined
   readonly sent = new Map<number, Sent[]>()
   /** What was done to rings, in order: `attach 7 gref 1 port 5`. */
   readonly calls: string[] = []

@@ -27,8 +27,7 @@ void Handle::release() {
   fd_.reset();
   for (const uint32_t port : ports_) closePort(port);
   ports_.clear();
-  for (const auto& [page, mapping] : mappings_) mapping.of->unmap(mapping);
-  mappings_.clear();
+  dropAll();
 }
 
 void Handle::onReady(uint32_t) {
@@ -88,6 +87,11 @@ bool Handle::drop(uint64_t page) {
   mappings_.erase(found);
   mapping.of->unmap(mapping);
   return true;
+}
+
+void Handle::dropAll() {
+  for (const auto& [page, mapping] : mappings_) mapping.of->unmap(mapping);
+  mappings_.clear();
 }
 
 }  // namespace xcl::sim

@@ -38,6 +38,8 @@ class Handle : public Watcher {
   /** Makes its event areas. */
   const Events& openEvents();
   bool hasEvents() const { return events_ != nullptr; }
+  /** Only when it has some. */
+  const Events& events() const { return *events_; }
   /** Tells it that its port fired. */
   void fire(uint32_t port) { events_->in.fire(port); }
   /** Delivers what it has fired. @returns false when there was nothing; it says so when there is something again */
@@ -49,11 +51,13 @@ class Handle : public Watcher {
   uint32_t bindVirq(uint32_t virq);
   /** @returns false: the port is not its own */
   bool unbind(uint32_t port);
+  bool hasPort(uint32_t port) const { return ports_.contains(port); }
 
   /** @returns the page */
   uint32_t hold(const Mapping& mapping);
   /** @returns false: it does not have the page */
   bool drop(uint64_t page);
+  void dropAll();
 
   size_t portsHeld() const { return ports_.size(); }
   size_t pagesHeld() const { return mappings_.size(); }

@@ -43,7 +43,7 @@ Hypercalls::Hypercalls(Machine& machine) : machine_(machine), builder_(machine),
 const Hypercalls::Call& Hypercalls::callOf(Op op) {
   constexpr bool kNeedsEvents = true;
   constexpr bool kText = true;
-  static const std::array<Call, 23> kCalls = {{
+  static const std::array<Call, 25> kCalls = {{
       {},
       {&Hypercalls::hello},
       {&Hypercalls::openMachine},
@@ -67,8 +67,10 @@ const Hypercalls::Call& Hypercalls::callOf(Op op) {
       {&Hypercalls::joinBridge, false, kText},
       {&Hypercalls::openDisk, false, kText},
       {&Hypercalls::closeDisk, false, kText},
+      {&Hypercalls::reopenMachine, kNeedsEvents},
+      {&Hypercalls::adoptPort, kNeedsEvents},
   }};
-  static_assert(static_cast<size_t>(Op::kCloseDisk) + 1 == std::tuple_size_v<decltype(kCalls)>);
+  static_assert(static_cast<size_t>(Op::kAdoptPort) + 1 == std::tuple_size_v<decltype(kCalls)>);
   const auto index = static_cast<size_t>(op);
   return kCalls[index < kCalls.size() ? index : 0];
 }
@@ -175,7 +177,11 @@ void Hypercalls::hello(Handle& handle, const Request& request, std::string_view,
 
 void Hypercalls::openMachine(Handle& handle, const Request&, std::string_view, Answer& answer) {
   if (handle.hasEvents()) throw Malformed{};
-  const auto& [in, out] = handle.openEvents();
+  giveDescriptors(handle.openEvents(), answer);
+}
+
+void Hypercalls::giveDescriptors(const Handle::Events& events, Answer& answer) {
+  const auto& [in, out] = events;
   answer.descriptors = {machine_.pages().fd(), in.memoryFd(), in.eventFd(), out.memoryFd(), out.eventFd()};
 }
 
@@ -311,6 +317,18 @@ void Hypercalls::openDisk(Handle&, const Request& request, std::string_view text
 void Hypercalls::closeDisk(Handle&, const Request& request, std::string_view text, Answer&) {
   const std::vector<std::string> names = stringsIn("close_disk", text, 1);
   machine_.world().dom0Devices().closeDisk(narrowed(request.args[0]), names[0]);
+}
+
+void Hypercalls::reopenMachine(Handle& handle, const Request&, std::string_view, Answer& answer) {
+  handle.dropAll();
+  giveDescriptors(handle.events(), answer);
+}
+
+void Hypercalls::adoptPort(Handle& handle, const Request& request, std::string_view, Answer& answer) {
+  if (!handle.hasPort(narrowed(request.args[0]))) {
+    throw HostFailure{"evtchn_adopt", ENOTCONN, "port " + std::to_string(request.args[0]) + " is not bound"};
+  }
+  answer.results[0] = request.args[0];
 }
 
 }  // namespace xcl::sim

@@ -73,6 +73,9 @@ class Hypercalls {
   void joinBridge(Handle&, const Request&, std::string_view, Answer&);
   void openDisk(Handle&, const Request&, std::string_view, Answer&);
   void closeDisk(Handle&, const Request&, std::string_view, Answer&);
+  void reopenMachine(Handle&, const Request&, std::string_view, Answer&);
+  void adoptPort(Handle&, const Request&, std::string_view, Answer&);
+  void giveDescriptors(const Handle::Events& events, Answer& answer);
 
   Machine& machine_;
   DomainBuilder builder_;
