@@ -19,6 +19,7 @@
  * A type below zero is no message but a thing that happened to the connection (BATCH_…), in order
  * with its messages.
  */
+import type { Handover } from './handover.ts'
 import type { Domid, EvtchnPort, Gfn, Gref } from './hypervisor.ts'
 
 /** Index of a connection in the set; stays taken until `detach`, then may be used again. */
@@ -90,12 +91,28 @@ export const CONNECTION_MAX_QUEUED_BYTES = 8
  * free, events for the connection are dropped and no message is taken from it.
  */
 export const CONNECTION_YIELDS = 9
+/** STATE_… bits. */
+export const CONNECTION_STATE = 10
+/** Of a socket. */
+export const CONNECTION_FD = 18
+export const CONNECTION_REMOTE_PORT = 19
+export const CONNECTION_LOCAL_PORT = 20
+/** PAGE_… of native/handover.ts, and gref or gfn. */
+export const CONNECTION_PAGE_KIND = 21
+export const CONNECTION_PAGE_LOW = 22
+export const CONNECTION_PAGE_HIGH = 23
+export const CONNECTION_FEATURES = 24
+
+/** The guest broke the ring: nothing is read or written any more. */
+export const STATE_BROKEN = 1
 
 export interface RingSet {
   /** Record words of all connections, in the state memory. */
   readonly connections: Int32Array
   /** Where replies go; see `OutputBatch`. */
   readonly output: OutputBatch
+  /** What live update needs; undefined where there is no native code. */
+  readonly handover: Handover | undefined
 
   /**
    * Maps a domain's ring, binds its event channel and serves it.
