@@ -7,7 +7,14 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { XenstoreClient } from '../../lixs/client/client.ts'
 import type { Timers } from '../../lixs/connection/timers.ts'
-import { opName } from '../../lixs/wire/ops.ts'
+import {
+  opName,
+  XS_DIRECTORY,
+  XS_READ,
+  XS_WATCH,
+  XS_WATCH_EVENT,
+  XS_WRITE,
+} from '../../lixs/wire/ops.ts'
 import type { Packet } from '../../lixs/wire/packet.ts'
 import {
   CONNECTION_DOMID,
@@ -17,7 +24,7 @@ import {
   CONNECTION_QUEUED_REPLIES,
   CONNECTION_WORDS,
 } from '../../native/ring-set.ts'
-import { GuestRing } from '../native/guest-ring.ts'
+import { encode, GuestRing } from '../native/guest-ring.ts'
 import { aDomain } from '../support/a-conversation.ts'
 import {
   aDaemon,
@@ -72,7 +79,7 @@ export class Siege {
     const tool = await daemon.connect()
     const siege = new Siege(daemon, tool, logged)
     await siege.#introduce(siege.#victim)
-    await siege.#victim.kernel.send(4, 'data|victim|')
+    await siege.#victim.kernel.send(XS_WATCH, 'data|victim|')
     expect(lineOf(await siege.#victim.kernel.next())).toBe('WATCH OK|')
     expect(lineOf(await siege.#victim.kernel.next())).toBe('EVENT data|victim|')
     // Once, so that what stays for good is there before anybody counts.
@@ -101,12 +108,12 @@ export class Siege {
   async victimIsServed(): Promise<void> {
     const value = `v${++this.#asked}`
     const { kernel } = this.#victim
-    expect(await heard(kernel, 11, `data/asked|${value}`, 2)).toEqual([
+    expect(await heard(kernel, XS_WRITE, `data/asked|${value}`, 2)).toEqual([
       'EVENT data/asked|victim|',
       'WRITE OK|',
     ])
-    expect(await heard(kernel, 2, 'data/asked|', 1)).toEqual([`READ ${value}`])
-    expect(await heard(kernel, 1, 'data|', 1)).toEqual(['DIRECTORY asked|'])
+    expect(await heard(kernel, XS_READ, 'data/asked|', 1)).toEqual([`READ ${value}`])
+    expect(await heard(kernel, XS_DIRECTORY, 'data|', 1)).toEqual(['DIRECTORY asked|'])
   }
 
   /** Figures of the daemon, all of them counted by itself. */
@@ -137,6 +144,13 @@ export class Siege {
       return { replies, events, bytes: word(CONNECTION_QUEUED_BYTES) }
     }
     throw new Error(`domain ${domid} has no ring`)
+  }
+
+  /** What a domain has used of its quotas. */
+  async usage(domid: number): Promise<ReadonlyMap<string, number>> {
+    const text = await this.tool.control('quota', String(domid))
+    const rows = text.matchAll(/^([a-z-]+) *: *([0-9]+)/gm)
+    return new Map([...rows].map(([, name = '', value]) => [name, Number(value)]))
   }
 
   /** The guest dies unasked; settles when the daemon knows. */
@@ -191,8 +205,40 @@ export async function heard(
   return lines
 }
 
+/** One request: operation, payload with `|` for NUL, transaction. */
+export type Request = readonly [type: number, payload: string, txId?: number]
+
+/**
+ * Sends requests as fast as the ring takes them, takes what comes, and gives the replies as lines, one for
+ * each request and in their order. Events are not told of.
+ */
+export async function askAll(
+  { kernel, ring }: SiegeGuest,
+  requests: readonly Request[],
+  whileAsking: () => void = () => {},
+): Promise<string[]> {
+  const stream = Buffer.concat(
+    requests.map(([type, payload, txId = 0], index) =>
+      encode(type, index, txId, Buffer.from(payload.replaceAll('|', '\0'), 'latin1')),
+    ),
+  )
+  const replies: string[] = []
+  for (let at = 0; replies.length < requests.length; await turn()) {
+    at += ring.put(stream.subarray(at))
+    kernel.end.kick()
+    for (const message of kernel.takeAll()) {
+      if (message.type === XS_WATCH_EVENT) continue
+      expect(message.reqId).toBe(replies.length)
+      replies.push(lineOf(message))
+    }
+    expect(ring.errorWord).toBe(0)
+    whileAsking()
+  }
+  return replies
+}
+
 /** A message as one line: `READ value`, `EVENT path|token|`. */
-export function lineOf({ type, payload }: Packet): string {
+export function lineOf({ type, payload }: Pick<Packet, 'type' | 'payload'>): string {
   const name = opName(type) === 'WATCH_EVENT' ? 'EVENT' : opName(type)
   return `${name} ${Buffer.from(payload).toString('latin1').replaceAll('\0', '|')}`.trimEnd()
 }

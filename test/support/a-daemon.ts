@@ -171,6 +171,12 @@ export class RingGuest {
     }
   }
 
+  /** Messages of the daemon that are there by now. */
+  takeAll(): Packet[] {
+    this.drain()
+    return this.#heard.splice(0)
+  }
+
   /** Sends and gives the payload of the next message as text, `|` for NUL. */
   async ask(type: number, payload: string, txId = 0): Promise<string> {
     await this.send(type, payload, txId)
