@@ -8,6 +8,9 @@ static bool is_abandoned;
 
 void console_abandon(void)
 {
+    struct xencons_interface *ring = machine.console;
+
+    while (read_once(ring->out_cons) != ring->out_prod) wait_for_event();
     is_abandoned = true;
 }
 

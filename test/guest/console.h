@@ -9,7 +9,7 @@ void print_bytes(const char *bytes, size_t size);
 void print_number(unsigned number);
 /* Ends the line and tells the other side. */
 void print_end(void);
-/* Nothing is printed or read any more. */
+/* Waits until all that was printed was taken; nothing is printed or read from then on. */
 void console_abandon(void);
 
 /*
