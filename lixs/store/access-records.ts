@@ -64,6 +64,15 @@ export class AccessRecords {
     this.#index = new HashIndex(memory, 'store.access', capacity)
   }
 
+  /** The rows themselves, for reports and checks. */
+  get rows(): RowTable {
+    return this.#rows
+  }
+
+  get index(): HashIndex {
+    return this.#index
+  }
+
   get count(): number {
     return this.#rows.inUse
   }
@@ -94,6 +103,16 @@ export class AccessRecords {
   free(id: number): void {
     this.#index.remove(id)
     this.#rows.free(id)
+  }
+
+  /** Blocks of the arena that a record holds; 0 = none. */
+  blocksOf(id: number): readonly number[] {
+    return [this.readValueOf(id), this.valueOf(id)]
+  }
+
+  /** Permission lists that a record uses; 0 = none. */
+  listsOf(id: number): readonly number[] {
+    return [this.readPermsOf(id), this.inheritedOf(id), this.permsOf(id)]
   }
 
   nodeOf(id: number): number {

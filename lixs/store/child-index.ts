@@ -34,6 +34,10 @@ export class ChildIndex {
     return 0
   }
 
+  get index(): HashIndex {
+    return this.#index
+  }
+
   insert(id: number, bytes: Uint8Array, start: number, end: number): void {
     this.#index.insert(id, this.#hash(this.#nodes.parentOf(id), bytes, start, end))
   }

@@ -36,6 +36,11 @@ export class Connections {
     return (this.#rows.get(connection, FLAGS) & OPEN) !== 0
   }
 
+  /** How many numbers there can be. */
+  get capacity(): number {
+    return this.#rows.capacity
+  }
+
   /** Its watches and transactions must be gone. */
   close(connection: number): void {
     this.#rows.clear(connection)
@@ -70,6 +75,15 @@ export class Connections {
 
   setFirstTransaction(connection: number, slot: number): void {
     this.#rows.set(connection, FIRST_TRANSACTION, slot)
+  }
+
+  /** The id given last; 0 = none yet. */
+  lastTxIdOf(connection: number): number {
+    return this.#rows.get(connection, LAST_TX_ID) >>> 0
+  }
+
+  setLastTxId(connection: number, txId: number): void {
+    this.#rows.set(connection, LAST_TX_ID, txId)
   }
 
   /** The u32 after the id given last; never 0. */

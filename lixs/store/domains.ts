@@ -16,6 +16,7 @@
 import { DOM0, DOMID_FIRST_RESERVED, type Domid } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
 import { DomainLimits } from './domain-limits.ts'
+import { DomainMaxima, MOST } from './domain-maxima.ts'
 import { SERVER_FEATURES } from './features.ts'
 import type { Quotas } from './quota.ts'
 import { RowTable } from './row-table.ts'
@@ -51,9 +52,12 @@ export class DomainRecords {
   readonly #rows: RowTable
   /** What each may use; valid for those with a record. */
   readonly limits: DomainLimits
+  /** The most that each has used. */
+  readonly maxima: DomainMaxima
 
   constructor(memory: StateMemory, quotas: Quotas) {
     this.limits = new DomainLimits(memory, DOMID_ANY + 1, quotas)
+    this.maxima = new DomainMaxima(memory, DOMID_ANY + 1)
     this.#rows = new RowTable(memory, 'store.domains', STRIDE, DOMID_ANY + 1)
     if (this.incarnationOf(DOM0) === 0) {
       this.#rows.set(DOM0, INCARNATION, this.#nextIncarnation())
@@ -62,6 +66,11 @@ export class DomainRecords {
       this.limits.begin(DOM0)
       this.#rows.set(DOMID_ANY, INCARNATION, this.#nextIncarnation())
     }
+  }
+
+  /** The rows themselves, for reports and checks. */
+  get rows(): RowTable {
+    return this.#rows
   }
 
   /** 0 for a domain without record: no permission counts for it. */
@@ -77,6 +86,7 @@ export class DomainRecords {
     rows.set(domid, INCARNATION, this.#nextIncarnation())
     rows.set(domid, FEATURES, SERVER_FEATURES)
     this.limits.begin(domid)
+    this.maxima.begin(domid)
     const first = rows.get(HEADER, FIRST_KNOWN)
     rows.set(domid, NEXT_KNOWN, first)
     if (first !== 0) rows.set(first, PREVIOUS_KNOWN, domid)
@@ -101,6 +111,21 @@ export class DomainRecords {
     if (this.isIntroduced(domid)) return false
     this.#setFlag(domid, INTRODUCED)
     return true
+  }
+
+  /** A domain that another daemon knew: `introduce` without connection, and what was said of it. */
+  adopt(domid: Domid, isIntroduced: boolean, isShutdownReported: boolean): void {
+    this.ensure(domid)
+    const flags = (isIntroduced ? INTRODUCED : 0) | (isShutdownReported ? SHUTDOWN_REPORTED : 0)
+    this.#rows.set(domid, FLAGS, flags)
+  }
+
+  setConnection(domid: Domid, connection: number): void {
+    this.#rows.set(domid, CONNECTION, connection + 1)
+  }
+
+  isShutdownReported(domid: Domid): boolean {
+    return (this.#rows.get(domid, FLAGS) & SHUTDOWN_REPORTED) !== 0
   }
 
   isIntroduced(domid: number): boolean {
@@ -128,9 +153,9 @@ export class DomainRecords {
     this.#rows.set(domid, FLAGS, this.#rows.get(domid, FLAGS) & ~SHUTDOWN_REPORTED)
   }
 
-  /** FEATURE_… bits of what the domain is offered. */
+  /** FEATURE_… bits of what the domain is offered, or will be. */
   featuresOf(domid: number): number {
-    return this.#rows.get(domid, FEATURES)
+    return this.incarnationOf(domid) === 0 ? SERVER_FEATURES : this.#rows.get(domid, FEATURES)
   }
 
   setFeatures(domid: number, features: number): void {
@@ -183,6 +208,7 @@ export class DomainRecords {
 
   addNodes(domid: number, delta: number): void {
     this.#rows.add(domid, NODES, delta)
+    if (delta > 0) this.maxima.note(domid, MOST.nodes, this.nodesOf(domid))
   }
 
   /** Rows that it keeps for nodes that do not exist. */
@@ -200,6 +226,7 @@ export class DomainRecords {
 
   addWatches(domid: number, delta: number): void {
     this.#rows.add(domid, WATCHES, delta)
+    if (delta > 0) this.maxima.note(domid, MOST.watches, this.watchesOf(domid))
   }
 
   transactionsOf(domid: number): number {
@@ -208,6 +235,7 @@ export class DomainRecords {
 
   addTransactions(domid: number, delta: number): void {
     this.#rows.add(domid, TRANSACTIONS, delta)
+    if (delta > 0) this.maxima.note(domid, MOST.transactions, this.transactionsOf(domid))
   }
 
   /** Bytes charged: nodes it owns, its watches and open transactions. */
@@ -216,7 +244,21 @@ export class DomainRecords {
   }
 
   addMemory(domid: number, delta: number): void {
-    this.#rows.setNumber(domid, MEMORY, this.memoryOf(domid) + delta)
+    const bytes = this.memoryOf(domid) + delta
+    this.#rows.setNumber(domid, MEMORY, bytes)
+    if (delta > 0) this.maxima.note(domid, MOST.memoryBytes, bytes)
+  }
+
+  /** Begins to look for the most anew: what is used now is all that was. */
+  resetMaxima(): void {
+    const domids = [DOM0, ...this.known()]
+    this.maxima.forget(domids)
+    for (const domid of domids) {
+      this.maxima.note(domid, MOST.nodes, this.nodesOf(domid))
+      this.maxima.note(domid, MOST.watches, this.watchesOf(domid))
+      this.maxima.note(domid, MOST.transactions, this.transactionsOf(domid))
+      this.maxima.note(domid, MOST.memoryBytes, this.memoryOf(domid))
+    }
   }
 
   #setFlag(domid: number, flag: number): void {

@@ -66,6 +66,17 @@ export class HashIndex {
     return this.#links[id * 2 + 1] as number
   }
 
+  /** For a check: does every chain end, and do all of them together hold what was inserted? */
+  isSound(): boolean {
+    let count = 0
+    for (let bucket = 0; bucket < this.bucketCount; bucket++) {
+      for (let id = this.#buckets[HEADER + bucket] as number; id !== 0; id = this.next(id)) {
+        if (++count > this.size || this.#bucketOf(this.hashOf(id)) !== HEADER + bucket) return false
+      }
+    }
+    return count === this.size
+  }
+
   insert(id: number, hash: number): void {
     const bucket = this.#bucketOf(hash)
     this.#links[id * 2] = this.#buckets[bucket] as number

@@ -66,6 +66,11 @@ export class NodeTable {
     return this.#rows.inUse
   }
 
+  /** The rows themselves, for reports and checks. */
+  get rows(): RowTable {
+    return this.#rows
+  }
+
   /** May `who` take this many rows more? */
   hasRoomFor(who: Principal, more: number): boolean {
     return this.#rows.hasRoomFor(who, more)
@@ -138,6 +143,14 @@ export class NodeTable {
     return this.#rows.get(id, NEXT_SIBLING)
   }
 
+  previousSiblingOf(id: number): number {
+    return this.#rows.get(id, PREVIOUS_SIBLING)
+  }
+
+  lastChildOf(id: number): number {
+    return this.#rows.get(id, LAST_CHILD)
+  }
+
   childCountOf(id: number): number {
     return this.#rows.get(id, CHILD_COUNT)
   }
@@ -178,6 +191,10 @@ export class NodeTable {
 
   nextOwnedOf(id: number): number {
     return this.#rows.get(id, NEXT_OWNED)
+  }
+
+  previousOwnedOf(id: number): number {
+    return this.#rows.get(id, PREVIOUS_OWNED)
   }
 
   /** Puts a node at the end of its owner's list. */
@@ -231,6 +248,14 @@ export class NodeTable {
     // The next domain of the same number owes nothing.
     if (this.#domains.incarnationOf(domid) === incarnation) this.#domains.addGhosts(domid, -1)
     this.#rows.set(id, PAYER_INCARNATION, 0)
+  }
+
+  /** The domain that pays for the ghost; undefined: nobody, or one that is gone. */
+  ghostPayerOf(id: number): number | undefined {
+    const incarnation = this.#rows.get(id, PAYER_INCARNATION)
+    const domid = this.#rows.get(id, PAYER)
+    const isThere = incarnation !== 0 && this.#domains.incarnationOf(domid) === incarnation
+    return isThere ? domid : undefined
   }
 
   /** How many transactions and pending events hold the row. */

@@ -33,7 +33,7 @@ const COUNT = 2
 
 const WORDS_PER_ENTRY = 2
 /** More than a payload of 4,096 bytes can name. */
-const MAX_ENTRIES = 2048
+export const MAX_ENTRIES = 2048
 const LETTERS = [0x6e, 0x72, 0x77, 0x62]
 const DOMID_MASK = 0xffff
 
@@ -50,6 +50,25 @@ export class Perms {
     this.#index = new HashIndex(memory, 'store.perms', capacity)
     this.#arena = arena
     this.#domains = domains
+  }
+
+  /** The rows themselves, for reports and checks. */
+  get rows(): RowTable {
+    return this.#rows
+  }
+
+  get index(): HashIndex {
+    return this.#index
+  }
+
+  /** How often a list is used. */
+  usersOf(id: number): number {
+    return this.#rows.get(id, USERS)
+  }
+
+  /** ValueArena ref of its entries. */
+  blockOf(id: number): number {
+    return this.#rows.get(id, REF)
   }
 
   /** Different lists in use. */
@@ -81,6 +100,27 @@ export class Perms {
       at = stop + 1
     }
     return count
+  }
+
+  /** Fills the draft's entry `i`: letter bits and domid. A stale one counts for nobody. */
+  setDraft(i: number, letter: number, domid: number, isStale: boolean): void {
+    this.#draft[i * WORDS_PER_ENTRY] = (letter << 16) | domid
+    this.#draft[i * WORDS_PER_ENTRY + 1] = isStale ? 0 : this.#domains.incarnationOf(domid)
+  }
+
+  /** Letter bits of a list's entry. */
+  letterOf(id: number, entry: number): number {
+    return (this.#arena.words[this.#wordsAt(id) + entry * WORDS_PER_ENTRY] as number) >> 16
+  }
+
+  domidOf(id: number, entry: number): number {
+    return (this.#arena.words[this.#wordsAt(id) + entry * WORDS_PER_ENTRY] as number) & DOMID_MASK
+  }
+
+  /** Does the entry speak of a domain that is no more? */
+  isStale(id: number, entry: number): boolean {
+    const incarnation = this.#arena.words[this.#wordsAt(id) + entry * WORDS_PER_ENTRY + 1] as number
+    return incarnation === 0 || incarnation !== this.#domains.incarnationOf(this.domidOf(id, entry))
   }
 
   /** Domid of the draft's entry `i`. */

@@ -71,6 +71,32 @@ export class RowTable {
     return this.#words[IN_USE] as number
   }
 
+  /** The largest id that was ever given. */
+  get highest(): number {
+    return this.#words[HIGH_WATER] as number
+  }
+
+  /** Memory that rows have touched so far. */
+  get touchedBytes(): number {
+    return (this.highest + 1) * this.#stride * 4
+  }
+
+  /**
+   * For a check: one byte per row that was ever used, not 0 for those that are free.
+   * @returns undefined when the list of the free ones is broken
+   */
+  freeRows(): Uint8Array | undefined {
+    const free = new Uint8Array(this.highest + 1)
+    let count = 1
+    free[0] = 1
+    for (let id = this.#words[FREE_HEAD] as number; id !== 0; id = this.get(id, 0)) {
+      if (id < 0 || free[id] !== 0) return undefined
+      free[id] = 1
+      count++
+    }
+    return free.length - count === this.inUse ? free : undefined
+  }
+
   /** May `who` take this many rows more? */
   hasRoomFor(who: Principal, more: number): boolean {
     const limit = who.isPrivileged ? this.capacity - 1 : this.capacity * SHARED_PART

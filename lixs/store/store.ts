@@ -15,6 +15,7 @@
 import { DOM0, type Domid } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
 import { OK, type Outcome, type XsErrno } from '../xs-errno.ts'
+import { type CheckResult, checkStore } from './check.ts'
 import { DomainSettings } from './domain-settings.ts'
 import { DOMID_ANY } from './domains.ts'
 import type { EventSink } from './events.ts'
@@ -24,6 +25,8 @@ import { Orphans } from './orphans.ts'
 import type { ParsedPath } from './path.ts'
 import type { Principal } from './principal.ts'
 import type { Quotas } from './quota.ts'
+import { StoreRestoration } from './restoration.ts'
+import { StoreSnapshot } from './snapshot.ts'
 import { DEFAULT_CAPACITY, type StoreCapacity, StoreTables } from './tables.ts'
 import { TransactionCommit } from './transaction-commit.ts'
 import { TransactionNodes } from './transaction-nodes.ts'
@@ -341,6 +344,27 @@ export class Store {
     return (this.settings.featuresOf(who.domid) & FEATURE_DOMID_ANY) !== 0
   }
 
+  // --- what outlives the process
+
+  /** All that there is, to be told to another daemon. */
+  snapshot(): StoreSnapshot {
+    return new StoreSnapshot(this.#tables)
+  }
+
+  /** Fills a store that nobody has used yet with what another daemon had. */
+  restoration(): StoreRestoration {
+    return new StoreRestoration(this.#tables)
+  }
+
+  /** Open ones of all connections. */
+  get openTransactions(): number {
+    return this.#transactions.count
+  }
+
+  hasTransaction(connection: number): boolean {
+    return this.#tables.connections.firstTransactionOf(connection) !== 0
+  }
+
   // --- figures, all of them counted, none computed
 
   /** What a domain uses, for CONTROL quota and for metrics. */
@@ -352,6 +376,11 @@ export class Store {
       transactions: domains.transactionsOf(domid),
       memoryBytes: domains.memoryOf(domid),
     }
+  }
+
+  /** Is everything in order? Costs as much as there is; see check.ts. */
+  check(): CheckResult {
+    return checkStore(this.#tables, this.#transactions)
   }
 
   /** What the store holds. */

@@ -57,6 +57,15 @@ export class Transactions {
     this.#tables = tables
   }
 
+  /** The rows themselves, for reports and checks. */
+  get rows(): RowTable {
+    return this.#rows
+  }
+
+  get index(): HashIndex {
+    return this.#index
+  }
+
   /** Open ones, of all connections. */
   get count(): number {
     return this.#rows.inUse
@@ -152,6 +161,23 @@ export class Transactions {
 
   firstRecordOf(slot: number): number {
     return this.#rows.get(slot, FIRST_RECORD)
+  }
+
+  nextOf(slot: number): number {
+    return this.#rows.get(slot, NEXT)
+  }
+
+  txIdOf(slot: number): number {
+    return this.#rows.get(slot, TX_ID) >>> 0
+  }
+
+  recordCountOf(slot: number): number {
+    return this.#rows.get(slot, RECORDS)
+  }
+
+  /** Bytes charged to the transaction's domain. */
+  chargeOf(slot: number): number {
+    return this.#rows.getNumber(slot, CHARGED)
   }
 
   createdNodesOf(slot: number): number {

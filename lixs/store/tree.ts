@@ -65,9 +65,19 @@ export class Tree {
     if (nodes.inUse === 0) this.#plant()
   }
 
+  /** From names to children, for a check. */
+  get children(): ChildIndex {
+    return this.#index
+  }
+
   /** Number of the last change. */
   get generation(): number {
     return this.#globals[GENERATION] as number
+  }
+
+  /** What comes is newer than whatever a daemon before has told anybody. */
+  startAfter(generation: number): void {
+    this.#globals[GENERATION] = generation
   }
 
   /** The permission list `n0`; always there, also when there is room for no other. */

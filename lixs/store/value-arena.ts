@@ -70,6 +70,19 @@ export class ValueArena {
     return this.#heads[BLOCKS] as number
   }
 
+  /** Places that blocks can begin at: all refs are below. */
+  get places(): number {
+    return ((this.#heads[LAST_SLAB] as number) + 1) * SLAB_UNITS
+  }
+
+  /** Could a block begin here? */
+  isPlace(ref: number): boolean {
+    if (ref < SLAB_UNITS || ref >= this.places) return false
+    const slab = Math.floor(ref / SLAB_UNITS)
+    const units = CLASS_UNITS[this.#slabs.get(slab, CLASS)] as number
+    return this.#slabs.get(slab, USED) > 0 && (ref - slab * SLAB_UNITS) % units === 0
+  }
+
   /** Bytes of all slabs that hold a block. */
   get slabBytes(): number {
     return (this.#heads[SLABS] as number) * SLAB_BYTES

@@ -86,6 +86,15 @@ export class Watches {
     this.#quota = tables.quota
   }
 
+  /** The rows themselves, for reports and checks. */
+  get rows(): RowTable {
+    return this.#rows
+  }
+
+  get index(): HashIndex {
+    return this.#index
+  }
+
   /** Watches of all connections. */
   get count(): number {
     return this.#rows.inUse
@@ -104,12 +113,40 @@ export class Watches {
     const known = this.#tree.findRow(path)
     if (known !== 0 && this.#find(connection, known, token, start, end) !== 0) return 'EEXIST'
     if (!this.#quota.allowsWatch(who)) return 'E2BIG'
-    const ghosts = Math.max(1, path.count - SHARED_LEVELS)
-    const charge = WATCH_BYTES + end - start + path.length + ghosts * NODE_BYTES
+    const charge = chargeFor(path, end - start)
     if (!this.#quota.allowsMemory(who, who.domid, charge)) return 'ENOMEM'
     const missing = this.#tree.missingRows(path)
     if (!this.#nodes.hasRoomFor(who, missing) || !this.#rows.hasRoomFor(who, 1)) return 'ENOMEM'
     if (!this.#quota.allowsGhosts(who, missing)) return 'ENOMEM'
+    return this.#insert(connection, who, path, token, start, end, depth, charge)
+  }
+
+  /** A watch that was granted before: no quota is asked. @returns EEXIST, or ENOMEM when all is full */
+  restore(
+    connection: number,
+    who: Principal,
+    path: ParsedPath,
+    token: Uint8Array,
+    start: number,
+    end: number,
+    depth: number,
+  ): Outcome {
+    const known = this.#tree.findRow(path)
+    if (known !== 0 && this.#find(connection, known, token, start, end) !== 0) return 'EEXIST'
+    const charge = chargeFor(path, end - start)
+    return this.#insert(connection, who, path, token, start, end, depth, charge)
+  }
+
+  #insert(
+    connection: number,
+    who: Principal,
+    path: ParsedPath,
+    token: Uint8Array,
+    start: number,
+    end: number,
+    depth: number,
+    charge: number,
+  ): Outcome {
     const node = this.#tree.ensureRow(path, payerOf(who))
     if (node === 0) return 'ENOMEM'
     const text = this.#arena.store(token, start, end)
@@ -186,6 +223,18 @@ export class Watches {
     return this.#sorted()
   }
 
+  /** The watch that a connection registered first; 0 = none. */
+  oldestOf(connection: number): number {
+    let oldest = this.#connections.firstWatchOf(connection)
+    for (let id = oldest; id !== 0; id = this.#rows.get(id, NEXT_OF_CONNECTION)) oldest = id
+    return oldest
+  }
+
+  /** The one that the same connection registered next; 0 = none. */
+  newerThan(id: number): number {
+    return this.#rows.get(id, PREVIOUS_OF_CONNECTION)
+  }
+
   nodeOf(id: number): number {
     return this.#rows.get(id, NODE)
   }
@@ -206,6 +255,23 @@ export class Watches {
 
   tokenLengthOf(id: number): number {
     return this.#rows.get(id, TOKEN_LENGTH)
+  }
+
+  nextOnNodeOf(id: number): number {
+    return this.#rows.get(id, NEXT_ON_NODE)
+  }
+
+  previousOnNodeOf(id: number): number {
+    return this.#rows.get(id, PREVIOUS_ON_NODE)
+  }
+
+  nextOfConnectionOf(id: number): number {
+    return this.#rows.get(id, NEXT_OF_CONNECTION)
+  }
+
+  /** Bytes charged to the watcher's domain. */
+  chargeOf(id: number): number {
+    return this.#rows.get(id, CHARGE)
   }
 
   hiddenPrefixOf(id: number): number {
@@ -295,4 +361,10 @@ export class Watches {
     rows.free(id)
     this.#tree.dropGhosts(node)
   }
+}
+
+/** What a watch costs its domain, in bytes. */
+function chargeFor(path: ParsedPath, tokenBytes: number): number {
+  const ghosts = Math.max(1, path.count - SHARED_LEVELS)
+  return WATCH_BYTES + tokenBytes + path.length + ghosts * NODE_BYTES
 }

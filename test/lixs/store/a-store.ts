@@ -19,7 +19,7 @@ interface TestStoreOptions {
   readonly capacity?: Partial<StoreCapacity>
 }
 
-const CAPACITY: StoreCapacity = {
+export const CAPACITY: StoreCapacity = {
   connections: 2 ** 10,
   nodes: 2 ** 13,
   watches: 2 ** 12,
