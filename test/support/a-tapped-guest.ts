@@ -147,7 +147,7 @@ export class TappedGuest {
     return await this.#ringCommand('')
   }
 
-  /** Sets words of the ring in the order given, whatever they mean, and notifies the daemon once. */
+  /** Sets words of the ring in the order given, whatever they mean, and tells the daemon and the tap. */
   async setRing(words: Partial<RingWords>): Promise<RingWords> {
     return await this.#ringCommand(
       Object.entries(words)

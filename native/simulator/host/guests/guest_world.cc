@@ -51,7 +51,7 @@ std::vector<std::string> World::command(const std::vector<std::string>& words) {
 std::vector<std::string> World::commandNames() const {
   return {"work rate=R", "work stop", "bridge add NAME", "guest DOMID",
           "tap DOMID PATH: who connects to the socket there speaks for a guest with script=tap",
-          "ring DOMID [NAME=NUMBER…]: words of its store ring; what is set is announced to the daemon"};
+          "ring DOMID [NAME=NUMBER…]: words of its store ring; what is set, both sides are told"};
 }
 
 std::vector<std::string> World::statistics() {
@@ -102,7 +102,8 @@ std::vector<std::string> World::tap(const std::vector<std::string>& words) {
 
 std::vector<std::string> World::ring(const std::vector<std::string>& words) {
   if (words.size() < 2) throw refused("ring: say `ring DOMID` or `ring DOMID NAME=NUMBER…`");
-  GuestMachine& machine = guestOf(words).machine();
+  NativeGuest& guest = guestOf(words);
+  GuestMachine& machine = guest.machine();
   std::byte* const page = machine.page(machine.start().storePfn);
   for (size_t i = 2; i < words.size(); i++) {
     const std::string_view word = words[i];
@@ -114,7 +115,10 @@ std::vector<std::string> World::ring(const std::vector<std::string>& words) {
     }
     storeShared(page, *offset, value);
   }
-  if (words.size() > 2) machine.notify(machine.start().storePort);
+  if (words.size() > 2) {
+    machine.notify(machine.start().storePort);
+    guest.yield();
+  }
   return ringWords(page);
 }
 
