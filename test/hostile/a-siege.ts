@@ -91,7 +91,7 @@ export class Siege {
     this.daemon = daemon
     this.tool = tool
     this.logged = logged
-    this.#victim = this.#make(VICTIM)
+    this.#victim = this.make(VICTIM)
   }
 
   /** A domain with a home of its own, introduced. */
@@ -99,7 +99,7 @@ export class Siege {
     // What a test before has failed to end is not this one's.
     if (await this.tool.isIntroduced(domid)) await this.tool.release(domid)
     this.logged.length = 0
-    const guest = this.#make(domid)
+    const guest = this.make(domid)
     await this.#introduce(guest)
     return guest
   }
@@ -177,7 +177,8 @@ export class Siege {
     this.daemon.stop()
   }
 
-  #make(domid: number): SiegeGuest {
+  /** A domain that Xen knows, and the daemon does not. */
+  make(domid: number): SiegeGuest {
     const kernel = this.daemon.guest(domid)
     const uuid = `00000000-0000-0000-0000-${String(++this.#incarnations).padStart(12, '0')}`
     this.daemon.domains.set(domid, aDomain(domid, { uuid }))
