@@ -209,6 +209,17 @@ rule('7.17', () => {
     'EVENT @releaseDomain/7|which|',
     'EVENT @releaseDomain|bare|',
   ])
+  talk.guest(8)
+  watcher.heard()
+  talk.domains.set(8, aDomain(8, { isShutdown: true, shutdownReason: 'poweroff' }))
+  talk.timers.pass(5000)
+  talk.virq()
+  talk.timers.pass(5000)
+  expect(watcher.heard().sort()).toEqual([
+    'EVENT @releaseDomain/8|eight|',
+    'EVENT @releaseDomain/8|which|',
+    'EVENT @releaseDomain|bare|',
+  ])
 })
 
 rule('7.19', () => {

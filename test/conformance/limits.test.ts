@@ -41,6 +41,7 @@ rule('10.3', () => {
 rule('10.4', () => {
   expect(guest.answer('WRITE', `v|${'x'.repeat(2010)}`)).toBe('WRITE OK|')
   expect(guest.answer('WRITE', `v|${'x'.repeat(2020)}`)).toBe('ERROR ENOSPC|')
+  expect(guest.answer('WRITE', `new|${'x'.repeat(2020)}`)).toBe('ERROR ENOSPC|')
   for (let i = 0; i < 300; i++) {
     tool.ask('WRITE', `/local/domain/7/wide/child-${i}|`)
   }

@@ -102,7 +102,7 @@ rule('2.15', () => {
 
 rule('2.16', () => {
   for (const op of ONE_STRING) {
-    for (const bad of ['', '7', '7|x', '7||', '7|x|']) {
+    for (const bad of ['', '7', '77', '7|x', '7||', '7|x|']) {
       expect(tool.answer(op, bad)).toBe('ERROR EINVAL|')
     }
   }

@@ -29,8 +29,8 @@ rule('4.1', () => {
 })
 
 rule('4.2', () => {
-  node('n0|r0x7|r010|r007|')
-  expect(tool.answer('GET_PERMS', '/p|')).toBe('GET_PERMS n0|r7|r8|r7|')
+  node('n0|r0x1f|r010|r007|')
+  expect(tool.answer('GET_PERMS', '/p|')).toBe('GET_PERMS n0|r31|r8|r7|')
 })
 
 rule('4.3', () => {
