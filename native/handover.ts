@@ -6,7 +6,7 @@
  * channels bound. Pages are mapped anew. Nothing that lies in a ring is touched on the way.
  */
 import type { Domid, EvtchnPort } from './hypervisor.ts'
-import { CONNECTION_STATE, CONNECTION_WORDS, type ConnectionId, STATE_BROKEN } from './ring-set.ts'
+import type { ConnectionId } from './ring-set.ts'
 
 /** Where a ring's page is; the numbers are native code's (machine.h, PageKind). */
 export const PAGE_GREF = 0
@@ -55,15 +55,10 @@ export interface Handover {
 
   /** Accepts connections at a socket that listens already. @throws XenError when it is none */
   adoptListener(fd: number): void
-  /** @throws XenError when it is no socket */
-  adoptSocket(fd: number): ConnectionId
+  /** @param isEnded nothing more is read from it @throws XenError when it is no socket */
+  adoptSocket(fd: number, isEnded: boolean): ConnectionId
   /** Nothing in the page is changed. @throws XenError when it cannot be mapped, or its port not be bound */
   adoptRing(ring: AdoptedRing): ConnectionId
   /** @param cut as `cutOf` */
   restoreOutput(id: ConnectionId, bytes: Uint8Array, cut: number): void
-}
-
-/** Has the guest broken the protocol of its ring? */
-export function isBroken(connections: Int32Array, id: ConnectionId): boolean {
-  return ((connections[id * CONNECTION_WORDS + CONNECTION_STATE] as number) & STATE_BROKEN) !== 0
 }
