@@ -94,9 +94,7 @@ export class Daemon {
     const counters = new Counters(memory)
     const events = new Events(rings, timers, counters, trace, settings.eventTimeoutMs)
     const store = new Store(memory, quotas, events, {
-      // Without a hypervisor there is nobody to ask: permissions may name any domain.
-      domainExists: (domid: Domid) =>
-        parts.domains === undefined || parts.domains.info(domid) !== undefined,
+      domainExists: (domid: Domid): boolean => domains.exists(domid),
       keepOrphans: settings.keepOrphans,
       ...(parts.capacity === undefined ? {} : { capacity: parts.capacity }),
     })
@@ -117,10 +115,12 @@ export class Daemon {
       store.settings.spreadQuota(key)
       connections.outstandingChanged()
     }
+    const outstandingOf = (domid: Domid) => connections.outstandingOf(store.connectionOf(domid))
+    const { memoryUsage } = process
     const control = new Control([
-      quotaCommands({ quotas, store, quotaChanged }),
+      quotaCommands({ quotas, store, outstandingOf, quotaChanged }),
       logCommands({ log, levels: parts.levels, trace }),
-      reportCommands({ store, counters, connections, domains }),
+      reportCommands({ store, counters, connections, domains, trace, log, memoryUsage }),
     ])
     const services = { store, events, domains, control, quotas, path: new ParsedPath() }
     const exchange = new Exchange(rings.output, NOBODY, trace)
@@ -130,7 +130,6 @@ export class Daemon {
     this.#domains = domains
     this.#events = events
     this.#socketPath = settings.socketPath
-    const { memoryUsage } = process
     const sources = { counters, store, domains, connections, rings, memoryUsage }
     this.#metrics = () => metricsText(sources)
     if (settings.isDom0Served) domains.introduceSelf()

@@ -148,6 +148,12 @@ export class Trace {
     at: number,
     length: number,
   ): void {
+    if (request.type === XS_TRANSACTION_START && !isError) {
+      this.object(
+        request.connection,
+        `transaction ${payloadText(bytes, at, at + length - 1)} started`,
+      )
+    }
     if (!this.#switches.has('io')) return
     const name = isError ? `ERROR(${opName(request.type)})` : opName(request.type)
     this.#line(
@@ -188,6 +194,14 @@ export class Trace {
     this.#line('evt', connection, isDropped ? `(dropped) ${text}` : text)
   }
 
+  /** Lines that somebody asked for. @returns false: nothing is open to write them to */
+  report(lines: readonly string[]): boolean {
+    if (!this.#output.isOpen) return false
+    const time = timeText(this.#nowMs())
+    for (const line of lines) this.#output.write(`${time} ${line}\n`)
+    return true
+  }
+
   /** Something became of a connection or its domain. @param text in our words, no guest's bytes */
   object(connection: number, text: string): void {
     if (this.#switches.has('obj')) this.#line('obj', connection, text)
@@ -204,7 +218,7 @@ export class Trace {
 
   #line(kind: string, connection: number, text: string): void {
     const who = this.#nameOf(connection).padEnd(WHO_COLUMNS)
-    this.#output.write(`${timeText(this.#nowMs())} ${kind} ${who} ${text}\n`)
+    this.#output.write(`${timeText(this.#nowMs())} ${kind} ${who} ${text}`.trimEnd().concat('\n'))
   }
 
   #nameOf(connection: number): string {
@@ -249,8 +263,6 @@ function head({ reqId, txId }: TracedRequest, name: string): string {
 /** What a request that worked made or ended; undefined when nothing. */
 function objectText({ type, txId, bytes, start, end }: TracedRequest): string | undefined {
   switch (type) {
-    case XS_TRANSACTION_START:
-      return 'transaction started'
     case XS_TRANSACTION_END:
       return `transaction ${txId >>> 0} ${bytes[start] === LETTER_T ? 'committed' : 'dropped'}`
     case XS_WATCH:

@@ -6,6 +6,7 @@ import {
   CONNECTION_MAX_QUEUED_EVENTS,
   CONNECTION_QUEUED_BYTES,
   CONNECTION_QUEUED_EVENTS,
+  CONNECTION_QUEUED_REPLIES,
   CONNECTION_WORDS,
   CONNECTION_YIELDS,
   type ConnectionId,
@@ -75,8 +76,12 @@ export class Connections {
 
   /** A domain's ring was attached. */
   openRing(id: ConnectionId, domid: Domid): void {
-    const isPrivileged = domid === DOM0 || domid === this.#privilegedDomid
-    this.#open(id, { domid, isPrivileged }, this.#batch)
+    this.#open(id, { domid, isPrivileged: this.isTrusted(domid) }, this.#batch)
+  }
+
+  /** Is it dom0, or the domain of --priv-domid? */
+  isTrusted(domid: Domid): boolean {
+    return domid === DOM0 || domid === this.#privilegedDomid
   }
 
   /**
@@ -92,6 +97,17 @@ export class Connections {
   /** CONNECTION_KIND: 1 socket, 2 ring. */
   kindOf(id: ConnectionId): number {
     return this.#rings.connections[id * CONNECTION_WORDS + CONNECTION_KIND] as number
+  }
+
+  /** Replies and events that wait for a connection to take them. */
+  outstandingOf(id: number | undefined): number {
+    if (id === undefined) return 0
+    const words = this.#rings.connections
+    const at = id * CONNECTION_WORDS
+    return (
+      (words[at + CONNECTION_QUEUED_REPLIES] as number) +
+      (words[at + CONNECTION_QUEUED_EVENTS] as number)
+    )
   }
 
   isPrivileged(id: number): boolean {

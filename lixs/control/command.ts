@@ -27,12 +27,14 @@ export interface ControlCommand {
   readonly run: (words: readonly string[], request: ControlRequest) => ControlAnswer
 }
 
+/** Where files go that are named without a folder, as upstream has it. */
+export const LIB_DIR = '/var/lib/xen/xenstore'
 /** Done, and nothing else to say. */
 export const OK_ANSWER: ControlAnswer = { kind: 'text', text: 'OK' }
 /** Not what the command takes: wrong words, or a wrong number of them. */
 export const INVALID: ControlAnswer = { kind: 'error', errno: 'EINVAL' }
 
-/** An answer of whole lines. */
+/** An answer of several lines; xenstore-control puts a newline behind the last one. */
 export function linesAnswer(lines: readonly string[]): ControlAnswer {
-  return { kind: 'text', text: `${lines.join('\n')}\n` }
+  return { kind: 'text', text: lines.join('\n') }
 }

@@ -5,6 +5,7 @@ import {
   type ControlAnswer,
   type ControlCommand,
   INVALID,
+  LIB_DIR,
   linesAnswer,
   OK_ANSWER,
 } from './command.ts'
@@ -14,9 +15,6 @@ interface LogTargets {
   readonly levels: LogLevels
   readonly trace: Trace
 }
-
-/** Where a trace file without a folder goes, as upstream has it. */
-const TRACE_DIR = '/var/lib/xen/xenstore'
 
 /** What is traced and logged, and where. */
 export function logCommands(targets: LogTargets): readonly ControlCommand[] {
@@ -62,7 +60,7 @@ function level({ levels }: LogTargets, words: readonly string[]): ControlAnswer 
 function logfile(targets: LogTargets, words: readonly string[]): ControlAnswer {
   const [file] = words
   if (words.length !== 1 || file === undefined || file === '') return INVALID
-  return opened(targets, resolve(TRACE_DIR, file))
+  return opened(targets, resolve(LIB_DIR, file))
 }
 
 /** @param file undefined: where the trace went before, or was told to go at the start */

@@ -249,16 +249,12 @@ export class DomainRecords {
     if (delta > 0) this.maxima.note(domid, MOST.memoryBytes, bytes)
   }
 
-  /** Begins to look for the most anew: what is used now is all that was. */
-  resetMaxima(): void {
-    const domids = [DOM0, ...this.known()]
-    this.maxima.forget(domids)
-    for (const domid of domids) {
-      this.maxima.note(domid, MOST.nodes, this.nodesOf(domid))
-      this.maxima.note(domid, MOST.watches, this.watchesOf(domid))
-      this.maxima.note(domid, MOST.transactions, this.transactionsOf(domid))
-      this.maxima.note(domid, MOST.memoryBytes, this.memoryOf(domid))
-    }
+  /** What a domain uses now may be the most that it has. */
+  noteMaxima(domid: number): void {
+    this.maxima.note(domid, MOST.nodes, this.nodesOf(domid))
+    this.maxima.note(domid, MOST.watches, this.watchesOf(domid))
+    this.maxima.note(domid, MOST.transactions, this.transactionsOf(domid))
+    this.maxima.note(domid, MOST.memoryBytes, this.memoryOf(domid))
   }
 
   #setFlag(domid: number, flag: number): void {

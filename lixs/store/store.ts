@@ -20,6 +20,16 @@ import { DomainSettings } from './domain-settings.ts'
 import { DOMID_ANY } from './domains.ts'
 import type { EventSink } from './events.ts'
 import { FEATURE_DOMID_ANY } from './features.ts'
+import {
+  type DomainUsage,
+  figuresOf,
+  maximaOf,
+  resetMaxima,
+  type StoreFigures,
+  type TableUse,
+  tableUsesOf,
+  usageOf,
+} from './figures.ts'
 import { LiveNodes } from './live-nodes.ts'
 import { Orphans } from './orphans.ts'
 import type { ParsedPath } from './path.ts'
@@ -367,52 +377,31 @@ export class Store {
 
   // --- figures, all of them counted, none computed
 
-  /** What a domain uses, for CONTROL quota and for metrics. */
+  /** What a domain uses now. */
   usageOf(domid: Domid): DomainUsage {
-    const { domains } = this.#tables
-    return {
-      nodes: domains.nodesOf(domid),
-      watches: domains.watchesOf(domid),
-      transactions: domains.transactionsOf(domid),
-      memoryBytes: domains.memoryOf(domid),
-    }
+    return usageOf(this.#tables, domid)
+  }
+
+  /** The most that a domain has used; undefined: any guest, those that are gone included. */
+  maximaOf(domid: Domid | undefined): DomainUsage {
+    return maximaOf(this.#tables, domid)
+  }
+
+  resetMaxima(): void {
+    resetMaxima(this.#tables)
+  }
+
+  /** What the store holds. */
+  figures(): StoreFigures {
+    return figuresOf(this.#tables, this.#transactions)
+  }
+
+  tableUses(): readonly TableUse[] {
+    return tableUsesOf(this.#tables, this.#transactions)
   }
 
   /** Is everything in order? Costs as much as there is; see check.ts. */
   check(): CheckResult {
     return checkStore(this.#tables, this.#transactions)
   }
-
-  /** What the store holds. */
-  figures(): StoreFigures {
-    const { nodes, watches, perms, arena } = this.#tables
-    return {
-      nodes: nodes.inUse,
-      watches: watches.count,
-      transactions: this.#transactions.count,
-      accessRecords: this.#transactions.records.count,
-      permLists: perms.lists,
-      blocks: arena.blocks,
-    }
-  }
-}
-
-/** What one domain uses of what the quotas limit. */
-interface DomainUsage {
-  readonly nodes: number
-  readonly watches: number
-  readonly transactions: number
-  readonly memoryBytes: number
-}
-
-/** How much of each kind the store holds. */
-interface StoreFigures {
-  /** Existing nodes and ghosts, the special ones and the hidden root included. */
-  readonly nodes: number
-  readonly watches: number
-  readonly transactions: number
-  readonly accessRecords: number
-  readonly permLists: number
-  /** Blocks of the arena: names, values, tokens, lists. */
-  readonly blocks: number
 }
