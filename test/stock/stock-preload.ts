@@ -19,7 +19,7 @@ const HEADERS = [
   'unique_fd',
 ]
 const FLAGS = [
-  '-std=c++20',
+  '-std=gnu++20',
   '-O2',
   '-g',
   '-fPIC',

@@ -1,0 +1,99 @@
+// libxenctrl: questions about domains, and their frames (xenctrl.h).
+#include <algorithm>
+#include <cstring>
+
+#include "stock_host.h"
+
+extern "C" {
+#include <xenctrl.h>
+}
+
+using xcl::sim::DomainFacts;
+using xcl::sim::Op;
+using xcl::stock::called;
+using xcl::stock::StockHost;
+
+namespace {
+
+/** Calls with what the machine says of each of at most so many domains from `first` on. @returns how many */
+template <typename Take>
+int listed(StockHost& host, uint32_t first, unsigned int most, Take take) {
+  const unsigned int asked = std::min(most, xcl::sim::kListedAtOnce);
+  const auto answer = host.domains().call(Op::kList, {}, {first, asked});
+  const size_t count = answer.payload.size() / sizeof(DomainFacts);
+  for (size_t i = 0; i < count; i++) {
+    DomainFacts facts;
+    std::memcpy(&facts, answer.payload.data() + i * sizeof facts, sizeof facts);
+    take(i, facts);
+  }
+  return static_cast<int>(count);
+}
+
+void copyTo(xc_dominfo_t& info, const DomainFacts& facts) {
+  info = {};
+  info.domid = facts.domid;
+  info.dying = facts.isDying;
+  // A domain that has crashed has shut down with that reason.
+  info.crashed = facts.isShutdown && facts.shutdownCode == SHUTDOWN_crash;
+  info.shutdown = facts.isShutdown && !info.crashed;
+  info.paused = facts.isPaused;
+  info.blocked = facts.isBlocked;
+  info.running = facts.isRunning;
+  info.hvm = facts.isHvm;
+  info.shutdown_reason = facts.shutdownCode;
+  info.nr_pages = facts.memoryKiB / 4;
+  info.max_memkb = facts.maxMemoryKiB;
+  info.cpu_time = facts.cpuTimeNs;
+  info.nr_online_vcpus = facts.vcpus;
+  info.max_vcpu_id = facts.vcpus == 0 ? 0 : facts.vcpus - 1;
+  std::memcpy(info.handle, facts.uuid, sizeof info.handle);
+}
+
+void copyTo(xc_domaininfo_t& info, const DomainFacts& facts) {
+  info = {};
+  info.domain = static_cast<domid_t>(facts.domid);
+  const auto flag = [&](bool isSet, uint32_t bit) {
+    if (isSet) info.flags |= bit;
+  };
+  flag(facts.isDying, XEN_DOMINF_dying);
+  flag(facts.isHvm, XEN_DOMINF_hvm_guest);
+  flag(facts.isShutdown, XEN_DOMINF_shutdown);
+  flag(facts.isPaused, XEN_DOMINF_paused);
+  flag(facts.isBlocked, XEN_DOMINF_blocked);
+  flag(facts.isRunning, XEN_DOMINF_running);
+  info.flags |= static_cast<uint32_t>(facts.shutdownCode) << XEN_DOMINF_shutdownshift;
+  info.tot_pages = facts.memoryKiB / 4;
+  info.max_pages = facts.maxMemoryKiB / 4;
+  info.cpu_time = facts.cpuTimeNs;
+  info.nr_online_vcpus = facts.vcpus;
+  info.max_vcpu_id = facts.vcpus == 0 ? 0 : facts.vcpus - 1;
+  std::memcpy(info.handle, facts.uuid, sizeof info.handle);
+}
+
+}  // namespace
+
+extern "C" {
+
+xc_interface* xc_interface_open(xentoollog_logger*, xentoollog_logger*, unsigned) {
+  return called<xc_interface*>(nullptr, [](StockHost& host) { return reinterpret_cast<xc_interface*>(&host); });
+}
+
+int xc_interface_close(xc_interface*) { return 0; }
+
+int xc_domain_getinfo(xc_interface*, uint32_t first, unsigned int most, xc_dominfo_t* infos) {
+  return called(-1, [&](StockHost& host) {
+    return listed(host, first, most, [&](size_t i, const DomainFacts& facts) { copyTo(infos[i], facts); });
+  });
+}
+
+int xc_domain_getinfolist(xc_interface*, uint32_t first, unsigned int most, xc_domaininfo_t* infos) {
+  return called(-1, [&](StockHost& host) {
+    return listed(host, first, most, [&](size_t i, const DomainFacts& facts) { copyTo(infos[i], facts); });
+  });
+}
+
+void* xc_map_foreign_range(xc_interface*, uint32_t domid, int, int, unsigned long frame) {
+  return called<void*>(nullptr, [&](StockHost& host) { return host.keep(host.machine().mapFrame(domid, frame)); });
+}
+
+}  // extern "C"
