@@ -21,6 +21,8 @@ std::span<const std::byte> bytesOf(const iovec& part) {
 }  // namespace
 
 void RingSet::flush(size_t words) {
+  flushes_++;
+  heldReplies_ = 0;
   bool isSound = words <= memory_.output.size();
   for (size_t at = 0; isSound && at < words;) {
     isSound = at + kRecordWords <= words;
@@ -44,6 +46,7 @@ void RingSet::flush(size_t words) {
 void RingSet::group(uint32_t id, uint32_t offset) {
   if (!isTaken(id)) return;
   Peer& peer = peers_[id];
+  if ((static_cast<uint32_t>(memory_.output[offset + 1]) & kOutputEvent) == 0) peer.repliedIn = flushes_;
   outputs_.push_back(Output{offset, 0});
   const auto place = static_cast<uint32_t>(outputs_.size());
   if (peer.firstOutput == 0) {
@@ -72,6 +75,8 @@ std::span<const std::byte> RingSet::wireOf(const Output& output) const {
 }
 
 void RingSet::deliverToRing(uint32_t id) {
+  // What is said here was asked before.
+  if ((record(id).state & kReconnecting) != 0) return;
   RingWriter writer(page(id), kind_ == RingKind::kConsole ? kConsoleInput : kXenstoreReplies);
   bool hasPut = false;
   if (OutputQueue::isEmpty(record(id)) && (record(id).state & kBroken) == 0) {
@@ -252,8 +257,10 @@ void RingSet::overflow(uint32_t id) {
   deafen(id);
 }
 
+// What came in before is still served. It must not be forgotten either: of a message of which the rest is
+// yet to be read, that rest would be taken for a message.
 void RingSet::deafen(uint32_t id) {
-  forgetTraffic(id);
+  forgetQueue(id);
   record(id).state |= kDeaf;
   peers_[id].isReadable = true;
   activate(id);

@@ -1,0 +1,190 @@
+// A turn of the set as the addon makes it, and what the oracle sees in its batch.
+#include <algorithm>
+#include <cstring>
+
+#include "output_queue.h"
+#include "session.h"
+#include "violation.h"
+
+namespace fuzz {
+
+namespace {
+
+constexpr uint32_t kBlockPayload = 216;
+
+}  // namespace
+
+void Session::turn(uint32_t actionsInBatch) {
+  set_->collect();
+  const size_t words = set_->fill();
+  if (words > 0) {
+    hasMoved_ = true;
+    isInBatch_ = true;
+    syncAll();
+    checkBatch(words);
+    const std::vector<int32_t> copy(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(words));
+    for (; actionsInBatch > 0; actionsInBatch--) act();
+    require(std::equal(copy.begin(), copy.end(), batch_.begin()), "a batch changed while it was read");
+    if (!set_->mayHoldReplies() || source_.below(16) == 0) flush();
+    set_->endBatch();
+    isInBatch_ = false;
+  } else {
+    flush();
+  }
+  set_->notifyTouched();
+  checkNotifications();
+}
+
+void Session::checkBatch(size_t words) {
+  require(words <= batch_.size(), "a batch is longer than its buffer");
+  const std::vector<int32_t> taken(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(words));
+  for (size_t at = 0; at < words;) {
+    require(at + xcl::kRecordWords <= words, "a batch ends within a record");
+    const int32_t* record = taken.data() + at;
+    const bool isMessage = record[2] >= 0 || record[2] == xcl::kBatchData;
+    const size_t len = isMessage ? static_cast<uint32_t>(record[5]) : 0;
+    require(len <= xcl::kPayloadMax && at + xcl::kRecordWords + (len + 3) / 4 <= words, "a record is too long");
+    checkRecord(record);
+    if (isMessage && sabotage_ == Sabotage::kDoubleMessage && messages_ % 7 == 6) checkRecord(record);
+    at += xcl::kRecordWords + (len + 3) / 4;
+  }
+}
+
+void Session::checkRecord(const int32_t* words) {
+  if (words[2] == xcl::kBatchVirq) {
+    virqsHeard_++;
+    require(words[0] == -1 && words[3] == 3 && virqsHeard_ <= virqsFired_, "a VIRQ was heard of that did not fire");
+    return;
+  }
+  require(words[0] > 0 && static_cast<size_t>(words[0]) < owners_.size(), "a record is of no connection");
+  const auto id = static_cast<uint32_t>(words[0]);
+  if (words[2] == xcl::kBatchOpened) {
+    require(owners_[id] == nullptr && !newcomers_.empty(), "a connection was opened that nobody asked for");
+    owners_[id] = newcomers_.front();
+    newcomers_.erase(newcomers_.begin());
+    owners_[id]->id = id;
+    sync(*owners_[id]);
+    return;
+  }
+  require(owners_[id] != nullptr, "a record is of a connection that was detached");
+  Peer& peer = *owners_[id];
+  if (words[2] == xcl::kBatchDrained) {
+    peer.drains++;
+    require(peer.drains <= peer.waits || !peer.isLawful, "a queue drained that nothing had waited in");
+    return;
+  }
+  if (words[2] == xcl::kBatchBroken || words[2] == xcl::kBatchClosed) {
+    require(!peer.isReported, "an end was reported twice");
+    require(peer.isSocket() == (words[2] == xcl::kBatchClosed), "a ring closed, or a socket broke");
+    peer.isReported = true;
+    if (!peer.isSocket()) {
+      require(peer.isGivenUp, "a ring is reported broken that is not");
+      const auto& guest = static_cast<GuestPeer&>(peer);
+      require(isConsole_ || !peer.isLawful || guest.word(xcl::kXenstoreError) == static_cast<uint32_t>(words[3]),
+              "a broken ring's error word does not say so");
+    } else {
+      const auto& socket = static_cast<SocketPeer&>(peer);
+      require(!peer.isLawful || socket.hasEnded() || peer.said.isBreaking() || peer.mayBeGivenUp,
+              "a socket was closed without reason");
+    }
+    return;
+  }
+  messages_++;
+  require(!peer.isReported, "a message came after the end");
+  require(record(peer).paused == 0, "a message came of a paused connection");
+  if (!peer.isLawful) return;
+  const auto len = static_cast<uint32_t>(words[5]);
+  Bytes wire(xcl::kWireHeaderBytes + len);
+  std::memcpy(wire.data(), words + 2, wire.size());
+  if (sabotage_ == Sabotage::kLoseMessage && messages_ % 7 == 6) return;
+  if (sabotage_ == Sabotage::kFlipByte && messages_ % 7 == 6) wire.back() ^= std::byte{1};
+  if (words[2] == xcl::kBatchData) {
+    peer.said.checkPlain(std::span(wire).subspan(xcl::kWireHeaderBytes));
+  } else {
+    peer.said.checkRequest(wire);
+    reply(peer, static_cast<uint32_t>(words[3]) % 5 == 0 ? 0 : len % 700);
+  }
+}
+
+void Session::checkNotifications() {
+  for (auto& guest : guests_) {
+    if (guest->id == 0 || !guest->isAlive || !guest->isLawful || guest->isGivenUp) continue;
+    if (record(*guest).localPort == 0) continue;
+    const bool hasMoved = guest->hasMoved();
+    const bool isTold = guest->takeNotifications() > 0;
+    require(!hasMoved || isTold, "a guest was not notified of what the daemon took or put");
+  }
+}
+
+void Session::reply(Peer& peer, uint32_t len) { say(peer, 2, len, 0, false); }
+
+// Puts a message for a peer into the output, as TypeScript does.
+void Session::say(Peer& peer, uint32_t type, uint32_t len, uint32_t flags, bool isRepeated) {
+  const size_t words = xcl::kRecordWords + (len + 3) / 4;
+  if (outputWords_ + words > output_.size()) flush();
+  const uint32_t serial = peer.nextSerial++;
+  int32_t* at = output_.data() + outputWords_;
+  const xcl::WireHeader header{type, serial, 0, len};
+  const Bytes wire = wireOf(header, patternOf(isRepeated ? type : serial, len));
+  at[0] = static_cast<int32_t>(peer.id);
+  at[1] = static_cast<int32_t>(flags);
+  std::memcpy(at + 2, wire.data(), wire.size());
+  outputWords_ += words;
+  outputs_.push_back(Output{&peer, serial, flags, static_cast<uint32_t>(wire.size())});
+  if (peer.isGivenUp || peer.id == 0) return;
+  replies_++;
+  if (sabotage_ == Sabotage::kDoubleReply && replies_ % 9 == 8) {
+    // The oracle is told of fewer than there are.
+    return;
+  }
+  if (isConsole_) {
+    peer.heard.handedOverPlain(std::span(wire).subspan(xcl::kWireHeaderBytes));
+  } else {
+    peer.heard.handedOver(serial, wire, flags);
+  }
+  if (sabotage_ == Sabotage::kLoseReply && replies_ % 9 == 8) {
+    // And here of more: this one does not reach the set.
+    outputWords_ -= words;
+    outputs_.pop_back();
+  }
+}
+
+void Session::flush() {
+  if (outputWords_ == 0) return;
+  std::vector<std::pair<Peer*, bool>> wereEmpty;
+  eachPeer([&](Peer& peer) {
+    if (peer.id == 0) return;
+    wereEmpty.emplace_back(&peer, record(peer).queuedBytes == 0);
+    if (mayBeExhausted()) peer.mayBeGivenUp = true;
+  });
+  set_->flush(outputWords_);
+  outputWords_ = 0;
+  for (const auto& [peer, wasEmpty] : wereEmpty) {
+    if (wasEmpty && record(*peer).queuedBytes > 0) peer->waits++;
+  }
+  for (const Output& output : outputs_) noteDrops(output);
+  outputs_.clear();
+  syncAll();
+}
+
+// By the figures after the flush: within it a queue only becomes longer.
+void Session::noteDrops(const Output& output) {
+  Peer& peer = *output.peer;
+  if (peer.id == 0 || isConsole_) return;
+  const auto& entry = record(peer);
+  if ((output.flags & xcl::kOutputCoalesce) != 0 && entry.queuedBytes > 0 && peer.heard.hasSameBefore(output.serial)) {
+    peer.heard.allowDrop(output.serial);
+  }
+  if ((output.flags & xcl::kOutputEvent) == 0) return;
+  const bool isScarce = usedBlocks() + output.bytes / kBlockPayload + 40 >= totalBlocks_ * 3 / 4;
+  const uint32_t limit = isScarce ? entry.maxQueuedBytes / 16 : entry.maxQueuedBytes;
+  const bool isFull = (entry.maxQueuedEvents != 0 && entry.queuedEvents >= entry.maxQueuedEvents) ||
+                      (entry.maxQueuedBytes != 0 && entry.queuedBytes + output.bytes > limit) ||
+                      (isScarce && entry.yields != 0) || (entry.state & xcl::kDeaf) != 0;
+  if (!isFull) return;
+  peer.heard.allowDrop(output.serial);
+  // Who reads a socket can begin anew.
+  if (peer.isSocket()) peer.mayBeGivenUp = true;
+}
+
+}  // namespace fuzz
