@@ -45,6 +45,11 @@ export const BATCH_DRAINED = -4
 export const BATCH_VIRQ = -5
 /** Bytes of a stream ring (console); reqId and txId are 0. */
 export const BATCH_DATA = -6
+/**
+ * A guest asks for a new beginning (`connection` = 1 in its page; only with the feature, bit 1): it is
+ * not served until `reconnect`.
+ */
+export const BATCH_RECONNECT = -7
 
 /** Output flag: drop this message if an identical one still waits in the connection's queue. */
 export const OUTPUT_COALESCE = 1
@@ -101,10 +106,13 @@ export const CONNECTION_LOCAL_PORT = 20
 export const CONNECTION_PAGE_KIND = 21
 export const CONNECTION_PAGE_LOW = 22
 export const CONNECTION_PAGE_HIGH = 23
-export const CONNECTION_FEATURES = 24
+/** Of record 0, which is no connection: those from this one on have never been. */
+export const CONNECTION_FRESH = 26
 
 /** The guest broke the ring: nothing is read or written any more. */
 export const STATE_BROKEN = 1
+/** Nothing more is read from the socket. */
+export const STATE_ENDED = 2
 
 export interface RingSet {
   /** Record words of all connections, in the state memory. */
@@ -115,7 +123,8 @@ export interface RingSet {
   readonly handover: Handover | undefined
 
   /**
-   * Maps a domain's ring, binds its event channel and serves it.
+   * Maps a domain's ring, binds its event channel and serves it. A port that a xenstore page names
+   * (`evtchn_port`) counts instead of `remotePort`, here and in `reattach`.
    * xenstore: zeroes the four indices, writes `features`; console: clears the connection byte.
    * @throws XenError when mapping or binding fails; nothing is kept then
    */
@@ -127,6 +136,11 @@ export interface RingSet {
    * xenstore indices, binds anew. A port that cannot be bound leaves the connection without one.
    */
   reattach(id: ConnectionId, remotePort: EvtchnPort): void
+  /**
+   * The new beginning that a guest has asked for: drops what is on its way, in both directions, zeroes
+   * indices and error, tells the guest. Also a broken ring is served again.
+   */
+  reconnect(id: ConnectionId): void
   /** Drops queues and partial input; the ring stays attached. */
   reset(id: ConnectionId): void
   /**

@@ -4,6 +4,7 @@ import {
   BATCH_BROKEN,
   BATCH_CLOSED,
   BATCH_OPENED,
+  BATCH_RECONNECT,
   BATCH_VIRQ,
   type Batch,
   type ConnectionId,
@@ -127,7 +128,9 @@ export class BatchWalk {
       this.#connections.reset(id)
       this.#counters.brokenRing()
       if (this.#trace.isOn) this.#trace.object(id, `ring broken, error ${reqId}`)
-      this.#log.warn({ domid: who.domid, error: reqId }, 'ring protocol broken, no longer served')
+      this.#services.domains.brokeRing(who.domid, reqId)
+    } else if (type === BATCH_RECONNECT) {
+      this.#services.domains.reconnect(id)
     } else if (type === BATCH_VIRQ && reqId === VIRQ_DOM_EXC) {
       this.#services.domains.somethingHappened()
     }

@@ -23,8 +23,6 @@ import { xsErrnoFrom } from '../wire/errno.ts'
 import { OK, type Outcome } from '../xs-errno.ts'
 import { DomainNews } from './domain-news.ts'
 
-/** What the daemon tells a guest it can do: nothing, as C xenstored 4.17 does. */
-const SERVER_FEATURES = 0
 /** What lixs asks of the hypervisor. */
 export type DomainKnowledge = Pick<DomainControl, 'info' | 'states' | 'changed'>
 
@@ -41,8 +39,10 @@ export class Domains {
   readonly #trace: Trace
   readonly #log: Logger
   readonly #news: DomainNews | undefined
-  /** Of the domains whose rings are served: tells a domain from the next one with its domid. */
+  /** Of the domains that the store knows: tells a domain from the next one with its domid. */
   readonly #uuids = new Map<Domid, string>()
+  readonly #hasBroken = new Set<Domid>()
+  #introduced = 0
   #hasShutdown = false
 
   /** @param control undefined: there is no hypervisor, and so no domain */
@@ -98,8 +98,20 @@ export class Domains {
     }
   }
 
+  /**
+   * Asked for a domain that the store does not know and that somebody names.
+   *
+   * @returns whether Xen knows it; without a hypervisor there is nobody to ask: it may be
+   */
+  exists(domid: Domid): boolean {
+    const info = this.#control?.info(domid)
+    if (info !== undefined) this.#uuids.set(domid, info.uuid)
+    return info !== undefined || this.#control === undefined
+  }
+
   /** As if the domain had died. */
   release(domid: Domid): Outcome {
+    if (this.#connections.isTrusted(domid)) return 'EINVAL'
     this.#news?.released(domid)
     if (!this.#store.isIntroduced(domid)) return 'ENOENT'
     if (this.#connectionOf(domid) === undefined) return 'EINVAL'
@@ -109,6 +121,7 @@ export class Domains {
 
   /** The domain goes on after a suspension. */
   resume(domid: Domid): Outcome {
+    if (this.#connections.isTrusted(domid)) return 'EINVAL'
     if (!this.#store.isIntroduced(domid)) return 'ENOENT'
     if (this.#connectionOf(domid) === undefined) return 'EINVAL'
     this.#store.clearShutdown(domid)
@@ -121,9 +134,25 @@ export class Domains {
     if (connection !== undefined) this.#connections.limitsChanged(connection)
   }
 
+  /** A guest begins anew with the ring that it has: nothing of before is left. */
+  reconnect(connection: ConnectionId): void {
+    const who = this.#connections.senderOf(connection)
+    if (who === undefined) return
+    this.#connections.renew(connection)
+    this.#rings.reconnect(connection)
+    this.#log.debug({ domid: who.domid }, 'guest begins anew')
+  }
+
+  /** A guest broke its ring. It can do so again and again: the first time is told. */
+  brokeRing(domid: Domid, error: number): void {
+    const level = this.#hasBroken.has(domid) ? 'debug' : 'warn'
+    this.#hasBroken.add(domid)
+    this.#log[level]({ domid, error }, 'ring protocol broken, no longer served')
+  }
+
   /** Domains whose rings are served, dom0 not counted. */
   get count(): number {
-    return this.#uuids.size
+    return this.#introduced
   }
 
   /** VIRQ_DOM_EXC: some domain shut down, or died. */
@@ -186,6 +215,7 @@ export class Domains {
       this.#connections.openRing(connection, domid)
       this.#uuids.set(domid, info.uuid)
       this.#news?.forget(domid)
+      this.#introduced++
       this.#counters.introduction()
       this.#store.introduceDomain(domid, connection)
       this.#log.info({ domid, port }, 'domain introduced')
@@ -210,6 +240,8 @@ export class Domains {
       this.#connections.close(connection)
     }
     this.#uuids.delete(domid)
+    this.#hasBroken.delete(domid)
+    if (this.#store.isIntroduced(domid)) this.#introduced--
     this.#store.releaseDomain(domid)
     this.#counters.removal()
     this.#log.info({ domid, why }, 'domain removed')
@@ -221,13 +253,14 @@ export class Domains {
   }
 
   #attach(domid: Domid, gfn: Gfn, port: EvtchnPort): ConnectionId {
+    const features = this.#store.settings.featuresOf(domid)
     try {
       const page = { kind: 'gref', gref: GNTTAB_RESERVED_XENSTORE } as const
-      return this.#rings.attach(domid, page, port, SERVER_FEATURES)
+      return this.#rings.attach(domid, page, port, features)
     } catch (error) {
       if (!(error instanceof XenError) || gfn < 1) throw error
       this.#log.debug({ domid, gfn, err: error }, 'ring not granted, mapping its frame')
-      return this.#rings.attach(domid, { kind: 'gfn', gfn }, port, SERVER_FEATURES)
+      return this.#rings.attach(domid, { kind: 'gfn', gfn }, port, features)
     }
   }
 }

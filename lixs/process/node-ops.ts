@@ -35,19 +35,19 @@ export function directory(services: Services, exchange: Exchange): void {
   )
 }
 
-/** DIRECTORY_PART `path|offset|` → `generation|`, then names from that byte of the list on. */
+/**
+ * DIRECTORY_PART `path|offset|` → `generation|`, then names from that byte of the list on; and an
+ * empty one behind the last.
+ */
 export function directoryPart(services: Services, exchange: Exchange): void {
   const { bytes, start, end, who, tx, replyBytes } = exchange
   const pathEnd = findNul(bytes, start, end)
-  if (
-    countNuls(bytes, start, end) !== 2 ||
-    bytes[end - 1] !== 0 ||
-    !takeNodePath(services, exchange, start, pathEnd)
-  ) {
+  if (countNuls(bytes, start, end) !== 2 || !takeNodePath(services, exchange, start, pathEnd)) {
     exchange.fail('EINVAL')
     return
   }
-  const offset = parseNumber(bytes, pathEnd + 1, end - 1, 0x7fffffff)
+  const offsetEnd = findNul(bytes, pathEnd + 1, end)
+  const offset = parseNumber(bytes, pathEnd + 1, offsetEnd, 0x7fffffff)
   if (offset < 0) {
     exchange.fail('EINVAL')
     return

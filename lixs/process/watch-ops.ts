@@ -32,12 +32,13 @@ export function watch(services: Services, exchange: Exchange): void {
   events.watchEvent(connection, bytes, start, pathEnd, bytes, pathEnd + 1, tokenEnd, isSpecial)
 }
 
-/** UNWATCH `path|token|` → OK; events on their way still arrive. */
+/** UNWATCH `path|token|` → OK; events on their way still arrive. Loose bytes as with WATCH. */
 export function unwatch(services: Services, exchange: Exchange): void {
   const { bytes, start, end, connection } = exchange
   const pathEnd = findNul(bytes, start, end)
   const tokenEnd = pathEnd < 0 ? -1 : findNul(bytes, pathEnd + 1, end)
-  if (tokenEnd !== end - 1 || tokenEnd < 0 || !takePath(services, exchange, start, pathEnd)) {
+  const isWellFormed = tokenEnd >= 0 && findNul(bytes, tokenEnd + 1, end) < 0
+  if (!isWellFormed || !takePath(services, exchange, start, pathEnd)) {
     exchange.fail('EINVAL')
     return
   }

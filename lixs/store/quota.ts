@@ -51,6 +51,8 @@ export const DEFAULT_QUOTAS: Readonly<Quotas> = {
   outstanding: 20,
 }
 
+/** Longer than this no guest's path may be, whatever the quota says (XENSTORE_REL_PATH_MAX). */
+const PATH_MAX = 2048
 /** What the node-size quota counts beside permissions, value and names (XenStore's node header). */
 const NODE_HEADER_BYTES = 24
 const PERM_BYTES = 8
@@ -125,9 +127,10 @@ export class QuotaCheck {
     return who.isPrivileged || !exceeds(count, this.#limitOf(who.domid, LIMIT.transactionNodes))
   }
 
-  /** Bytes of a path without its home prefix; 0 = any. */
+  /** Bytes of a path without its home prefix; 0 = any, for the privileged only. */
   pathMaxFor(who: Principal): number {
-    return who.isPrivileged ? 0 : this.#limitOf(who.domid, LIMIT.pathMax)
+    if (who.isPrivileged) return 0
+    return Math.min(this.#limitOf(who.domid, LIMIT.pathMax) || PATH_MAX, PATH_MAX)
   }
 
   #limitOf(domid: number, limit: number): number {

@@ -20,6 +20,8 @@ enum ConnectionState : uint32_t {
   kWaited = 8,
   /** BATCH_CLOSED or BATCH_BROKEN was delivered. */
   kReported = 16,
+  /** The guest has asked for a new beginning (BATCH_RECONNECT) and waits for it. */
+  kReconnecting = 32,
 };
 
 /** Bytes that arrived and are no complete message yet: a chain of blocks, read from the front. */

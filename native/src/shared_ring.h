@@ -25,6 +25,8 @@ inline constexpr RingLayout kConsoleOutput{1024, 2048, 3080, 3084};
 inline constexpr uint32_t kXenstoreFeatures = 2064;
 inline constexpr uint32_t kXenstoreConnection = 2068;
 inline constexpr uint32_t kXenstoreError = 2072;
+/** Not 0: the guest's port, whatever the toolstack says (Xen itself fills it in, from 4.21 on). */
+inline constexpr uint32_t kXenstorePort = 2076;
 inline constexpr uint32_t kConsoleConnection = 3088;
 
 /** Stores a word that the other side reads. */

@@ -80,6 +80,10 @@ export class TestRings implements RingSet {
     this.calls.push(`reattach ${id} port ${port}`)
   }
 
+  reconnect(id: ConnectionId): void {
+    this.calls.push(`reconnect ${id}`)
+  }
+
   reset(id: ConnectionId): void {
     this.calls.push(`reset ${id}`)
   }

@@ -147,6 +147,7 @@ describe('DIRECTORY', () => {
     tool.ask('MKDIR', '/d/b|')
     const after = tool.answer('DIRECTORY_PART', '/d|4|')
     expect(after).toMatch(/^DIRECTORY_PART [0-9]+\|\|$/)
+    expect(tool.answer('DIRECTORY_PART', '/d|4|loose')).toBe(after)
     expect(after).not.toBe(before)
   })
 
@@ -154,7 +155,6 @@ describe('DIRECTORY', () => {
     '/d|',
     '/d',
     '/d|0',
-    '/d|0|x',
     '/d|0|0|',
     '/d|x|',
     '/d|-1|',

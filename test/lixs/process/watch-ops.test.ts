@@ -90,6 +90,7 @@ describe('events', () => {
     expect(tool.answer('UNWATCH', '/local/domain/0/x|t|')).toBe('UNWATCH OK|')
     expect(tool.answer('WRITE', 'x|1')).toBe('WRITE OK|')
     expect(tool.answer('UNWATCH', 'x|t|')).toBe('ERROR ENOENT|')
+    expect(tool.answer('UNWATCH', 'x|t|loose')).toBe('ERROR ENOENT|')
     expect(tool.answer('UNWATCH', 'x|t')).toBe('ERROR EINVAL|')
     expect(tool.answer('UNWATCH', 'x|t|u|')).toBe('ERROR EINVAL|')
   })
