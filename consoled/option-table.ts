@@ -77,7 +77,7 @@ export const OPTIONS = [
   },
   {
     name: 'log-level',
-    value: { kind: 'choice', choices: LOG_LEVELS },
+    value: { kind: 'choice', choices: LOG_LEVELS, metavar: 'LEVEL' },
     default: 'info',
     help: 'the least that goes there (ours)',
   },

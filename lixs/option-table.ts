@@ -7,6 +7,7 @@
 import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
 import type { OptionSpec } from '../native/os/command-line.ts'
 import { LOG_LEVELS } from '../native/os/log.ts'
+import { HARD_QUOTAS, SOFT_QUOTAS } from './quota-names.ts'
 import { TRACE_NAMES, TRACE_SWITCHES } from './trace.ts'
 
 const FLAG = { kind: 'flag' } as const
@@ -14,24 +15,17 @@ const file = { kind: 'text', metavar: 'FILE' } as const
 const count = { kind: 'number', metavar: 'N', max: 0x7fffffff } as const
 const domid = { kind: 'number', metavar: 'DOMID', max: 0x7fef } as const
 
-/** Quotas that `-Q` takes, by upstream's names; `permissions` is the older name of one. */
-const QUOTA_NAMES = [
-  'nodes',
-  'watches',
-  'transactions',
-  'outstanding',
-  'transaction-nodes',
-  'memory',
-  'node-size',
-  'node-permissions',
-  'permissions',
-  'path-max',
-] as const
+/** Quotas that `-Q` takes, by the names of all versions of upstream. */
+const QUOTA_NAMES = HARD_QUOTAS.flatMap(({ name, otherName }) =>
+  otherName === undefined ? [name] : [name, otherName],
+)
+const SOFT_QUOTA_NAMES = SOFT_QUOTAS.map(({ name }) => name)
 
 /** Need not be there, unless it was asked for. */
 export const CONFIG_FILE = '/etc/xen/lixs.conf'
 
-const DEFAULT_TRACE = TRACE_NAMES.filter((name) => TRACE_SWITCHES[name].isDefault)
+/** What is traced unless told. */
+export const DEFAULT_TRACE = TRACE_NAMES.filter((name) => TRACE_SWITCHES[name].isDefault)
   .map((name) => `+${name}`)
   .join(' ')
 
@@ -76,7 +70,7 @@ export const OPTIONS = [
   },
   {
     name: 'log-level',
-    value: { kind: 'choice', choices: LOG_LEVELS },
+    value: { kind: 'choice', choices: LOG_LEVELS, metavar: 'LEVEL' },
     default: 'info',
     help: 'the least that is logged',
   },
@@ -88,9 +82,13 @@ export const OPTIONS = [
   },
   {
     name: 'trace-control',
-    value: { kind: 'choice', choices: TRACE_NAMES.flatMap((name) => [`+${name}`, `-${name}`]) },
+    value: {
+      kind: 'choice',
+      choices: TRACE_NAMES.flatMap((name) => [`+${name}`, `-${name}`]),
+      metavar: '±SWITCH',
+    },
     isRepeatable: true,
-    help: `what is traced; may be repeated; at first ${DEFAULT_TRACE}`,
+    help: `what is traced; may be repeated; before the first ${DEFAULT_TRACE}`,
   },
   {
     name: 'metrics',
@@ -133,7 +131,7 @@ export const OPTIONS = [
   {
     name: 'quota-soft',
     short: 'q',
-    value: { kind: 'setting', metavar: 'WHAT=N', names: ['memory'] },
+    value: { kind: 'setting', metavar: 'WHAT=N', names: SOFT_QUOTA_NAMES },
     help: 'a limit that is only warned of: memory',
   },
   {

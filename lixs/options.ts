@@ -4,7 +4,8 @@ import { type Settings as SettingsOf, UsageError } from '../native/os/command-li
 import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
 import { storeSocketPath } from './client/socket-path.ts'
 import { type MetricsAddress, metricsAddressFrom } from './metrics/address.ts'
-import type { OptionName } from './option-table.ts'
+import { DEFAULT_TRACE, type OptionName } from './option-table.ts'
+import { HARD_QUOTAS, quotaNamed } from './quota-names.ts'
 
 type Settings = SettingsOf<OptionName>
 
@@ -108,6 +109,7 @@ export function effectiveValues(
   const values = new Map<OptionName, string>([
     ['socket-path', socketPath],
     ['log-file', logFile ?? (isForeground ? 'stderr' : BACKGROUND_LOG_FILE)],
+    ['trace-control', DEFAULT_TRACE],
     ['quota', [...quotas].map(([name, value]) => `${name}=${value}`).join(' ')],
     ['quota-soft', `memory=${softMemory}`],
   ])
@@ -123,7 +125,7 @@ function quotasFrom(settings: Settings): QuotaSettings {
   }
   for (const text of settings.get('quota')?.values ?? []) {
     const [name, value] = settingFrom(text)
-    quotas.set(name === 'permissions' ? 'node-permissions' : name, value)
+    quotas.set(quotaNamed(HARD_QUOTAS, name)?.name ?? name, value)
   }
   return quotas
 }

@@ -64,7 +64,7 @@ export const OPTIONS = [
   },
   {
     name: 'log-level',
-    value: { kind: 'choice', choices: LOG_LEVELS },
+    value: { kind: 'choice', choices: LOG_LEVELS, metavar: 'LEVEL' },
     default: 'info',
     env: 'XCLD_LOG_LEVEL',
     help: 'the least that is logged',

@@ -9,7 +9,8 @@ export type OptionValue =
   | { readonly kind: 'flag' }
   | { readonly kind: 'text'; readonly metavar: string }
   | { readonly kind: 'number'; readonly metavar: string; readonly max: number }
-  | { readonly kind: 'choice'; readonly choices: readonly string[] }
+  /** `metavar` stands for choices that are too many to be named in one line. */
+  | { readonly kind: 'choice'; readonly choices: readonly string[]; readonly metavar?: string }
   /** `name=number`, may be given several times. */
   | { readonly kind: 'setting'; readonly metavar: string; readonly names: readonly string[] }
 
@@ -178,7 +179,7 @@ function usage({ name, short, value }: OptionSpec): string {
     case 'flag':
       return flags
     case 'choice':
-      return value.choices.length > 4 ? `${flags} LEVEL` : `${flags} ${value.choices.join('|')}`
+      return `${flags} ${value.metavar ?? value.choices.join('|')}`
     default:
       return `${flags} ${value.metavar}`
   }
@@ -186,7 +187,7 @@ function usage({ name, short, value }: OptionSpec): string {
 
 function described(spec: OptionSpec): string {
   const notes = [
-    ...(spec.value.kind === 'choice' && spec.value.choices.length > 4
+    ...(spec.value.kind === 'choice' && spec.value.metavar !== undefined
       ? [spec.value.choices.join(', ')]
       : []),
     ...(spec.default === undefined ? [] : [`default ${spec.default}`]),

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { OPTIONS } from '../../lixs/option-table.ts'
 import { effectiveValues, type Options, optionsFrom } from '../../lixs/options.ts'
@@ -58,8 +59,82 @@ describe('the command line', () => {
   })
 
   test('paths are absolute, for the daemon leaves its working directory', () => {
-    const { pidFile, logFile, socketPath } = options(['-F', 'a', '-T', 'b', '--socket-path', 'c'])
-    expect([pidFile, logFile, socketPath].every((path) => path?.startsWith('/'))).toBe(true)
+    const argv = ['-F', 'a', '-T', 'b', '--socket-path', 'c', '--log-file', 'd']
+    const { pidFile, traceFile, socketPath, logFile, metrics } = options([
+      ...argv,
+      ...['--metrics', 'unix:e'],
+    ])
+    const paths = [
+      pidFile,
+      traceFile,
+      socketPath,
+      logFile,
+      metrics?.kind === 'unix' && metrics.path,
+    ]
+    expect(paths).toEqual(['a', 'b', 'c', 'd', 'e'].map((name) => resolve(name)))
+  })
+
+  test('a trace is not the log: -T names its file, --trace-control what is in it, in order', () => {
+    const { traceFile, traceControl, logFile } = options([
+      ...['-T', '/t', '--trace-control=+acc', '--trace-control', '-io', '--trace-control', '+io'],
+    ])
+    expect({ traceFile, traceControl, logFile }).toEqual({
+      traceFile: '/t',
+      traceControl: ['+acc', '-io', '+io'],
+      logFile: undefined,
+    })
+  })
+
+  test('every quota has its name for -Q, the older one of permissions, too', () => {
+    const names = ['nodes', 'watches', 'transactions', 'outstanding', 'transaction-nodes', 'memory']
+    const others = ['node-size', 'permissions', 'path-max']
+    const { quotas } = options(
+      [...names, ...others].flatMap((name, i) => ['-Q', `${name}=${i + 1}`]),
+    )
+    expect([...quotas.values()]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+  })
+
+  test('what a flag of its own and -Q say of one quota, -Q decides', () => {
+    expect(options(['-Q', 'nodes=7', '-E', '5']).quotas.get('nodes')).toBe(7)
+  })
+
+  test.each([
+    ['-E', 'entry-nb'],
+    ['-S', 'entry-size'],
+    ['-W', 'watch-nb'],
+    ['-t', 'transaction'],
+    ['-A', 'perm-nb'],
+    ['-M', 'path-max'],
+  ])('%s is short for --%s', (short, long) => {
+    expect(options([short, '7']).quotas).toEqual(options([`--${long}`, '7']).quotas)
+    expect(options([short, '7']).quotas.size).toBe(1)
+  })
+
+  test.each([
+    ['-R', '--no-recovery'],
+    ['-I', '--internal-db'],
+    ['-V', '--verbose'],
+    ['-e5', '--event=5'],
+    ['--daemon', '--internal-db=off'],
+  ])('%s and %s of older versions are accepted and change nothing', (short, long) => {
+    expect(options([short, long])).toEqual(options([]))
+  })
+
+  test('-w sets how long events wait, 0 is for ever', () => {
+    expect(options(['-w', 'watch-event=0']).eventTimeoutMs).toBe(0)
+    expect(options(['--timeout', 'watch-event=7']).eventTimeoutMs).toBe(7000)
+  })
+
+  test('-K keeps orphans, -D serves no ring of dom0, -P prints the process id', () => {
+    expect(options(['-K', '-D', '-P'])).toMatchObject({
+      keepOrphans: true,
+      isDom0Served: false,
+      isPidPrinted: true,
+    })
+  })
+
+  test('--master-domid 0 is where lixs runs anyway', () => {
+    expect(options(['--master-domid', '0'])).toEqual(options([]))
   })
 
   test.each([
@@ -68,6 +143,11 @@ describe('the command line', () => {
     [['extra'], 'unexpected argument "extra"'],
     [['--quota', 'nonsense=1'], '--quota: "nonsense=1" is not WHAT=N'],
     [['--quota', 'nodes=many'], '--quota: "nodes=many" is not WHAT=N'],
+    [['-q', 'nodes=5'], '-q: "nodes=5" is not WHAT=N'],
+    [['-w', 'nothing=5'], '-w: "nothing=5" is not WHAT=SECONDS'],
+    [['--trace-control', '+nonsense'], '--trace-control: "+nonsense" is none of +obj, -obj'],
+    [['--trace-control', 'io'], '--trace-control: "io" is none of'],
+    [['--metrics', 'nonsense'], '--metrics: "nonsense" is not unix:/PATH, HOST:PORT or :PORT'],
     [['-E', 'many'], '-E: "many" is not a number'],
     [['-E', '-5'], '-E: "-5" is not a number'],
     [['-M', '2049'], '-M: "2049" is not a number from 0 to 2048'],
