@@ -142,7 +142,7 @@ const ROWS: readonly (readonly [string, keyof typeof IN, string, string])[] = [
     'if (strings > 4000) {',
   ],
   ['5.17', 'live', 'events.fire(node, before)', 'events.fire(node, 0)'],
-  ['5.19', 'watches', "return 'EEXIST'", "return 'OK'"],
+  ['5.19', 'watches', 'this.#rows.get(id, NODE) === node &&', 'this.#rows.get(id, NODE) < 0 &&'],
   ['5.22', 'watches', "if (!this.#quota.allowsMemory(who, who.domid, charge)) return 'ENOMEM'", ''],
   ['5.23', 'watches', "if (id === 0) return 'ENOENT'", "if (id === 0) return 'OK'"],
   ['5.24', 'watchOps', 'store.resetConnection(exchange.connection)', ''],
