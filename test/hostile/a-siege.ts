@@ -96,9 +96,7 @@ export class Siege {
 
   /** A domain with a home of its own, introduced. */
   async attacker(domid = ATTACKER): Promise<SiegeGuest> {
-    // What a test before has failed to end is not this one's.
-    if (await this.tool.isIntroduced(domid)) await this.tool.release(domid)
-    this.logged.length = 0
+    await this.#forget(domid)
     const guest = this.make(domid)
     await this.#introduce(guest)
     return guest
@@ -166,6 +164,17 @@ export class Siege {
     this.daemon.loopback.removeDomain(domid as never)
   }
 
+  /** An attacker comes, does its worst, dies, and is survived. */
+  async endures(attack: (attacker: SiegeGuest) => Promise<void>): Promise<void> {
+    await this.#forget(ATTACKER)
+    const before = await this.kept()
+    const attacker = await this.attacker()
+    await attack(attacker)
+    await this.victimIsServed()
+    await this.dies(attacker)
+    await this.isOver(before)
+  }
+
   /** Everything is kept as it was when `before` was counted, and the victim is served. */
   async isOver(before: Kept): Promise<void> {
     await this.victimIsServed()
@@ -175,6 +184,12 @@ export class Siege {
 
   stop(): void {
     this.daemon.stop()
+  }
+
+  /** What a test before has failed to end is not this one's. */
+  async #forget(domid: number): Promise<void> {
+    if (await this.tool.isIntroduced(domid)) await this.tool.release(domid)
+    this.logged.length = 0
   }
 
   /** A domain that Xen knows, and the daemon does not. */
