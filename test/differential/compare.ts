@@ -21,9 +21,11 @@ export interface Comparison {
   readonly excused: ReadonlyMap<string, number>
 }
 
-const NOTHING: Heard = { step: -1, text: 'nothing' }
+const NOTHING: Heard = { step: -1, burst: -1, text: 'nothing' }
 /** A transaction that their daemon has to do again, and ours has not. */
 const REPEATED = 'repeated-transaction'
+/** An event that is the same as one that may have been on its way still. */
+const COALESCED = 'coalesced'
 
 /** @param against the name of the daemon that ours is compared with */
 export function compare(
@@ -37,31 +39,54 @@ export function compare(
   let replies = 0
   let events = 0
   const excuses = EXCUSES.filter((excuse) => excuse.against.includes(against))
+  const count = (name: string): void => {
+    excused.set(name, (excused.get(name) ?? 0) + 1)
+  }
   const explain = (our: Heard, their: Heard): string | undefined => {
     const step = steps[our.step]
     if (our.step !== their.step || step?.kind !== 'send') return undefined
     const pair = { steps, step, ours: our.text, theirs: their.text }
     return excuses.find((excuse) => excuse.explains(pair))?.name
   }
-  for (const on of new Set([...ours.streams.keys(), ...theirs.streams.keys()])) {
-    const left = ours.streams.get(on) ?? []
-    const right = theirs.streams.get(on) ?? []
+  for (const on of new Set([...ours.connections, ...theirs.connections])) {
+    const left = ours.heardOn(on)
+    const right = theirs.heardOn(on)
     let last = 0
-    for (let i = 0; i < Math.max(left.length, right.length); i++) {
-      const our = left[i] ?? NOTHING
-      const their = right[i] ?? NOTHING
-      if (our.step >= 0) {
-        replies++
-        last = our.step
-      } else events++
-      if (our.step === their.step && our.text === their.text) continue
+    let l = 0
+    let r = 0
+    while (l < left.length || r < right.length) {
+      const our = left[l] ?? NOTHING
+      const their = right[r] ?? NOTHING
+      if (our.step === their.step && our.text === their.text) {
+        if (our.step < 0) events++
+        else {
+          replies++
+          last = our.step
+        }
+        l++
+        r++
+        continue
+      }
+      if (isRepeated(left, l)) {
+        l++
+        count(COALESCED)
+        continue
+      }
+      if (isRepeated(right, r)) {
+        r++
+        count(COALESCED)
+        continue
+      }
       const name = explain(our, their)
       if (name === undefined) {
         const step = Math.max(our.step, their.step, last)
         differences.push({ on, step, ours: said(our), theirs: said(their) })
         break
       }
-      excused.set(name, (excused.get(name) ?? 0) + 1)
+      count(name)
+      replies++
+      l++
+      r++
     }
   }
   for (const [step, told] of theirs.repeated) {
@@ -90,6 +115,18 @@ export function compare(
   }
   differences.sort((one, other) => one.step - other.step)
   return { differences, replies, events, excused }
+}
+
+/** Is there the same event already that may not have been read when this one was sent? */
+function isRepeated(stream: readonly Heard[], at: number): boolean {
+  const event = stream[at]
+  if (event === undefined || event.step >= 0 || event.text.startsWith('@')) return false
+  for (let i = at - 1; i >= 0; i--) {
+    const earlier = stream[i]
+    if (earlier === undefined || earlier.burst !== event.burst) return false
+    if (earlier.step < 0 && earlier.text === event.text) return true
+  }
+  return false
 }
 
 function said({ step, text }: Heard): string {

@@ -4,6 +4,7 @@ import type { DaemonUnderTest } from './daemon.ts'
 import { Player } from './player.ts'
 import { shrink } from './shrink.ts'
 import type { Step } from './step.ts'
+import { Tally } from './tally.ts'
 
 /** Starts a daemon, as often as it is needed. */
 export type StartDaemon = () => Promise<DaemonUnderTest>
@@ -17,31 +18,22 @@ interface Party {
 export class Contest {
   /** Name of the other one. */
   readonly against: string
-  readonly coverage = new Coverage()
-  readonly excused = new Map<string, number>()
-  replies = 0
-  events = 0
-  steps = 0
-  /** How often a daemon had to be started again. */
-  restarts = 0
+  readonly tally: Tally
   readonly #starts: readonly [StartDaemon, StartDaemon]
   #parties: readonly [Party, Party] | undefined
 
-  constructor(against: string, ours: StartDaemon, theirs: StartDaemon) {
+  /** @param tally to which everything is added that is played */
+  constructor(against: string, ours: StartDaemon, theirs: StartDaemon, tally = new Tally()) {
     this.against = against
+    this.tally = tally
     this.#starts = [ours, theirs]
   }
 
   /** Plays a sequence and counts it. @returns what is different */
   async play(steps: readonly Step[]): Promise<readonly Difference[]> {
-    const { differences, replies, events, excused } = await this.#judge(steps, this.coverage)
-    this.steps += steps.length
-    this.replies += replies
-    this.events += events
-    for (const [name, count] of excused) {
-      this.excused.set(name, (this.excused.get(name) ?? 0) + count)
-    }
-    return differences
+    const comparison = await this.#judge(steps, this.tally.coverage)
+    this.tally.add(comparison, steps.length)
+    return comparison.differences
   }
 
   /**
@@ -75,13 +67,6 @@ export class Contest {
     })
   }
 
-  /** Share of the replies that differ and are excused. */
-  get shareExcused(): number {
-    let excused = 0
-    for (const count of this.excused.values()) excused += count
-    return this.replies === 0 ? 0 : excused / this.replies
-  }
-
   /** Ends both daemons; the next sequence starts them anew. */
   async stop(): Promise<void> {
     const parties = this.#parties ?? []
@@ -98,7 +83,7 @@ export class Contest {
     coverage?.add(steps, ours)
     // Who does not answer any more has not been left as it was.
     if (ours.endedAt >= 0 || theirs.endedAt >= 0) {
-      this.restarts++
+      this.tally.restarts++
       await this.stop()
     }
     return compare(steps, this.against, ours, theirs)

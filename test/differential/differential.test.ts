@@ -62,8 +62,8 @@ describe('a contest', () => {
     const one = against()
 
     expect(await one.play(SOME)).toEqual([])
-    expect(one.replies).toBeGreaterThan(300)
-    expect(one.events).toBeGreaterThan(20)
+    expect(one.tally.replies).toBeGreaterThan(300)
+    expect(one.tally.events).toBeGreaterThan(20)
   })
 
   test('finds the same sequence for the same seed', () => {

@@ -12,6 +12,8 @@ import { homeOf } from './vocabulary.ts'
 const NOBODY = 9
 /** Paths that were named last; half of all requests are about them. */
 const RECENT = 24
+/** How often in a thousand a client goes on: what it asks for together, costs one wait. */
+const STAYS = 650
 
 /** A connection as the generator imagines it. */
 export interface Client {
@@ -32,6 +34,8 @@ export class Generator {
   readonly #steps: Step[] = []
   readonly #clients = new Map<string, Client>()
   readonly #recent: string[] = []
+  /** Name of the client that asked last. */
+  #last = ''
   #remembered = 0
   #labels = 0
 
@@ -50,9 +54,13 @@ export class Generator {
     return this.#steps
   }
 
-  /** Somebody who can ask for something; sockets and guests by turns. */
+  /** Somebody who can ask for something; whoever it was last, more often than not. */
   someClient(): Client {
-    return this.random.pick([...this.#clients.values()])
+    const last = this.#clients.get(this.#last)
+    if (last !== undefined && this.random.chance(STAYS)) return last
+    const client = this.random.pick([...this.#clients.values()])
+    this.#last = client.name
+    return client
   }
 
   someSocket(): Client {

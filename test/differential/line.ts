@@ -1,15 +1,22 @@
 import { createConnection, type Socket } from 'node:net'
 import { Decoder } from '../../lixs/wire/decoder.ts'
-import { encodePacket } from '../../lixs/wire/encoder.ts'
+import { Encoder, encodePacket } from '../../lixs/wire/encoder.ts'
 import { opName, XENSTORE_PAYLOAD_MAX, XS_ERROR, XS_WATCH_EVENT } from '../../lixs/wire/ops.ts'
 import type { Packet } from '../../lixs/wire/packet.ts'
 
 /** A daemon that says nothing for so long will not answer. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 20_000
 
 /** What is heard in place of a reply when there will be none. */
 export const CLOSED = 'CLOSED'
 export const SILENCE = 'SILENCE'
+
+interface Expected {
+  readonly type: number
+  readonly txId: number
+  readonly reqId: number
+  readonly answer: (text: string) => void
+}
 
 /**
  * One connection, spoken byte by byte: nothing is retried, nothing put right, no event held back.
@@ -18,11 +25,12 @@ export const SILENCE = 'SILENCE'
 export class Line {
   readonly #socket: Socket
   readonly #decoder = new Decoder()
+  readonly #encoder = new Encoder()
   readonly #onEvent: (text: string) => void
+  readonly #expected: Expected[] = []
   #reqId = 0
-  #answer: ((text: string) => void) | undefined
-  #expected: { readonly type: number; readonly txId: number } | undefined
   #isClosed = false
+  #onAnswered: (() => void) | undefined
 
   /** @param onEvent is called with the payload of each watch event */
   static async open(path: string, onEvent: (text: string) => void): Promise<Line> {
@@ -37,37 +45,53 @@ export class Line {
   private constructor(socket: Socket, onEvent: (text: string) => void) {
     this.#socket = socket
     this.#onEvent = onEvent
-    socket.on('data', (bytes) => {
-      try {
-        for (const packet of this.#decoder.push(bytes)) this.#take(packet)
-      } catch (error) {
-        onEvent(String(error))
-        socket.destroy()
-      }
-    })
+    socket.on('data', (bytes) => this.#hear(bytes))
     socket.on('error', () => undefined)
     socket.on('close', () => {
       this.#isClosed = true
-      this.#say(CLOSED)
+      this.#giveUp(CLOSED)
     })
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed
-  }
-
-  /** @returns the reply, `CLOSED`, or `SILENCE` */
-  request(type: number, txId: number, payload: string): Promise<string> {
+  /** Puts a request behind the others that leave with the next `flush`. */
+  add(type: number, txId: number, payload: string, answer: (text: string) => void): void {
     this.#reqId = (this.#reqId + 1) >>> 0
     const bytes = Buffer.from(payload.replaceAll('|', '\0'), 'latin1')
-    return this.#send(type, txId, encodePacket(type, this.#reqId, txId, bytes))
+    this.#encoder.add(type, this.#reqId, txId, [bytes])
+    this.#expected.push({ type, txId, reqId: this.#reqId, answer })
   }
 
-  /** A header whose payload does not come. @returns what the daemon does about it */
-  announce(length: number): Promise<string> {
+  /** Puts a header whose payload does not come behind the requests. */
+  addHeader(length: number, answer: (text: string) => void): void {
     const header = encodePacket(2, 0, 0)
     header.writeUInt32LE(length, 12)
-    return this.#send(2, 0, header)
+    this.#encoder.addBytes(header)
+    this.#expected.push({ type: 2, txId: 0, reqId: 0, answer })
+  }
+
+  /** Sends what was added; settles when all of it is answered, or will not be. */
+  flush(): Promise<void> {
+    const bytes = this.#encoder.take()
+    if (this.#isClosed) this.#giveUp(CLOSED)
+    if (this.#expected.length === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#giveUp(SILENCE), PATIENCE_MS)
+      this.#onAnswered = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      this.#socket.write(bytes)
+    })
+  }
+
+  /** One request by itself. @returns the reply, `CLOSED`, or `SILENCE` */
+  async request(type: number, txId: number, payload: string): Promise<string> {
+    let reply = ''
+    this.add(type, txId, payload, (text) => {
+      reply = text
+    })
+    await this.flush()
+    return reply
   }
 
   /** Hangs up; settles when that is done. */
@@ -79,23 +103,24 @@ export class Line {
     })
   }
 
-  #send(type: number, txId: number, bytes: Buffer): Promise<string> {
-    if (this.#isClosed) return Promise.resolve(CLOSED)
-    return new Promise<string>((resolve) => {
-      const timer = setTimeout(() => this.#say(SILENCE), PATIENCE_MS)
-      this.#expected = { type, txId }
-      this.#answer = (text) => {
-        clearTimeout(timer)
-        resolve(text)
-      }
-      this.#socket.write(bytes)
-    })
+  #giveUp(text: string): void {
+    for (const { answer } of this.#expected.splice(0)) answer(text)
+    this.#settle()
   }
 
-  #say(text: string): void {
-    const answer = this.#answer
-    this.#answer = undefined
-    answer?.(text)
+  #settle(): void {
+    const tell = this.#onAnswered
+    this.#onAnswered = undefined
+    tell?.()
+  }
+
+  #hear(fragment: Uint8Array): void {
+    try {
+      for (const packet of this.#decoder.push(fragment)) this.#take(packet)
+    } catch (error) {
+      this.#onEvent(String(error))
+      this.#socket.destroy()
+    }
   }
 
   #take({ type, reqId, txId, payload }: Packet): void {
@@ -106,13 +131,16 @@ export class Line {
       this.#onEvent(`${text}${long}${reqId === 0 && txId === 0 ? '' : ' (with ids)'}`)
       return
     }
-    const expected = this.#expected
+    const expected = this.#expected.shift()
     const name = type === XS_ERROR ? 'ERROR' : opName(type)
-    const isOurs = expected !== undefined && this.#answer !== undefined
-    const hasIds = isOurs && reqId === this.#reqId && txId === expected.txId
-    const hasType = isOurs && (type === expected.type || type === XS_ERROR)
+    if (expected === undefined) {
+      this.#onEvent(`a reply to nothing: ${name} ${text}`)
+      return
+    }
+    const hasIds = reqId === expected.reqId && txId === expected.txId
+    const hasType = type === expected.type || type === XS_ERROR
     const odd = `${hasIds ? '' : ' (other ids)'}${hasType ? '' : ' (other type)'}${long}`
-    if (isOurs) this.#say(`${name} ${text}${odd}`)
-    else this.#onEvent(`a reply to nothing: ${name} ${text}`)
+    expected.answer(`${name} ${text}${odd}`)
+    if (this.#expected.length === 0) this.#settle()
   }
 }

@@ -1,9 +1,10 @@
 /**
  * Takes the steps of a sequence with one daemon, one after the other, and writes down what was heard.
  *
- * Each step ends with its reply. An event that the daemon owes to some connection is therefore queued
- * before the next step begins, and comes before the reply to that connection's next request: where
- * it stands in the stream says everything, and nobody has to wait for events. In the end each
+ * Successive requests of one connection leave together, as a burst; another connection comes only
+ * when all of them are answered. An event that the daemon owes to some connection is therefore queued
+ * before the next burst begins, and comes before the first reply to that connection's next burst:
+ * where it stands in the stream says everything, and nobody has to wait for events. In the end each
  * connection is asked one thing more, so that the last ones are there, too.
  *
  * A transaction that is refused with EAGAIN is done again at once, as every client does it; nobody
@@ -20,6 +21,16 @@ import { Transcript } from './transcript.ts'
 const NOT_TAKEN = 'not taken'
 /** How often a transaction is done again. */
 const MOST_REPETITIONS = 3
+
+/** So many requests leave together at most: a ring takes no more before somebody reads the replies. */
+const LONGEST_BURST = 8
+/** The next step depends on what they are answered. */
+const ALONE: ReadonlySet<string | number> = new Set([
+  'TRANSACTION_START',
+  'TRANSACTION_END',
+  'INTRODUCE',
+  'RELEASE',
+])
 
 const OPS = new Map(Array.from({ length: 27 }, (_, type) => [opName(type), type]))
 
@@ -68,10 +79,8 @@ export class Player {
     this.#transcript = transcript
     this.#transactions.clear()
     this.#steps = steps
-    for (const [i, step] of steps.entries()) {
-      await this.#take(i, step)
-      if (transcript.endedAt >= 0) return transcript
-    }
+    for (let i = 0; i < steps.length && transcript.endedAt < 0; ) i = await this.#take(i)
+    if (transcript.endedAt >= 0) return transcript
     await this.#hearAll()
     transcript.store = await this.#keeper.store()
     await this.#tidy()
@@ -84,26 +93,27 @@ export class Player {
     for (const { line } of this.#domains.values()) line.close()
   }
 
-  async #take(i: number, step: Step): Promise<void> {
+  /** Takes the step with this index, and those that leave together with it. @returns the next one */
+  async #take(i: number): Promise<number> {
+    const step = this.#steps[i]
+    if (step === undefined) return i + 1
     switch (step.kind) {
       case 'open':
         if (!this.#sockets.has(step.on)) await this.#open(step.on)
-        return
+        break
       case 'close':
         await this.#sockets.get(step.on)?.close()
         this.#sockets.delete(step.on)
-        return
+        break
       case 'send':
-        await this.#send(i, step)
-        return
-      case 'oversize': {
-        const line = this.#lineOf(step.on)
-        this.#write(i, step.on, line === undefined ? NOT_TAKEN : await line.announce(step.length))
-        return
-      }
+        return await this.#burst(i, step.on)
+      case 'oversize':
+        await this.#announce(i, step.on, step.length)
+        break
       default:
         await this.#command(step)
     }
+    return i + 1
   }
 
   async #open(name: string): Promise<void> {
@@ -118,27 +128,73 @@ export class Player {
     return domain?.isIntroduced && !domain.hasEnded ? domain.line : undefined
   }
 
-  async #send(i: number, step: SendStep): Promise<void> {
-    const label = typeof step.tx === 'string' ? step.tx : undefined
-    const transaction = label === undefined ? undefined : this.#transactions.get(label)
-    const line = this.#lineOf(step.on)
-    const hasTransaction = label === undefined || transaction?.on === step.on
-    if (line === undefined || !hasTransaction) {
-      this.#write(i, step.on, NOT_TAKEN)
-      return
+  async #announce(i: number, on: string, length: number): Promise<void> {
+    const line = this.#lineOf(on)
+    if (line === undefined) this.#write(i, on, NOT_TAKEN)
+    line?.addHeader(length, (text) => this.#write(i, on, text))
+    await line?.flush()
+  }
+
+  async #burst(first: number, on: string): Promise<number> {
+    const line = this.#lineOf(on)
+    let i = first
+    for (; i < first + LONGEST_BURST; i++) {
+      const step = this.#steps[i]
+      if (step?.kind !== 'send' || step.on !== on) break
+      const label = typeof step.tx === 'string' ? step.tx : undefined
+      const transaction = label === undefined ? undefined : this.#transactions.get(label)
+      const hasTransaction = label === undefined || transaction?.on === on
+      if (line === undefined || !hasTransaction) {
+        this.#write(i, on, NOT_TAKEN)
+        continue
+      }
+      if (ALONE.has(step.op)) {
+        if (i > first) break
+        await this.#alone(i, step, line, transaction)
+        i++
+        break
+      }
+      transaction?.steps.push(i)
+      const at = i
+      this.#add(line, step, transaction, (text) => this.#write(at, on, text))
     }
-    const txId = transaction?.id ?? (typeof step.tx === 'number' ? step.tx : 0)
-    let text = await this.#ask(line, step, txId)
+    await line?.flush()
+    this.#transcript.burstEnded(on)
+    return i
+  }
+
+  /** A request on whose reply it depends what the next ones are. */
+  async #alone(
+    i: number,
+    step: SendStep,
+    line: Line,
+    transaction: Transaction | undefined,
+  ): Promise<void> {
+    let text = await this.#ask(line, step, transaction)
     if (step.op === 'TRANSACTION_START') text = this.#started(step, text)
-    else if (transaction !== undefined && step.op === 'TRANSACTION_END') {
-      if (text === 'ERROR EAGAIN|') text = await this.#repeat(i, step, transaction, line)
-    } else if (transaction !== undefined) transaction.steps.push(i)
+    if (step.op === 'TRANSACTION_END' && transaction !== undefined && text === 'ERROR EAGAIN|') {
+      text = await this.#repeat(i, step, transaction, line)
+    }
     this.#write(i, step.on, text)
     if (text.startsWith('INTRODUCE ')) this.#introduced(step, true)
     if (text.startsWith('RELEASE ')) this.#introduced(step, false)
   }
 
-  #ask(line: Line, step: SendStep, txId: number): Promise<string> {
+  async #ask(line: Line, step: SendStep, transaction: Transaction | undefined): Promise<string> {
+    let reply = ''
+    this.#add(line, step, transaction, (text) => {
+      reply = text
+    })
+    await line.flush()
+    return reply
+  }
+
+  #add(
+    line: Line,
+    step: SendStep,
+    transaction: Transaction | undefined,
+    answer: (text: string) => void,
+  ): void {
     const { payload } = step
     const domain = payload.includes('<')
       ? this.#domains.get(Number.parseInt(payload, 10))
@@ -146,7 +202,8 @@ export class Player {
     const filled = payload
       .replace('<gfn>', String(domain?.gfn ?? 1))
       .replace('<port>', String(domain?.port ?? 1))
-    return line.request(typeOf(step.op), txId, filled)
+    const txId = transaction?.id ?? (typeof step.tx === 'number' ? step.tx : 0)
+    line.add(typeOf(step.op), txId, filled, answer)
   }
 
   /** Ids are the daemon's own affair; that it gives one is not. */
@@ -168,15 +225,16 @@ export class Player {
     for (let round = 0; round < MOST_REPETITIONS; round++) {
       told.push('ERROR EAGAIN|')
       const { start } = transaction
-      const started = /^TRANSACTION_START (\d+)\|$/.exec(await this.#ask(line, start, 0))?.[1]
+      const said = await this.#ask(line, start, undefined)
+      const started = /^TRANSACTION_START (\d+)\|$/.exec(said)?.[1]
       if (started === undefined) return 'no transaction to repeat it in'
       transaction.id = Number(started)
       for (const at of transaction.steps) {
         const step = this.#steps[at]
         if (step?.kind !== 'send') continue
-        this.#write(at, step.on, await this.#ask(line, step, transaction.id))
+        this.#write(at, step.on, await this.#ask(line, step, transaction))
       }
-      const text = await this.#ask(line, end, transaction.id)
+      const text = await this.#ask(line, end, transaction)
       this.#transcript.repeated.set(i, told)
       if (text !== 'ERROR EAGAIN|') return text
     }
@@ -189,7 +247,8 @@ export class Player {
   }
 
   #write(i: number, on: string, text: string): void {
-    this.#transcript.reply(on, i, text)
+    // A request that was not made says nothing of what came before it.
+    if (text !== NOT_TAKEN) this.#transcript.reply(on, i, text)
     const isFault = text === SILENCE || this.#daemon.hasEnded()
     if (isFault && this.#transcript.endedAt < 0) this.#transcript.endedAt = i
     if (text === CLOSED && on.startsWith('s')) this.#sockets.delete(on)

@@ -1,5 +1,6 @@
 /** Who lixs is compared with, and in what kind of sequences. */
 import { aLixs } from './a-lixs.ts'
+import { aStockDaemon } from './a-stock-daemon.ts'
 import type { StartDaemon } from './contest.ts'
 import { FULL, type Profile } from './profile.ts'
 
@@ -13,8 +14,8 @@ interface Opponent {
 }
 
 export const rivals: Readonly<Record<Rival, Opponent>> = {
-  xenstored: { profile: FULL, start: () => aLixs('xenstored', true) },
-  oxenstored: { profile: FULL, start: () => aLixs('oxenstored', true) },
+  xenstored: { profile: FULL, start: () => aStockDaemon('xenstored') },
+  oxenstored: { profile: FULL, start: () => aStockDaemon('oxenstored') },
   // Whoever differs from himself is compared wrongly.
   lixs: { profile: FULL, start: () => aLixs('lixs', true) },
 }

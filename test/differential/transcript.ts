@@ -2,13 +2,19 @@
 export interface Heard {
   /** Index of the step that is answered; -1 for an event. */
   readonly step: number
+  /** Which burst of requests on this connection it belongs to, or comes after. */
+  readonly burst: number
   text: string
+}
+
+interface Stream {
+  burst: number
+  readonly heard: Heard[]
 }
 
 /** Everything that one daemon said to a sequence. */
 export class Transcript {
-  /** By connection, in the order in which it came. */
-  readonly streams = new Map<string, Heard[]>()
+  readonly #streams = new Map<string, Stream>()
   readonly replies = new Map<number, Heard>()
   /** Steps that committed a transaction only when it was repeated: what they were told before. */
   readonly repeated = new Map<number, readonly string[]>()
@@ -17,9 +23,24 @@ export class Transcript {
   /** The daemon answers no more since this step; -1: it does. */
   endedAt = -1
 
+  get connections(): Iterable<string> {
+    return this.#streams.keys()
+  }
+
+  /** What was heard on a connection, in the order in which it came. */
+  heardOn(on: string): readonly Heard[] {
+    return this.#streams.get(on)?.heard ?? []
+  }
+
+  /** All requests of a connection are answered: what is queued from now on comes after this. */
+  burstEnded(on: string): void {
+    this.#stream(on).burst++
+  }
+
   /** An event has come. */
   event(on: string, text: string): void {
-    this.#stream(on).push({ step: -1, text })
+    const { heard, burst } = this.#stream(on)
+    heard.push({ step: -1, burst, text })
   }
 
   /** A reply has come; one to a step of a repeated transaction takes the place of the first. */
@@ -29,16 +50,17 @@ export class Transcript {
       known.text = text
       return
     }
-    const heard = { step, text }
-    this.#stream(on).push(heard)
-    this.replies.set(step, heard)
+    const { heard, burst } = this.#stream(on)
+    const reply = { step, burst, text }
+    heard.push(reply)
+    this.replies.set(step, reply)
   }
 
-  #stream(on: string): Heard[] {
-    const known = this.streams.get(on)
+  #stream(on: string): Stream {
+    const known = this.#streams.get(on)
     if (known !== undefined) return known
-    const stream: Heard[] = []
-    this.streams.set(on, stream)
+    const stream = { burst: 0, heard: [] }
+    this.#streams.set(on, stream)
     return stream
   }
 }
