@@ -45,7 +45,8 @@ export class TappedGuests {
   readonly xen: Hypervisor
   readonly news = new NewsLog()
   readonly #folder: string
-  readonly #kernel: string
+  /** Runs the machine's native guests, as PV and as PVH. */
+  readonly kernel: string
   /** How many domains of each number there were. */
   readonly #made = new Map<number, number>()
 
@@ -53,8 +54,8 @@ export class TappedGuests {
     this.simulator = simulator
     this.xen = openSimulator(simulator.socketPath, () => {})
     this.#folder = dirname(simulator.socketPath)
-    this.#kernel = join(this.#folder, 'tap-kernel')
-    writeFileSync(this.#kernel, '#!xcl-guest\n')
+    this.kernel = join(this.#folder, 'tap-kernel')
+    writeFileSync(this.kernel, '#!xcl-guest\n')
   }
 
   static async on(simulator: Simulator): Promise<TappedGuests> {
@@ -78,7 +79,7 @@ export class TappedGuests {
       throw new Error(`domain ${domid} is still there`)
     }
     const ports = await builder.prepare(made, spec)
-    const image = { kernel: this.#kernel, ramdisk: undefined, cmdline: 'script=tap' }
+    const image = { kernel: this.kernel, ramdisk: undefined, cmdline: 'script=tap' }
     const { storeGfn } = await builder.build(made, spec, ports, image)
     domains.unpause(made)
     const generation = (this.#made.get(made) ?? 0) + 1
