@@ -59,7 +59,7 @@ const RESULT_OK = RESULTS.indexOf('OK')
 const RESULT_EAGAIN = RESULTS.indexOf('EAGAIN')
 
 export class Counters {
-  /** From the arrival of a batch until its replies were written, once for each of its requests. */
+  /** From the arrival of a batch until its replies are made, once for each of its requests. */
   readonly latency: Histogram
   /** Requests in a batch; batches without any are not counted. */
   readonly batchRequests: Histogram
@@ -101,8 +101,8 @@ export class Counters {
     this.#answered++
   }
 
-  /** All replies since the last call were written. @param seconds since their batch arrived */
-  written(seconds: number): void {
+  /** A batch was handled: all replies since the last one are on their way. */
+  handled(seconds: number): void {
     if (this.#answered === 0) return
     this.latency.observe(seconds, this.#answered)
     this.batchRequests.observe(this.#answered, 1)
@@ -158,6 +158,14 @@ export class Counters {
     for (const [at, count] of this.#results.entries()) {
       if (count === 0) continue
       yield { type: Math.floor(at / RESULTS.length), result: at % RESULTS.length, count }
+    }
+  }
+
+  /** Counts on from what another daemon had; names that are none are passed over. */
+  restore(figures: readonly (readonly [string, number])[]): void {
+    for (const [name, value] of figures) {
+      const index = FIGURES.findIndex((figure) => figure === name)
+      if (index >= 0) this.#values[index] = value
     }
   }
 

@@ -138,8 +138,7 @@ export class Daemon {
     rings.onBatch((batch) => {
       const arrivedMs = timers.nowMs()
       walk.handle(batch)
-      rings.flush()
-      counters.written((timers.nowMs() - arrivedMs) / 1000)
+      counters.handled((timers.nowMs() - arrivedMs) / 1000)
     })
   }
 

@@ -17,7 +17,7 @@ import { expositionText, type Family, type Sample } from './exposition.ts'
 
 interface MetricsSources {
   readonly counters: Counters
-  readonly store: Pick<Store, 'figures'>
+  readonly store: Pick<Store, 'figures' | 'tableUses'>
   readonly domains: { readonly count: number }
   /** `highest`: number behind the largest one of a connection that there was. */
   readonly connections: { readonly highest: number }
@@ -58,7 +58,7 @@ function requestFamilies(counters: Counters): Family[] {
     ]),
     {
       name: 'lixs_request_duration_seconds',
-      help: 'Time from the arrival of a batch until its replies were written, for each request of it.',
+      help: 'Time from the arrival of a batch until all its replies are made, for each request of it.',
       type: 'histogram',
       histogram: counters.latency,
     },
@@ -133,9 +133,16 @@ function domainFamilies({ domains }: MetricsSources): Family[] {
   return [gauge('lixs_domains', 'Domains that are served, dom0 not counted.', domains.count)]
 }
 
-function memoryFamilies({ memoryUsage }: MetricsSources): Family[] {
+function memoryFamilies({ store, memoryUsage }: MetricsSources): Family[] {
   const { rss, heapUsed } = memoryUsage()
+  const tables = store.tableUses().map(
+    ({ name, bytes }): Sample => ({
+      value: bytes,
+      labels: { table: name.replaceAll(' ', '_') },
+    }),
+  )
   return [
+    gauge('lixs_state_memory_bytes', 'Memory that the tables of the store have touched.', tables),
     gauge('lixs_heap_bytes', 'JavaScript heap in use.', heapUsed),
     gauge('lixs_resident_memory_bytes', 'Resident memory of the process.', rss),
   ]

@@ -133,6 +133,8 @@ export interface Conversation {
   guest(domid: number): Peer
   /** Something happened to some domain. */
   virq(): void
+  /** The page that Prometheus gets. */
+  metrics(): string
   end(): void
 }
 
@@ -219,6 +221,7 @@ export function aConversation(options: ConversationOptions = {}): Conversation {
       return new Peer(rings, Math.floor(id / 32) as ConnectionId)
     },
     virq: () => rings.deliver({ connection: -1, type: BATCH_VIRQ, reqId: VIRQ_DOM_EXC }),
+    metrics: () => daemon.metrics(),
     end() {
       daemon.stop()
       memory.close()
