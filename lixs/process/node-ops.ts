@@ -5,7 +5,7 @@
  */
 import { XENSTORE_PAYLOAD_MAX } from '../wire/ops.ts'
 import type { Exchange } from './exchange.ts'
-import { countNuls, findNul, isOneString, parseNumber } from './payload.ts'
+import { countNuls, findNul, isOneString, parseOffset } from './payload.ts'
 import { takeNodePath, takeOnlyNodePath, takePath } from './request-path.ts'
 import type { Services } from './services.ts'
 
@@ -47,11 +47,7 @@ export function directoryPart(services: Services, exchange: Exchange): void {
     return
   }
   const offsetEnd = findNul(bytes, pathEnd + 1, end)
-  const offset = parseNumber(bytes, pathEnd + 1, offsetEnd, 0x7fffffff)
-  if (offset < 0) {
-    exchange.fail('EINVAL')
-    return
-  }
+  const offset = parseOffset(bytes, pathEnd + 1, offsetEnd)
   const at = exchange.beginReply()
   const { store, path } = services
   exchange.endReply(

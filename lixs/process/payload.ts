@@ -2,6 +2,8 @@
 
 const ZERO = 0x30
 const NINE = 0x39
+const MINUS = 0x2d
+const OFFSET_MAX = 0x7fffffff
 
 /** @returns index of the first NUL in bytes[start … end), -1 when there is none */
 export function findNul(bytes: Uint8Array, start: number, end: number): number {
@@ -36,4 +38,20 @@ export function parseNumber(bytes: Uint8Array, start: number, end: number, max: 
     if (value > max) return -1
   }
   return value
+}
+
+/**
+ * Reads an offset as C's `atoi` does: digits up to what is none, 0 without any.
+ *
+ * @returns behind every end when it is negative or too large
+ */
+export function parseOffset(bytes: Uint8Array, start: number, end: number): number {
+  const isNegative = bytes[start] === MINUS
+  let value = 0
+  for (let at = isNegative ? start + 1 : start; at < end; at++) {
+    const digit = bytes[at] as number
+    if (digit < ZERO || digit > NINE) break
+    value = Math.min(value * 10 + (digit - ZERO), OFFSET_MAX)
+  }
+  return isNegative && value > 0 ? OFFSET_MAX : value
 }

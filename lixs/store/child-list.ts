@@ -42,13 +42,17 @@ export class ChildList {
     const length = this.#nodes.nameLengthOf(child)
     const position = this.#position
     this.#position = position + length + 1
-    if (position < this.#offset) return
-    if (this.#at + length + 1 > this.#end) {
+    if (position + length < this.#offset) return
+    // An offset within a name, which no client has a reason to give, cuts it.
+    const skipped = Math.max(0, this.#offset - position)
+    if (this.#at + length - skipped + 1 > this.#end) {
       this.isCut = true
       return
     }
-    this.#arena.copyTo(this.#nodes.nameOf(child), length, this.#into, this.#at)
-    this.#at += length
+    const name = this.#arena.startOf(this.#nodes.nameOf(child))
+    for (let i = skipped; i < length; i++) {
+      this.#into[this.#at++] = this.#arena.bytes[name + i] as number
+    }
     this.#into[this.#at++] = 0
   }
 

@@ -142,7 +142,8 @@ export class LiveNodes {
     if (list === 0) return 'ENOMEM'
     perms.use(before)
     tree.setPerms(node, list)
-    events.fire(node, before)
+    // Of a special node nothing is told: who watches it would take that for news of a domain.
+    if (!path.isSpecial) events.fire(node, before)
     perms.release(before)
     return OK
   }

@@ -160,7 +160,7 @@ export class Store {
     at: number,
     room: number,
   ): number | XsErrno {
-    if (tx === 0) return this.#live.getPerms(who, path, into, at, room)
+    if (tx === 0 || path.isSpecial) return this.#live.getPerms(who, path, into, at, room)
     return this.#inTransaction.getPerms(who, tx, path, into, at, room)
   }
 
@@ -213,7 +213,8 @@ export class Store {
       else perms.staleDraft(i)
     }
     if (path === undefined) return 'EINVAL'
-    if (tx === 0) return this.#live.setPerms(who, path, count)
+    // Special nodes are no data: no transaction holds them back.
+    if (tx === 0 || path.isSpecial) return this.#live.setPerms(who, path, count)
     return this.#inTransaction.setPerms(who, tx, path, count)
   }
 

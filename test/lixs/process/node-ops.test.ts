@@ -140,6 +140,35 @@ describe('DIRECTORY', () => {
     expect(seen).toEqual(names)
   })
 
+  test.each([
+    ['0', 'abc|defg||'],
+    ['4', 'defg||'],
+    ['x', 'abc|defg||'],
+    ['1x', 'bc|defg||'],
+    ['3', '|defg||'],
+    ['-1', '|'],
+    ['4294967296', '|'],
+  ])('a part from %j on is what C reads there, byte by byte', (offset, list) => {
+    tool.ask('MKDIR', '/d/abc|')
+    tool.ask('MKDIR', '/d/defg|')
+    expect(tool.answer('DIRECTORY_PART', `/d|${offset}|`).replace(/^\D+[0-9]+\|/, '')).toBe(list)
+  })
+
+  test('a part is filled with whole names up to 4,096 bytes, the end mark included', () => {
+    // The generation then has three digits, for as long as the test lasts.
+    for (let i = 0; i < 150; i++) tool.ask('WRITE', '/x|')
+    for (let i = 0; i < 40; i++) tool.ask('MKDIR', `/d/${String(i).padEnd(100, '_')}|`)
+    const room = 4096 - 4 - 40 * 101 - 1
+    const part = (offset: number) =>
+      tool.answer('DIRECTORY_PART', `/d|${offset}|`).slice('DIRECTORY_PART '.length)
+    tool.ask('MKDIR', `/d/${'l'.repeat(room - 1)}|`)
+    expect([part(0).length, part(0).endsWith('l||')]).toEqual([4096, true])
+    tool.ask('RM', `/d/${'l'.repeat(room - 1)}|`)
+    tool.ask('MKDIR', `/d/${'l'.repeat(room)}|`)
+    expect([part(0).length, part(0).endsWith('_|')]).toEqual([4 + 40 * 101, true])
+    expect(part(40 * 101)).toMatch(/^\d{3}\|l+\|\|$/)
+  })
+
   test('a part at or behind the end is the end mark; its generation follows the list', () => {
     tool.ask('MKDIR', '/d/a|')
     const before = tool.answer('DIRECTORY_PART', '/d|2|')
@@ -156,8 +185,6 @@ describe('DIRECTORY', () => {
     '/d',
     '/d|0',
     '/d|0|0|',
-    '/d|x|',
-    '/d|-1|',
     '@releaseDomain|0|',
   ])('DIRECTORY_PART %j is invalid', (payload) => {
     expect(tool.answer('DIRECTORY_PART', payload)).toBe('ERROR EINVAL|')

@@ -85,6 +85,17 @@ describe('events', () => {
     expect(tool.ask('WRITE', `${long}|v`)).toEqual(['WRITE OK|'])
   })
 
+  test('are not told of new permissions of a special node, whose reader takes them for news', () => {
+    for (const path of ['@releaseDomain|a|', '@releaseDomain|b|1|', '@introduceDomain|c|']) {
+      tool.ask('WATCH', path)
+    }
+    expect(tool.ask('SET_PERMS', '@releaseDomain|n0|r7|')).toEqual(['SET_PERMS OK|'])
+    const tx = tool.start()
+    expect(tool.ask('SET_PERMS', '@introduceDomain|n0|r7|', tx)).toEqual(['SET_PERMS OK|'])
+    expect(tool.ask('TRANSACTION_END', 'F|', tx)).toEqual(['TRANSACTION_END OK|'])
+    expect(tool.answer('GET_PERMS', '@introduceDomain|')).toBe('GET_PERMS n0|r7|')
+  })
+
   test('stop with UNWATCH, which knows relative and absolute spellings', () => {
     tool.ask('WATCH', 'x|t|')
     expect(tool.answer('UNWATCH', '/local/domain/0/x|t|')).toBe('UNWATCH OK|')
