@@ -1,0 +1,184 @@
+/** What was checked is what counts: pages that change while they are read, and after it. */
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
+import { afterEach, describe, expect, test } from 'vitest'
+import { XS_READ, XS_WRITE } from '../../lixs/wire/ops.ts'
+import { decode, encode, type WireMessage } from '../native/guest-ring.ts'
+import { RingHarness } from '../native/ring-harness.ts'
+import type { TappedGuest } from '../support/a-tapped-guest.ts'
+import { BesiegedProcess, type Victim } from './a-besieged-process.ts'
+
+const PAGE = 4096
+const RING = 1024
+/** A header and a payload of the same length, so that each header begins at a multiple of it. */
+const MESSAGE = 32
+const SEARCHED_BYTES = 64 * 2 ** 20
+
+test('what the guest does to its page while a batch is handled changes nothing of the batch', async () => {
+  const harness = new RingHarness()
+  const { ring, id } = harness.guest(7)
+  harness.answer = () => {
+    // All that the daemon has taken, and where it would put its replies.
+    new Uint8Array(ring.end.page)
+      .fill(0xff, 0, 4 * MESSAGE - ring.unconsumed)
+      .fill(0xff, RING, 2 * RING)
+  }
+  for (let i = 0; i < 4; i++) ring.put(encode(XS_WRITE, i, 0, Buffer.from(`path\0the-value-${i}`)))
+  ring.end.kick()
+  await harness.until(() => harness.of(id).length === 4)
+  expect(harness.of(id).map(({ type, reqId, payload }) => [type, reqId, String(payload)])).toEqual(
+    [0, 1, 2, 3].map((i) => [XS_WRITE, i, `path\0the-value-${i}`]),
+  )
+  harness.close()
+})
+
+describe('a page that another processor changes meanwhile', () => {
+  let siege: BesiegedProcess
+  afterEach(() => siege.stop())
+
+  test.each([
+    ['into what native code tells of itself', 0xffff_fffe],
+    ['into what native code tells of itself, of a broken ring', 0xffff_fffd],
+    ['into a request of the toolstack', 0],
+  ])('types %s: each request is answered once, as one or the other', async (_what, other) => {
+    siege = await BesiegedProcess.start()
+    const victim = await siege.victim()
+    const guest = await siege.guest()
+    const flipping = await flip(siege, guest, 0, [XS_READ, other])
+    const count = 3000
+    const replies = await exchanged(guest, count, victim)
+    await flipping.stop()
+    expect(replies).toHaveLength(count)
+    const kinds = new Set(
+      replies.map(({ type, payload }) => `${type} ${Buffer.from(payload).toString()}`),
+    )
+    const allowed = ['16 ENOENT\0', '16 ENOSYS\0', '16 EACCES\0']
+    expect([...kinds].filter((kind) => !allowed.includes(kind))).toEqual([])
+    expect((await guest.ring()).error).toBe(0)
+    await siege.destroy(guest)
+    await victim.isServed()
+    victim.close()
+  })
+
+  test('lengths: a request is served as it was checked, or ends the ring', async () => {
+    siege = await BesiegedProcess.start()
+    const victim = await siege.victim()
+    await victim.isServed()
+    const before = await siege.kept()
+    const guest = await siege.guest()
+    const flipping = await flip(siege, guest, 12, [MESSAGE - 16, 0x7fff_ffff])
+    const socket = await guest.connect()
+    const errors = new Set<number>()
+    for (let round = 0; round < 40; round++) {
+      socket.write(requests(20))
+      await victim.isServed()
+      errors.add((await guest.ring()).error)
+      await siege.tool.introduce(guest.domid, guest.gfn, guest.port)
+    }
+    await flipping.stop()
+    socket.destroy()
+    expect([...errors].filter((error) => error !== 0 && error !== 3)).toEqual([])
+    await siege.destroy(guest)
+    await victim.isServed()
+    await expect.poll(() => siege.kept()).toEqual(before)
+    expect(siege.log).not.toContain('a defect')
+    victim.close()
+  })
+})
+
+function requests(count: number): Buffer {
+  const payload = Buffer.from('none-of-15-byte\0')
+  return Buffer.concat(Array.from({ length: count }, () => encode(XS_READ, 1, 0, payload)))
+}
+
+/** Sends requests and takes the replies, the victim being served all the while. */
+async function exchanged(
+  guest: TappedGuest,
+  count: number,
+  victim: Victim,
+): Promise<WireMessage[]> {
+  const socket = await guest.connect()
+  const replies: WireMessage[] = []
+  let stream = Buffer.alloc(0)
+  const isAll = new Promise<void>((resolve) => {
+    socket.on('data', (bytes) => {
+      const { messages, rest } = decode(Buffer.concat([stream, bytes]))
+      stream = Buffer.from(rest)
+      replies.push(...messages)
+      if (replies.length >= count) resolve()
+    })
+  })
+  socket.write(requests(count))
+  for (let i = 0; i < 10; i++) await victim.isServed()
+  await isAll
+  socket.destroy()
+  return replies
+}
+
+/**
+ * Writes two values in turn to one word of each header that may lie in a guest's ring, as fast as a thread
+ * can. The guest's page is found in the machine's memory by what the guest has just sent.
+ */
+async function flip(
+  siege: BesiegedProcess,
+  guest: TappedGuest,
+  word: number,
+  values: readonly [number, number],
+): Promise<{ stop(): Promise<void> }> {
+  const path = memoryOf(siege.simulator.pid)
+  const mark = `mark-${String(guest.domid).padStart(9, '0')}`
+  const socket = await guest.connect()
+  const answered = new Promise((resolve) => socket.once('data', resolve))
+  socket.write(encode(XS_READ, 1, 0, Buffer.from(`${mark}-\0`)))
+  await answered
+  socket.destroy()
+  const page = find(path, mark) & ~(PAGE - 1)
+  const offsets = Array.from({ length: RING / MESSAGE }, (_, i) => page + i * MESSAGE + word)
+  const state = new Int32Array(new SharedArrayBuffer(8))
+  const worker = new Worker(FLIPPER, {
+    eval: true,
+    workerData: { path, offsets, values, state },
+  })
+  while (Atomics.load(state, 1) === 0) await new Promise((resolve) => setImmediate(resolve))
+  return {
+    async stop() {
+      Atomics.store(state, 0, 1)
+      await new Promise((resolve) => worker.once('exit', resolve))
+    },
+  }
+}
+
+const FLIPPER = `
+  const { openSync, writeSync } = require('node:fs')
+  const { path, offsets, values, state } = require('node:worker_threads').workerData
+  const memory = openSync(path, 'r+')
+  const words = values.map((value) => {
+    const bytes = Buffer.alloc(4)
+    bytes.writeUInt32LE(value)
+    return bytes
+  })
+  for (let round = 0; Atomics.load(state, 0) === 0; round++) {
+    for (const offset of offsets) writeSync(memory, words[round % 2], 0, 4, offset)
+    Atomics.store(state, 1, 1)
+  }
+`
+
+/** The file in which the pages of all domains of a simulated machine lie. */
+function memoryOf(pid: number): string {
+  const folder = `/proc/${pid}/fd`
+  const found = readdirSync(folder).find((fd) => {
+    return readlinkSync(`${folder}/${fd}`).includes('xcl-pages')
+  })
+  if (found === undefined) throw new Error('the machine has no memory')
+  return `${folder}/${found}`
+}
+
+function find(path: string, text: string): number {
+  const memory = openSync(path, 'r')
+  const bytes = Buffer.alloc(SEARCHED_BYTES)
+  readSync(memory, bytes, 0, bytes.length, 0)
+  closeSync(memory)
+  const at = bytes.indexOf(text)
+  if (at < 0) throw new Error(`${text} is not in the machine's memory`)
+  return at
+}
