@@ -1,8 +1,9 @@
 /**
  * `npm run bench`: the store's operations and the simulated machine's with one guest and with ten
- * thousand, then lixs on its socket beside the C floor. Prints the tables beside the recorded baseline.
+ * thousand, the end of a domain among a hundred and among ten thousand, then lixs on its socket beside
+ * the C floor. Prints the tables beside the recorded baseline.
  *
- *   npm run bench -- [--save] [--only store|simulator|sockets] [--json FILE]
+ *   npm run bench -- [--save] [--only store|simulator|death|sockets] [--json FILE]
  *
  * What is compared with the baseline are ratios, which the machine's speed cancels out of: many
  * guests against few, and lixs against the floor. A ratio is called worse when it is more than
@@ -12,12 +13,18 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchDeath, type DeathBench } from './lixs/death.bench.ts'
 import { benchStore, type StoreBench } from './lixs/store/store.bench.ts'
 import { benchSimulator, type SimulatorBench } from './native/simulator.bench.ts'
 import { benchSockets, type SocketResult } from './sockets.ts'
 
 const BASELINE = join(import.meta.dirname, 'baseline.json')
 const GUESTS = 10_000
+const FEW_DOMAINS = 100
+const NODES_AT_DEATH = 500_000
+const DEATHS = 301
+/** What the end of a domain may cost among many, as a multiple of what it costs among few. */
+const DEATH_RATIO = 1.1
 /** What ratios of two runs of the same code differ by here, seen over several runs. */
 const NOISE = 1.25
 
@@ -27,6 +34,7 @@ interface Report {
   readonly loadBefore: number
   readonly store?: StoreBench
   readonly simulator?: SimulatorBench
+  readonly death?: DeathBench
   readonly sockets?: readonly SocketResult[]
 }
 
@@ -39,6 +47,9 @@ function ratiosOf(report: Report): Record<string, number> {
   }
   for (const row of report.simulator?.results ?? []) {
     ratios[`simulator: ${row.name}`] = row.manyNs / row.fewNs
+  }
+  for (const row of report.death?.results ?? []) {
+    ratios[`death: ${row.name}`] = row.manyNs / row.fewNs
   }
   for (const row of report.sockets ?? []) ratios[`socket: ${row.name}`] = row.ratio.median
   return ratios
@@ -63,6 +74,7 @@ function print(report: Report, baseline: Baseline): void {
   if (report.simulator !== undefined) {
     printTable('simulator', report.simulator.results, ratios, baseline)
   }
+  if (report.death !== undefined) printDeath(report.death, ratios, baseline)
   if (report.sockets !== undefined) {
     console.log(`\nsocket${' '.repeat(28)}floor          lixs   lixs slower by (median, min–max)`)
     for (const { name, floor, lixs, ratio } of report.sockets) {
@@ -90,6 +102,29 @@ function printTable(
   }
 }
 
+/** What the end of a domain costs; where Xen does not say whose it was, apart: that one grows. */
+function printDeath(
+  { few, many, nodes, results, listed }: DeathBench,
+  ratios: Baseline,
+  baseline: Baseline,
+): void {
+  console.log(
+    `\nend of a domain, median ns, ${nodes} nodes${String(few).padStart(7)}${String(many).padStart(14)}    ratio`,
+  )
+  for (const { name, fewNs, manyNs } of results) {
+    const figures = `${fewNs.toFixed(0).padStart(12)}${manyNs.toFixed(0).padStart(14)}`
+    const isMet = manyNs / fewNs <= DEATH_RATIO ? '' : `, more than ${DEATH_RATIO}`
+    console.log(
+      `  ${name.padEnd(26)}${figures}   ${verdict(`death: ${name}`, ratios, baseline)}${isMet}`,
+    )
+  }
+  for (const { name, fewNs, manyNs } of listed) {
+    console.log(
+      `  ${name.padEnd(26)}${fewNs.toFixed(0).padStart(12)}${manyNs.toFixed(0).padStart(14)}   (listed)`,
+    )
+  }
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -110,6 +145,10 @@ async function main(): Promise<void> {
   if (isWanted('simulator')) {
     say(`simulated machine: 1 and ${GUESTS} guests`)
     report = { ...report, simulator: await benchSimulator(GUESTS) }
+  }
+  if (isWanted('death')) {
+    say(`end of a domain: ${FEW_DOMAINS} and ${GUESTS} domains, ${NODES_AT_DEATH} nodes each`)
+    report = { ...report, death: benchDeath(FEW_DOMAINS, GUESTS, NODES_AT_DEATH, DEATHS) }
   }
   if (isWanted('sockets')) report = { ...report, sockets: await benchSockets(say) }
   const baseline: Baseline = existsSync(BASELINE) ? JSON.parse(readFileSync(BASELINE, 'utf8')) : {}

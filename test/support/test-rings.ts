@@ -45,7 +45,7 @@ export interface Incoming {
  * the seam, byte by byte. What native code does below it (rings, queues, coalescing) is not here.
  */
 export class TestRings implements RingSet {
-  readonly connections = new Int32Array(CONNECTIONS * CONNECTION_WORDS)
+  readonly connections: Int32Array
   readonly output: OutputBatch
   readonly handover = undefined
   readonly sent = new Map<number, Sent[]>()
@@ -59,7 +59,9 @@ export class TestRings implements RingSet {
   readonly #batch = batchOf(BATCH_BYTES)
   #handle: ((batch: Batch) => void) | undefined
 
-  constructor() {
+  /** @param connections there may be at once */
+  constructor(connections = CONNECTIONS) {
+    this.connections = new Int32Array(connections * CONNECTION_WORDS)
     this.output = new TestOutput(this.sent)
   }
 
@@ -146,7 +148,7 @@ export class TestRings implements RingSet {
   }
 
   #take(kind: number, domid: number): ConnectionId {
-    for (let id = 0; id < CONNECTIONS; id++) {
+    for (let id = 0; id * CONNECTION_WORDS < this.connections.length; id++) {
       if (this.connections[id * CONNECTION_WORDS + CONNECTION_KIND] !== 0) continue
       this.connections[id * CONNECTION_WORDS + CONNECTION_KIND] = kind
       this.connections[id * CONNECTION_WORDS + CONNECTION_DOMID] = domid

@@ -1,0 +1,230 @@
+/**
+ * What the end of a domain costs lixs: a toolstack's RELEASE, and a death that Xen 4.21 names.
+ *
+ * The law: it costs the domain's own nodes, however many others there are. So two whole daemons stand side by
+ * side in this process, one with few domains and one with many, each with the same number of nodes in all;
+ * domains of the same size end in both by turns. Before each end the processor's caches are emptied: with few
+ * domains all of their nodes would lie there, which is luck and no property of the store.
+ *
+ * Apart from that: Xen before 4.21 says only that some domain has died. Then all are listed, at most 20 times
+ * a second, which is the one cost that grows with their number.
+ */
+import { Daemon } from '../../lixs/daemon.ts'
+import { DEFAULT_QUOTAS } from '../../lixs/store/quota.ts'
+import {
+  XS_INTRODUCE,
+  XS_MKDIR,
+  XS_RELEASE,
+  XS_SET_PERMS,
+  XS_WATCH,
+  XS_WRITE,
+} from '../../lixs/wire/ops.ts'
+import type { DomainInfo, Domid } from '../../native/hypervisor.ts'
+import { DOMAIN_GONE, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
+import { makeLog } from '../../native/os/log.ts'
+import { StateMemory } from '../../native/os/state-memory.ts'
+import { BATCH_OPENED, BATCH_VIRQ, CONNECTION_WORDS } from '../../native/ring-set.ts'
+import { aDomain } from '../../test/support/a-conversation.ts'
+import { aTrace } from '../../test/support/a-trace.ts'
+import { TestRings } from '../../test/support/test-rings.ts'
+import { TestTimers } from '../../test/support/test-timers.ts'
+import { spreadOf } from '../report/median.ts'
+
+/** Nodes of each domain that is there, and so of each that ends. */
+const OWN_NODES = 50
+const CACHE_BYTES = 96 * 2 ** 20
+/** Domains that die before one listing finds them. */
+const DEATHS_PER_LISTING = 50
+
+export interface DeathResult {
+  readonly name: string
+  /** Median nanoseconds for the end of one domain, with few domains there. */
+  readonly fewNs: number
+  readonly manyNs: number
+}
+
+export interface DeathBench {
+  readonly few: number
+  readonly many: number
+  readonly nodes: number
+  readonly results: readonly DeathResult[]
+  /** The same where Xen does not say which domain died. */
+  readonly listed: readonly DeathResult[]
+}
+
+/** A daemon with all its domains, to which things happen at once. */
+class Host {
+  readonly #memory = StateMemory.anonymous()
+  readonly #rings: TestRings
+  readonly #timers = new TestTimers()
+  readonly #alive = new Map<number, DomainInfo>()
+  readonly #daemon: Daemon
+  readonly #tool: number
+  #changed: Int32Array | undefined
+  /** What a listing says: domid and state of each, ascending. */
+  #states = new Int32Array()
+
+  constructor(domains: number, nodes: number, saysWhich: boolean) {
+    this.#rings = new TestRings(domains + 10)
+    const { log, levels } = makeLog({ name: 'lixs', level: 'info' }, { write: () => undefined })
+    this.#daemon = new Daemon(
+      {
+        memory: this.#memory,
+        rings: this.#rings,
+        domains: {
+          info: (domid: Domid) => this.#alive.get(domid),
+          states: () => this.#states,
+          changed: () => (saysWhich ? (this.#changed ?? new Int32Array()) : undefined),
+        },
+        quotas: { ...DEFAULT_QUOTAS },
+        timers: this.#timers,
+        log,
+        levels,
+        trace: aTrace().trace,
+      },
+      {
+        socketPath: '/nowhere/death-bench/socket',
+        eventTimeoutMs: 0,
+        keepOrphans: false,
+        privilegedDomid: undefined,
+        isDom0Served: false,
+      },
+    )
+    this.#tool = this.#rings.acceptSocket()
+    this.#rings.deliver({ connection: this.#tool, type: BATCH_OPENED })
+    this.#ask(XS_WATCH, '@releaseDomain|toolstack|')
+    for (let domid = 1; domid <= domains; domid++) this.make(domid)
+    // What no domain of these owns, so that both hosts hold the same.
+    for (let left = nodes - domains * OWN_NODES; left > 0; left--) {
+      this.#ask(XS_WRITE, `/libxl/${left >> 6}/${left}|value`)
+    }
+    this.#list()
+  }
+
+  /** A domain as a toolstack makes it; it watches one of its nodes. */
+  make(domid: number): void {
+    this.#alive.set(domid, aDomain(domid))
+    const home = `/local/domain/${domid}`
+    this.#ask(XS_MKDIR, `${home}|`)
+    this.#ask(XS_SET_PERMS, `${home}|n${domid}|`)
+    this.#ask(XS_MKDIR, `${home}/device|`)
+    for (let i = 2; i < OWN_NODES; i++) this.#ask(XS_WRITE, `${home}/device/${i}|value ${i}`)
+    this.#ask(XS_INTRODUCE, `${domid}|1000|5|`)
+    this.#deliver(this.#connectionOf(domid), XS_WATCH, `${home}/device|token|`)
+  }
+
+  release(domid: number): void {
+    this.#alive.delete(domid)
+    this.#ask(XS_RELEASE, `${domid}|`)
+  }
+
+  /** Xen says that these are gone, in one word or, before 4.21, none. */
+  die(...domids: readonly number[]): void {
+    for (const domid of domids) this.#alive.delete(domid)
+    this.#changed = Int32Array.from(domids.flatMap((domid) => [domid, DOMAIN_GONE]))
+    this.#rings.deliver({ connection: -1, type: BATCH_VIRQ, reqId: VIRQ_DOM_EXC })
+  }
+
+  /** As long as a listing may have to wait. */
+  pass(): void {
+    this.#timers.pass(2000)
+  }
+
+  /** Notes what the next listing will say of those that are there, without what it costs. */
+  prepareListing(...without: readonly number[]): void {
+    for (const domid of without) this.#alive.delete(domid)
+    this.#list()
+  }
+
+  close(): void {
+    this.#daemon.stop()
+    this.#memory.close()
+  }
+
+  #list(): void {
+    const domids = [...this.#alive.keys()].sort((a, b) => a - b)
+    this.#states = Int32Array.from(domids.flatMap((domid) => [domid, 0]))
+  }
+
+  #ask(type: number, text: string): void {
+    this.#deliver(this.#tool, type, text)
+  }
+
+  #deliver(connection: number, type: number, text: string): void {
+    const payload = Buffer.from(text.replaceAll('|', '\0'), 'latin1')
+    this.#rings.deliver({ connection, type, payload })
+    const said = this.#rings.sent.get(connection)?.find((message) => message.type !== 15)
+    this.#rings.sent.clear()
+    this.#rings.calls.length = 0
+    if (said?.type !== type) throw new Error(`${text}: ${said?.payload.toString('latin1')}`)
+  }
+
+  #connectionOf(domid: number): number {
+    const { connections } = this.#rings
+    for (let at = 0; at < connections.length; at += CONNECTION_WORDS) {
+      if (connections[at] === 2 && connections[at + 1] === domid) return at / CONNECTION_WORDS
+    }
+    throw new Error(`domain ${domid} has no connection`)
+  }
+}
+
+/** @param rounds ends of domains per row, on each host */
+export function benchDeath(few: number, many: number, nodes: number, rounds: number): DeathBench {
+  const named = [new Host(few, nodes, true), new Host(many, nodes, true)] as const
+  const results = [
+    measure('RELEASE', named, [few, many], rounds, (host, domids) => host.release(domids[0] ?? 0)),
+    measure('death, 4.21', named, [few, many], rounds, (host, domids) => host.die(...domids)),
+  ]
+  for (const host of named) host.close()
+  const unnamed = [new Host(few, nodes, false), new Host(many, nodes, false)] as const
+  const listing = (host: Host, domids: readonly number[]) => {
+    host.die(...domids)
+    host.pass()
+  }
+  const listed = [
+    measure('death, 4.17', unnamed, [few, many], rounds, listing),
+    measure(
+      `${DEATHS_PER_LISTING} deaths, 4.17`,
+      unnamed,
+      [few, many],
+      Math.ceil(rounds / 10),
+      listing,
+      DEATHS_PER_LISTING,
+    ),
+  ]
+  for (const host of unnamed) host.close()
+  return { few, many, nodes, results, listed }
+}
+
+/** Ends domains on both hosts by turns; each is made anew before the next. */
+function measure(
+  name: string,
+  hosts: readonly [Host, Host],
+  domains: readonly [number, number],
+  rounds: number,
+  end: (host: Host, domids: readonly number[]) => void,
+  atOnce = 1,
+): DeathResult {
+  const took: [number[], number[]] = [[], []]
+  for (let round = 0; round < rounds; round++) {
+    for (const which of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
+      const host = hosts[which]
+      // Anywhere in the store, never the same ones soon.
+      const first = 1 + ((round * 7919) % (domains[which] - atOnce + 1))
+      const domids = Array.from({ length: atOnce }, (_, i) => first + i)
+      host.prepareListing(...domids)
+      emptyCaches()
+      const before = process.hrtime.bigint()
+      end(host, domids)
+      took[which].push(Number(process.hrtime.bigint() - before) / atOnce)
+      for (const domid of domids) host.make(domid)
+    }
+  }
+  return { name, fewNs: spreadOf(took[0]).median, manyNs: spreadOf(took[1]).median }
+}
+
+const elsewhere = new Uint8Array(CACHE_BYTES)
+
+function emptyCaches(): void {
+  for (let at = 0; at < elsewhere.length; at += 64) elsewhere[at] = (elsewhere[at] ?? 0) + 1
+}
