@@ -185,7 +185,7 @@ describe('at the socket', () => {
     for (const byte of bytes) await raw.write(Buffer.of(byte))
     expect(await raw.packets(3)).toMatchObject([
       { type: 11, reqId: 1 },
-      { type: 16, reqId: 2 },
+      { type: 23, reqId: 2 },
       { type: 2, reqId: 3 },
     ])
     raw.socket.destroy()
