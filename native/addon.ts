@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import type { Handover } from './handover.ts'
 import type {
   BlockDevice,
   BuiltImage,
@@ -55,11 +56,15 @@ export interface RingSetConfig {
   readonly blocks: ArrayBuffer
   readonly batch: ArrayBuffer
   readonly output: ArrayBuffer
+  /** One word: how many of `output` are in use. */
+  readonly outputWords: ArrayBuffer
   readonly virqs: readonly number[]
+  /** -1: none. */
+  readonly inheritedFd: number
 }
 
 /** The native half of RingSet (native/ring-set.ts). */
-export interface NativeRings {
+export interface NativeRings extends Handover {
   attach(
     domid: Domid,
     isGref: boolean,
@@ -69,13 +74,14 @@ export interface NativeRings {
   ): ConnectionId
   attachSelf(): ConnectionId
   reattach(id: ConnectionId, remotePort: EvtchnPort): void
+  reconnect(id: ConnectionId): void
   reset(id: ConnectionId): void
   resume(id: ConnectionId): void
   detach(id: ConnectionId): void
   listen(path: string): void
-  /** @param handle takes the words of the batch, gives the words of the output */
-  serve(handle: (words: number) => number): void
-  flush(words: number): void
+  /** @param handle takes the words of the batch */
+  serve(handle: (words: number) => void): void
+  flush(): void
   expireEvents(id: ConnectionId, olderThanMs: number): number
   close(): void
 }
@@ -138,6 +144,12 @@ interface Addon {
   raiseFileLimit(wanted: number): number
   closeFd(fd: number): void
   setParentDeathSignal(signal: number): void
+  execProgram(
+    path: string,
+    args: readonly string[],
+    env: readonly string[],
+    keptOpen: readonly number[],
+  ): never
 }
 
 /** The loaded addon; everything outside native/ sees only what native/ makes of it. */
@@ -198,4 +210,20 @@ export function watchPty(master: number): PtyMaster {
 /** This process gets the signal when the process that started it ends; 0: it does not. */
 export function setParentDeathSignal(signal: number): void {
   addon.setParentDeathSignal(signal)
+}
+
+/**
+ * Another program takes this one's place in the same process.
+ * @param args argv, its own name included
+ * @param env `NAME=value` each
+ * @param keptOpen descriptors that it finds open
+ * @throws XenError when it cannot be started; this program goes on then
+ */
+export function execProgram(
+  path: string,
+  args: readonly string[],
+  env: readonly string[],
+  keptOpen: readonly number[],
+): never {
+  return addon.execProgram(path, args, env, keptOpen)
 }

@@ -3,6 +3,7 @@
  * the machine that is handed over.
  */
 import { addon, type NativeMachine, type NativeRings } from './addon.ts'
+import type { Handover } from './handover.ts'
 import type { Domid, EvtchnPort, RingSetOptions } from './hypervisor.ts'
 import {
   type Batch,
@@ -25,23 +26,26 @@ import {
 const BATCH_BYTES = 256 * 1024
 const BLOCK_BYTES = 256
 
-/** Fills the output buffer record by record; `take` gives it to native code. */
+/** Fills the output buffer record by record. */
 class NativeOutput implements OutputBatch {
   readonly buffer = new ArrayBuffer(BATCH_BYTES)
   readonly bytes = new Uint8Array(this.buffer)
   readonly #words = new Int32Array(this.buffer)
   readonly #flush: () => void
-  /** Words of finished records; the record at hand begins here. */
-  #used = 0
+  /** One word, of finished records; the record at hand begins there. Native code empties the buffer. */
+  readonly used = new Int32Array(1)
 
   constructor(flush: () => void) {
     this.#flush = flush
   }
 
   begin(connection: ConnectionId, type: number, reqId: number, txId: number, flags: number) {
-    if ((this.#used + RECORD_WORDS) * 4 + OUTPUT_PAYLOAD_ROOM > BATCH_BYTES) this.#flush()
     const words = this.#words
-    const at = this.#used
+    let at = this.used[0] as number
+    if ((at + RECORD_WORDS) * 4 + OUTPUT_PAYLOAD_ROOM > BATCH_BYTES) {
+      this.#flush()
+      at = 0
+    }
     words[at + RECORD_CONNECTION] = connection
     words[at + RECORD_FLAGS] = flags
     words[at + RECORD_TYPE] = type
@@ -52,25 +56,20 @@ class NativeOutput implements OutputBatch {
   }
 
   end(len: number): void {
-    this.#words[this.#used + RECORD_LEN] = len
-    this.#used += RECORD_WORDS + ((len + 3) >> 2)
+    const at = this.used[0] as number
+    this.#words[at + RECORD_LEN] = len
+    this.used[0] = at + RECORD_WORDS + ((len + 3) >> 2)
   }
 
   cancel(): void {
-    // An unfinished record is not counted in #used: the next one begins in its place.
-  }
-
-  /** Empties the buffer. @returns words that were in it */
-  take(): number {
-    const used = this.#used
-    this.#used = 0
-    return used
+    // An unfinished record is not counted as used: the next one begins in its place.
   }
 }
 
 export class NativeRingSet implements RingSet {
   readonly connections: Int32Array
   readonly output: OutputBatch
+  readonly handover: Handover
   readonly #output: NativeOutput
   readonly #batch: Batch
   readonly #native: NativeRings
@@ -80,7 +79,7 @@ export class NativeRingSet implements RingSet {
    * @throws XenError when the machine or one of the VIRQs cannot be had
    */
   constructor(kind: 'xenstore' | 'console', machine: NativeMachine, options: RingSetOptions) {
-    const { memory, maxConnections, maxQueuedBytes, virqs } = options
+    const { memory, maxConnections, maxQueuedBytes, virqs, inheritedFd = -1 } = options
     // Record 0 and block 0 are native code's own.
     this.connections = memory.int32(`${kind}-connections`, (maxConnections + 1) * CONNECTION_WORDS)
     const blocks = memory.segment(`${kind}-queues`, maxQueuedBytes + BLOCK_BYTES)
@@ -98,8 +97,11 @@ export class NativeRingSet implements RingSet {
       blocks,
       batch,
       output: this.#output.buffer,
+      outputWords: this.#output.used.buffer,
       virqs,
+      inheritedFd,
     })
+    this.handover = this.#native
   }
 
   attach(domid: Domid, page: RingPage, remotePort: EvtchnPort, features: number): ConnectionId {
@@ -114,6 +116,11 @@ export class NativeRingSet implements RingSet {
   reattach(id: ConnectionId, remotePort: EvtchnPort): void {
     this.flush()
     this.#native.reattach(id, remotePort)
+  }
+
+  reconnect(id: ConnectionId): void {
+    this.flush()
+    this.#native.reconnect(id)
   }
 
   reset(id: ConnectionId): void {
@@ -138,13 +145,11 @@ export class NativeRingSet implements RingSet {
     this.#native.serve((length) => {
       this.#batch.length = length
       handle(this.#batch)
-      return this.#output.take()
     })
   }
 
   flush(): void {
-    const words = this.#output.take()
-    if (words > 0) this.#native.flush(words)
+    if ((this.#output.used[0] as number) > 0) this.#native.flush()
   }
 
   expireEvents(id: ConnectionId, olderThanMs: number): number {

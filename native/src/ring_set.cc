@@ -19,6 +19,8 @@ constexpr size_t kEventsAtOnce = 256;
 constexpr size_t kPortsAtOnce = 1024;
 // XENSTORE_RECONNECT of xs_wire.h: the guest waits until it is taken back.
 constexpr uint32_t kReconnectAsked = 1;
+// XENSTORE_SERVER_FEATURE_RECONNECTION.
+constexpr uint32_t kFeatureReconnection = 1;
 
 std::span<uint32_t> bucketsIn(std::span<std::byte> blocks) {
   const size_t count = OutputQueue::bucketsFor(blocks.size());
@@ -52,7 +54,8 @@ RingSet::RingSet(RingKind kind, std::unique_ptr<Machine> machine, const RingSetM
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       peers_(1),
       active_(peers_),
-      starved_(peers_) {
+      starved_(peers_),
+      virqs_(virqs) {
   if (!epoll_.isOpen()) throw Failure("epoll_create", errno, "cannot make an epoll descriptor");
   // What a set of before has left is not taken over: its mappings and descriptors went with it.
   const uint32_t leftOver = std::min<uint32_t>(record(0).fresh, static_cast<uint32_t>(memory_.records.size()));
@@ -60,12 +63,7 @@ RingSet::RingSet(RingKind kind, std::unique_ptr<Machine> machine, const RingSetM
   record(0) = ConnectionRecord{};
   record(0).fresh = 1;
   watch(epoll_.get(), EPOLL_CTL_ADD, machine_->pendingFd(), EPOLLIN, kPortsTag);
-  for (const uint32_t virq : virqs) {
-    const uint32_t port = machine_->bindVirq(virq);
-    if (port >= ports_.size()) ports_.resize(port + 1);
-    ports_[port] = -static_cast<int32_t>(virq) - 1;
-    virqPorts_.push_back(port);
-  }
+  bindVirqs();
 }
 
 RingSet::~RingSet() {
@@ -90,7 +88,7 @@ uint32_t RingSet::attach(uint32_t domid, PageKind kind, uint64_t pageNumber, uin
   entry.features = features;
   peers_[id].page = std::move(mapped);
   try {
-    bindPort(id);
+    bindGuestPort(id, remotePort);
   } catch (const Failure&) {
     peers_[id].page.reset();
     freeId(id);
@@ -130,15 +128,24 @@ void RingSet::reattach(uint32_t id, uint32_t remotePort) {
   entry.state = 0;
   // What was to be said of the connection's past is not said any more.
   peers_[id].generation++;
-  entry.remotePort = remotePort;
   unbindPort(id);
   const bool isAwaited = initialisePage(id);
   try {
-    bindPort(id);
+    bindGuestPort(id, remotePort);
     if (isAwaited) machine_->notify(entry.localPort);
   } catch (const Failure&) {
     entry.localPort = 0;
   }
+  activate(id);
+}
+
+void RingSet::reconnect(uint32_t id) {
+  require(isTaken(id) && record(id).kind == ConnectionKind::kRing, id);
+  forgetTraffic(id);
+  record(id).state = 0;
+  peers_[id].generation++;
+  initialisePage(id);
+  if (record(id).localPort != 0) machine_->notify(record(id).localPort);
   activate(id);
 }
 
@@ -160,7 +167,7 @@ void RingSet::detach(uint32_t id) {
   peer.page.reset();
   peer.fd.reset();
   peer.generation++;
-  peer.isReadable = peer.isArmed = false;
+  peer.isReadable = peer.isArmed = peer.isRecent = peer.isReady = false;
   record(id) = ConnectionRecord{};
   if (isInBatch_) {
     freedInBatch_.push_back(id);
@@ -172,8 +179,10 @@ void RingSet::detach(uint32_t id) {
 void RingSet::listen(const std::string& path) {
   if (kind_ != RingKind::kXenstore) throw Failure("listen", ENOTSUP, "cannot listen at " + path);
   listener_.emplace(path);
-  watch(epoll_.get(), EPOLL_CTL_ADD, listener_->fd(), EPOLLIN, kListenerTag);
+  watchListener();
 }
+
+void RingSet::watchListener() { watch(epoll_.get(), EPOLL_CTL_ADD, listener_->fd(), EPOLLIN, kListenerTag); }
 
 void RingSet::collect() {
   std::array<epoll_event, kEventsAtOnce> events;
@@ -206,6 +215,7 @@ void RingSet::collectPorts() {
         notices_.push_back(Notice{-1, kBatchVirq, -owner - 1, 0});
       } else if (owner > 0) {
         const auto id = static_cast<uint32_t>(owner);
+        if (isReconnecting(id)) continue;
         if (!OutputQueue::isEmpty(record(id))) writeQueued(id);
         activate(id);
       }
@@ -260,7 +270,7 @@ bool RingSet::acceptOne() {
 void RingSet::retryAccept() {
   if (!isAcceptResting_) return;
   isAcceptResting_ = false;
-  watch(epoll_.get(), EPOLL_CTL_ADD, listener_->fd(), EPOLLIN, kListenerTag);
+  watchListener();
 }
 
 void RingSet::notifyTouched() {
@@ -310,10 +320,22 @@ void RingSet::freeId(uint32_t id) {
 }
 
 void RingSet::bindPort(uint32_t id) {
-  ConnectionRecord& entry = record(id);
-  entry.localPort = machine_->bind(static_cast<uint32_t>(entry.domid), entry.remotePort);
-  if (entry.localPort >= ports_.size()) ports_.resize(entry.localPort + 1);
-  ports_[entry.localPort] = static_cast<int32_t>(id);
+  ownPort(id, machine_->bind(static_cast<uint32_t>(record(id).domid), record(id).remotePort));
+}
+
+void RingSet::ownPort(uint32_t id, uint32_t localPort) {
+  record(id).localPort = localPort;
+  if (localPort >= ports_.size()) ports_.resize(localPort + 1);
+  ports_[localPort] = static_cast<int32_t>(id);
+}
+
+void RingSet::bindVirqs() {
+  for (const uint32_t virq : virqs_) {
+    const uint32_t port = machine_->bindVirq(virq);
+    if (port >= ports_.size()) ports_.resize(port + 1);
+    ports_[port] = -static_cast<int32_t>(virq) - 1;
+    virqPorts_.push_back(port);
+  }
 }
 
 void RingSet::unbindPort(uint32_t id) {
@@ -340,8 +362,40 @@ bool RingSet::initialisePage(uint32_t id) {
   return isAwaited;
 }
 
+void RingSet::bindGuestPort(uint32_t id, uint32_t remotePort) {
+  const uint32_t named = kind_ == RingKind::kXenstore ? loadShared(page(id), kXenstorePort) : 0;
+  if (named != 0 && named != remotePort) {
+    record(id).remotePort = named;
+    try {
+      bindPort(id);
+      return;
+    } catch (const Failure&) {
+      // The guest can write there, too: nonsense does not count.
+    }
+  }
+  record(id).remotePort = remotePort;
+  bindPort(id);
+}
+
+// A guest that asks for a new beginning waits until it is told so, also after it broke its ring: nothing is
+// read or written until TypeScript has forgotten the connection's past, too, and says `reconnect`.
+bool RingSet::isReconnecting(uint32_t id) {
+  ConnectionRecord& entry = record(id);
+  if ((entry.features & kFeatureReconnection) == 0) return false;
+  if ((entry.state & kReconnecting) != 0) return true;
+  if (loadShared(page(id), kXenstoreConnection) != kReconnectAsked) return false;
+  forgetTraffic(id);
+  entry.state |= kReconnecting;
+  notice(id, kBatchReconnect, 0);
+  return true;
+}
+
 void RingSet::forgetTraffic(uint32_t id) {
   pool_.clear(record(id).input);
+  forgetQueue(id);
+}
+
+void RingSet::forgetQueue(uint32_t id) {
   queue_.clear(record(id));
   record(id).state &= ~kWaited;
   if (peers_[id].isArmed) arm(id, false);
@@ -349,7 +403,13 @@ void RingSet::forgetTraffic(uint32_t id) {
 
 void RingSet::activate(uint32_t id) {
   if (!isTaken(id)) return;
-  active_.pushBack(id);
+  Peer& peer = peers_[id];
+  if (peer.isRecent) {
+    peer.isReady = true;
+  } else if (!active_.holds(id)) {
+    peer.group = lastGroup_;
+    active_.pushBack(id);
+  }
 }
 
 void RingSet::wakeStarved() {

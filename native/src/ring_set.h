@@ -1,11 +1,19 @@
 // Many rings and sockets behind one descriptor: the native half of native/ring-set.ts, without any
 // JavaScript, so that it can be driven by a fuzzer as well.
 //
-// One turn:  collect()  what is ready becomes active, what can go out goes out
-//            fill()     messages of active connections into the batch, one of each per pass
+// One pass:  collect()  what is ready becomes active, what can go out goes out
+//            fill()     one message of each connection of the first group into the batch
 //            (TypeScript reads the batch, writes the output)
 //            flush()    output into rings and sockets, the rest into queues; one notify per ring
 //            endBatch() ids that were detached meanwhile become free
+//
+// Who is served when: active connections stand in a row, in groups; a pass serves one group.
+//
+//   active_   4 4 4 │ 5 5            5 are those who were found ready while 3 was served …
+//   recent_   3 3 3                  … 3 comes back behind them, as group 6
+//
+// So whoever becomes ready waits, until its reply is out, for one request of each other connection
+// at most: those served since then stand behind it, in another group, however it came to that.
 //
 // All that outlives a turn stands in ConnectionRecords and blocks of the state memory; a Peer holds
 // only what a new process would make anew: mapping, descriptor, list links.
@@ -20,6 +28,7 @@
 #include <string>
 #include <vector>
 
+#include "adopted_ring.h"
 #include "block_pool.h"
 #include "connection_record.h"
 #include "machine.h"
@@ -58,6 +67,7 @@ class RingSet {
   uint32_t attach(uint32_t domid, PageKind kind, uint64_t page, uint32_t remotePort, uint32_t features);
   uint32_t attachSelf();
   void reattach(uint32_t id, uint32_t remotePort);
+  void reconnect(uint32_t id);
   void reset(uint32_t id);
   void resume(uint32_t id);
   void detach(uint32_t id);
@@ -72,8 +82,35 @@ class RingSet {
   /** Tells guests about room and data that `fill` and `collect` have made. */
   void notifyTouched();
 
+  // ring_set_adopt.cc: from one program to the next (native/handover.ts)
+  /** Bytes that arrived and were not served. */
+  std::vector<std::byte> inputOf(uint32_t id);
+  /** Everything that was said and is not out, in order. */
+  std::vector<std::byte> unsentOf(uint32_t id);
+  /** How many bytes at the front of `unsentOf` are the rest of a message that is partly out. */
+  uint32_t cutOf(uint32_t id);
+  /** Whole messages that were taken are to be taken again, before everything else of the connection. */
+  void putBack(uint32_t id, std::span<const std::byte> bytes);
+  /** Stays open over an exec; -1: nobody listens. */
+  int listenerFd() const { return listener_ ? listener_->fd() : -1; }
+  int machineFd() const { return machine_->inheritableFd(); }
+  void releaseVirqs();
+  void bindVirqs();
+  void adoptListener(int fd);
+  /** @param isEnded nothing more is read from it */
+  uint32_t adoptSocket(int fd, bool isEnded);
+  uint32_t adoptRing(const AdoptedRing& ring);
+  /** @param cut as `cutOf` gave it */
+  void restoreOutput(uint32_t id, std::span<const std::byte> bytes, uint32_t cut);
+
+  /**
+   * After a batch: may its replies wait for those of the next? Only while each connection that is
+   * active at all has its next message there already: nobody waits for a reply then.
+   */
+  bool mayHoldReplies();
+
   /** True when another turn would find something without waiting. */
-  bool hasWork() const { return !active_.isEmpty() || !notices_.empty(); }
+  bool hasWork() const { return !active_.isEmpty() || !recent_.empty() || !notices_.empty(); }
   /** True while the listening socket rests because descriptors or ids ran out. */
   bool isAcceptResting() const { return isAcceptResting_; }
   void retryAccept();
@@ -87,9 +124,10 @@ class RingSet {
     PeerLinks starved;
     /** Distinguishes the users of one id. */
     uint32_t generation = 0;
-    /** Messages taken in the batch `batch`. */
-    uint32_t taken = 0;
-    uint32_t batch = 0;
+    /** Group in active_. */
+    uint32_t group = 0;
+    /** The flush that its last reply left with. */
+    uint32_t repliedIn = 0;
     /** First and last record of this flush, as index into outputs_, plus 1. */
     uint32_t firstOutput = 0;
     uint32_t lastOutput = 0;
@@ -98,6 +136,9 @@ class RingSet {
     /** The socket's writability is waited for. */
     bool isArmed = false;
     bool isTouched = false;
+    /** Stands in recent_; then isReady says whether it is to come back into active_. */
+    bool isRecent = false;
+    bool isReady = false;
   };
 
   /** Something to be said of a connection, or (connection -1) of the machine. */
@@ -113,7 +154,7 @@ class RingSet {
     uint32_t next;
   };
 
-  enum class Take { kMessage, kProgress, kHeld, kIdle, kNoRoom };
+  enum class Take { kMessage, kProgress, kIdle, kNoRoom };
 
   // ring_set.cc
   ConnectionRecord& record(uint32_t id) { return memory_.records[id]; }
@@ -123,10 +164,16 @@ class RingSet {
   uint32_t takeId();
   void freeId(uint32_t id);
   void bindPort(uint32_t id);
+  void ownPort(uint32_t id, uint32_t localPort);
+  void watchListener();
   void unbindPort(uint32_t id);
+  /** Binds the port that the guest's page names, otherwise the one given. */
+  void bindGuestPort(uint32_t id, uint32_t remotePort);
+  bool isReconnecting(uint32_t id);
   /** @returns whether the guest waits to be told (it has asked for a connection) */
   bool initialisePage(uint32_t id);
   void forgetTraffic(uint32_t id);
+  void forgetQueue(uint32_t id);
   void collectPorts();
   void collectSocket(uint32_t id, uint32_t events);
   void collectNewcomers();
@@ -139,6 +186,8 @@ class RingSet {
 
   // ring_set_input.cc
   void fillNotices();
+  void comeBack();
+  bool hasWholeMessage(uint32_t id);
   Take take(uint32_t id);
   Take gate(uint32_t id);
   Take takeConsole(uint32_t id);
@@ -149,7 +198,6 @@ class RingSet {
   bool readOnce(uint32_t id);
   /** @returns where `wireBytes` from the type on go; null when the batch is full */
   int32_t* beginRecord(uint32_t id, uint32_t wireBytes);
-  Take countTaken(uint32_t id);
 
   // ring_set_output.cc
   void group(uint32_t id, uint32_t offset);
@@ -183,15 +231,21 @@ class RingSet {
   PeerList<Peer, &Peer::starved> starved_;
   /** Local port to connection; VIRQ n stands as -(n + 1); 0 is nobody. */
   std::vector<int32_t> ports_;
+  std::vector<uint32_t> virqs_;
   std::vector<uint32_t> virqPorts_;
   std::vector<Notice> notices_;
   std::vector<uint32_t> touched_;
-  std::vector<uint32_t> held_;
+  /** Served in the last pass, in that order. */
+  std::vector<uint32_t> recent_;
   std::vector<uint32_t> freedInBatch_;
   std::vector<uint32_t> flushed_;
   std::vector<Output> outputs_;
   bool isInBatch_ = false;
-  uint32_t serial_ = 0;
+  /** The last group in active_. */
+  uint32_t lastGroup_ = 0;
+  uint32_t flushes_ = 0;
+  /** Passes whose replies were held back since the last flush. */
+  uint32_t heldPasses_ = 0;
   size_t used_ = 0;
   std::array<std::byte, 16384> scratch_;
   size_t scratchBytes_ = 0;
@@ -219,6 +273,7 @@ inline constexpr int32_t kBatchBroken = -3;
 inline constexpr int32_t kBatchDrained = -4;
 inline constexpr int32_t kBatchVirq = -5;
 inline constexpr int32_t kBatchData = -6;
+inline constexpr int32_t kBatchReconnect = -7;
 
 /** Why a ring was given up; 1 to 3 are also what its `error` word says (xs_wire.h). */
 inline constexpr int32_t kErrorCommunication = 1;

@@ -75,7 +75,7 @@ void RingSet::adoptListener(int fd) {
   watchListener();
 }
 
-uint32_t RingSet::adoptSocket(int fd) {
+uint32_t RingSet::adoptSocket(int fd, bool isEnded) {
   requireSocket(fd);
   const uint32_t id = takeId();
   epoll_event event{};
@@ -88,6 +88,7 @@ uint32_t RingSet::adoptSocket(int fd) {
   }
   record(id).kind = ConnectionKind::kSocket;
   record(id).fd = fd;
+  record(id).state = isEnded ? kEnded : 0;
   peers_[id].fd.reset(fd);
   peers_[id].isReadable = true;
   activate(id);
@@ -124,7 +125,7 @@ uint32_t RingSet::adoptRing(const AdoptedRing& ring) {
   if (localPort != 0) ownPort(id, localPort);
   // What the guest did meanwhile may have gone unnoticed, so it may wait for us.
   touch(id);
-  activate(id);
+  if (!isReconnecting(id)) activate(id);
   return id;
 }
 

@@ -59,7 +59,8 @@ void RingSetObject::adoptListener(const Napi::CallbackInfo& info) {
 
 Napi::Value RingSetObject::adoptSocket(const Napi::CallbackInfo& info) {
   return withSet(info.Env(), [&]() -> Napi::Value {
-    return Napi::Number::New(info.Env(), set_->adoptSocket(info[0].As<Napi::Number>().Int32Value()));
+    const bool isEnded = info[1].As<Napi::Boolean>();
+    return Napi::Number::New(info.Env(), set_->adoptSocket(info[0].As<Napi::Number>().Int32Value(), isEnded));
   });
 }
 

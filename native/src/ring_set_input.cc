@@ -9,8 +9,8 @@ namespace xcl {
 
 namespace {
 
-// So many messages of one connection in one batch at most; more of them wait for the next.
-constexpr int kPasses = 32;
+// For so many passes replies wait at most.
+constexpr uint32_t kHeldPassesMax = 32;
 
 // Types below zero are what native code itself reports: no guest may forge one. Nothing above 2^31 is
 // served either way.
@@ -27,22 +27,20 @@ uint32_t wordsFor(uint32_t wireBytes) {
 
 size_t RingSet::fill() {
   used_ = 0;
-  serial_++;
+  comeBack();
   fillNotices();
   bool isFull = false;
-  for (int pass = 0; pass < kPasses && !isFull; pass++) {
-    bool hasTaken = false;
-    for (uint32_t left = active_.count(); left > 0 && !isFull; left--) {
+  // A group in which nobody has anything to say is no pass.
+  while (!active_.isEmpty() && recent_.empty() && !isFull) {
+    const uint32_t group = peers_[active_.first()].group;
+    while (!active_.isEmpty() && peers_[active_.first()].group == group && !isFull) {
       const uint32_t id = active_.first();
       active_.remove(id);
       switch (take(id)) {
         case Take::kMessage:
         case Take::kProgress:
-          hasTaken = true;
-          active_.pushBack(id);
-          break;
-        case Take::kHeld:
-          held_.push_back(id);
+          peers_[id].isRecent = peers_[id].isReady = true;
+          recent_.push_back(id);
           break;
         case Take::kNoRoom:
           active_.pushFront(id);
@@ -52,13 +50,56 @@ size_t RingSet::fill() {
           break;
       }
     }
-    if (!hasTaken) break;
   }
-  for (const uint32_t id : held_) active_.pushBack(id);
-  held_.clear();
   fillNotices();
   isInBatch_ = used_ > 0;
   return used_;
+}
+
+// Those of the last pass go behind whoever became ready meanwhile. Those whose replies went out
+// earlier than others' could answer them while the others were served, so they are a group before.
+void RingSet::comeBack() {
+  uint32_t repliedIn = 0;
+  bool isFirst = true;
+  for (const uint32_t id : recent_) {
+    Peer& peer = peers_[id];
+    if (!peer.isRecent) continue;
+    peer.isRecent = false;
+    if (!peer.isReady) continue;
+    peer.isReady = false;
+    if (isFirst || peer.repliedIn != repliedIn) lastGroup_++;
+    isFirst = false;
+    repliedIn = peer.repliedIn;
+    peer.group = lastGroup_;
+    active_.pushBack(id);
+  }
+  recent_.clear();
+}
+
+bool RingSet::mayHoldReplies() {
+  heldPasses_++;
+  if (recent_.empty() || !active_.isEmpty() || heldPasses_ >= kHeldPassesMax) return false;
+  for (const uint32_t id : recent_) {
+    if (!peers_[id].isRecent || gate(id) != Take::kMessage || !hasWholeMessage(id)) return false;
+    const ConnectionRecord& entry = record(id);
+    const uint32_t waiting = heldPasses_ + entry.queuedReplies + entry.queuedEvents;
+    if (entry.maxOutstanding != 0 && waiting >= entry.maxOutstanding) return false;
+  }
+  return true;
+}
+
+bool RingSet::hasWholeMessage(uint32_t id) {
+  const InputChain& input = record(id).input;
+  WireHeader header;
+  if (input.bytes >= kWireHeaderBytes) {
+    pool_.peek(input, &header, sizeof(header));
+    return header.len <= kPayloadMax && input.bytes >= kWireHeaderBytes + header.len;
+  }
+  if (record(id).kind != ConnectionKind::kRing || kind_ != RingKind::kXenstore || input.bytes > 0) return false;
+  RingReader reader(page(id), kXenstoreRequests);
+  if (!reader.look() || reader.available() < kWireHeaderBytes) return false;
+  reader.peek(0, &header, sizeof(header));
+  return header.len <= kPayloadMax && reader.available() >= kWireHeaderBytes + header.len;
 }
 
 void RingSet::fillNotices() {
@@ -87,17 +128,14 @@ RingSet::Take RingSet::take(uint32_t id) {
 
 RingSet::Take RingSet::gate(uint32_t id) {
   const ConnectionRecord& entry = record(id);
-  if ((entry.state & (kBroken | kReported)) != 0 || entry.paused != 0) return Take::kIdle;
+  if ((entry.state & (kBroken | kReported | kReconnecting)) != 0 || entry.paused != 0) return Take::kIdle;
   if (entry.yields != 0 && pool_.isScarce()) {
     starved_.pushBack(id);
     return Take::kIdle;
   }
   if (entry.maxQueuedBytes != 0 && entry.queuedBytes >= entry.maxQueuedBytes) return Take::kIdle;
-  if (entry.maxOutstanding == 0) return Take::kMessage;
-  const uint32_t queued = entry.queuedReplies + entry.queuedEvents;
-  if (queued >= entry.maxOutstanding) return Take::kIdle;
-  const uint32_t taken = peers_[id].batch == serial_ ? peers_[id].taken : 0;
-  return queued + taken >= entry.maxOutstanding ? Take::kHeld : Take::kMessage;
+  if (entry.maxOutstanding != 0 && entry.queuedReplies + entry.queuedEvents >= entry.maxOutstanding) return Take::kIdle;
+  return Take::kMessage;
 }
 
 RingSet::Take RingSet::takeConsole(uint32_t id) {
@@ -113,7 +151,7 @@ RingSet::Take RingSet::takeConsole(uint32_t id) {
   reader.peek(0, wire + 4, bytes);
   reader.consume(bytes);
   touch(id);
-  return countTaken(id);
+  return Take::kMessage;
 }
 
 RingSet::Take RingSet::takeRequest(uint32_t id) {
@@ -140,7 +178,7 @@ RingSet::Take RingSet::takeRequest(uint32_t id) {
       keepTypePositive(wire);
       reader.consume(total);
       touch(id);
-      return countTaken(id);
+      return Take::kMessage;
     }
   }
   bool hasMoved = false;
@@ -153,8 +191,10 @@ RingSet::Take RingSet::takeRequest(uint32_t id) {
         breakRing(id, kErrorProtocol);
         return Take::kIdle;
       }
-      missing = kWireHeaderBytes + header.len - entry.input.bytes;
-      if (missing == 0) return takeChained(id);
+      const uint32_t total = kWireHeaderBytes + header.len;
+      // More than one stands here after `putBack`.
+      if (entry.input.bytes >= total) return takeChained(id);
+      missing = total - entry.input.bytes;
     }
     const uint32_t part = std::min(missing, reader.available());
     if (part == 0) return hasMoved ? Take::kProgress : Take::kIdle;
@@ -179,7 +219,7 @@ RingSet::Take RingSet::takeChained(uint32_t id) {
   if (wire == nullptr) return Take::kNoRoom;
   pool_.takeFront(input, wire, total);
   keepTypePositive(wire);
-  return countTaken(id);
+  return Take::kMessage;
 }
 
 RingSet::Take RingSet::takeSocket(uint32_t id) {
@@ -209,7 +249,7 @@ RingSet::Take RingSet::takeSocket(uint32_t id) {
         if (wire != nullptr) {
           std::memcpy(wire, scratch_.data(), scratchBytes_);
           keepTypePositive(wire);
-          return countTaken(id);
+          return Take::kMessage;
         }
       }
     }
@@ -221,7 +261,6 @@ RingSet::Take RingSet::takeSocket(uint32_t id) {
 RingSet::Take RingSet::endSocket(uint32_t id) {
   ConnectionRecord& entry = record(id);
   pool_.clear(entry.input);
-  if (peers_[id].batch == serial_ && peers_[id].taken > 0) return Take::kHeld;
   if (!OutputQueue::isEmpty(entry)) return Take::kIdle;
   entry.state |= kReported;
   notice(id, kBatchClosed, 0);
@@ -250,16 +289,6 @@ int32_t* RingSet::beginRecord(uint32_t id, uint32_t wireBytes) {
   at[1] = 0;
   used_ += words;
   return at + 2;
-}
-
-RingSet::Take RingSet::countTaken(uint32_t id) {
-  Peer& peer = peers_[id];
-  if (peer.batch != serial_) {
-    peer.batch = serial_;
-    peer.taken = 0;
-  }
-  peer.taken++;
-  return Take::kMessage;
 }
 
 }  // namespace xcl

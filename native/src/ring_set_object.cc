@@ -13,8 +13,8 @@ namespace xcl {
 
 namespace {
 
-// Batches in one turn of the loop; then everything else in the process has its turn.
-constexpr int kBatchesPerTurn = 8;
+// About so many words of batches in one turn of the loop; then everything else in the process has its turn.
+constexpr size_t kWordsPerTurn = 32 * 1024;
 constexpr uint64_t kAcceptRestMs = 100;
 
 template <typename T>
@@ -26,15 +26,17 @@ uint32_t numberAt(const Napi::CallbackInfo& info, size_t index) { return info[in
 
 std::unique_ptr<Machine> machineOf(const Napi::Object& config, size_t maxConnections) {
   const auto machine = config.Get("machine").As<Napi::Object>();
+  const int inheritedFd = config.Get("inheritedFd").As<Napi::Number>().Int32Value();
   const std::string kind = machine.Get("kind").As<Napi::String>();
   if (kind == "loopback") {
     return std::make_unique<MachineLoopback>(LoopbackObject::Unwrap(machine.Get("world").As<Napi::Object>())->world());
   }
   if (kind == "simulator") {
+    if (inheritedFd >= 0) return std::make_unique<MachineSimulator>(UniqueFd(inheritedFd));
     return std::make_unique<MachineSimulator>(machine.Get("socketPath").As<Napi::String>().Utf8Value());
   }
 #ifdef XCL_WITH_XEN
-  return std::make_unique<MachineXen>(static_cast<uint32_t>(maxConnections));
+  return std::make_unique<MachineXen>(static_cast<uint32_t>(maxConnections), inheritedFd);
 #else
   (void)maxConnections;
   throw Failure("open", ENOSYS, "this build has no Xen part");
@@ -49,6 +51,7 @@ Napi::Function RingSetObject::define(Napi::Env env) {
                          InstanceMethod<&RingSetObject::attach>("attach"),
                          InstanceMethod<&RingSetObject::attachSelf>("attachSelf"),
                          InstanceMethod<&RingSetObject::reattach>("reattach"),
+                         InstanceMethod<&RingSetObject::reconnect>("reconnect"),
                          InstanceMethod<&RingSetObject::reset>("reset"),
                          InstanceMethod<&RingSetObject::resume>("resume"),
                          InstanceMethod<&RingSetObject::detach>("detach"),
@@ -57,6 +60,17 @@ Napi::Function RingSetObject::define(Napi::Env env) {
                          InstanceMethod<&RingSetObject::flush>("flush"),
                          InstanceMethod<&RingSetObject::expireEvents>("expireEvents"),
                          InstanceMethod<&RingSetObject::close>("close"),
+                         InstanceMethod<&RingSetObject::inheritableDescriptors>("inheritableDescriptors"),
+                         InstanceMethod<&RingSetObject::inputOf>("inputOf"),
+                         InstanceMethod<&RingSetObject::unsentOf>("unsentOf"),
+                         InstanceMethod<&RingSetObject::cutOf>("cutOf"),
+                         InstanceMethod<&RingSetObject::putBack>("putBack"),
+                         InstanceMethod<&RingSetObject::releaseVirqs>("releaseVirqs"),
+                         InstanceMethod<&RingSetObject::bindVirqs>("bindVirqs"),
+                         InstanceMethod<&RingSetObject::adoptListener>("adoptListener"),
+                         InstanceMethod<&RingSetObject::adoptSocket>("adoptSocket"),
+                         InstanceMethod<&RingSetObject::adoptRing>("adoptRing"),
+                         InstanceMethod<&RingSetObject::restoreOutput>("restoreOutput"),
                      });
 }
 
@@ -74,6 +88,7 @@ RingSetObject::RingSetObject(const Napi::CallbackInfo& info)
       spanOf<int32_t>(buffer("batch")),
       spanOf<int32_t>(buffer("output")),
   };
+  outputWords_ = spanOf<int32_t>(buffer("outputWords"));
   std::vector<uint32_t> virqs;
   const auto wanted = config.Get("virqs").As<Napi::Array>();
   for (uint32_t i = 0; i < wanted.Length(); i++) virqs.push_back(wanted.Get(i).As<Napi::Number>().Uint32Value());
@@ -86,18 +101,6 @@ RingSetObject::RingSetObject(const Napi::CallbackInfo& info)
 }
 
 RingSetObject::~RingSetObject() = default;
-
-template <typename Body>
-auto RingSetObject::withSet(Napi::Env env, Body body) {
-  return guarded(env, [&] {
-    if (!set_) throw Failure("ring set", EBADF, "the set of rings is closed");
-    struct ComeBack {
-      RingSetObject* self;
-      ~ComeBack() { self->comeBack(); }
-    } later{this};
-    return body();
-  });
-}
 
 Napi::Value RingSetObject::attach(const Napi::CallbackInfo& info) {
   return withSet(info.Env(), [&]() -> Napi::Value {
@@ -114,6 +117,10 @@ Napi::Value RingSetObject::attachSelf(const Napi::CallbackInfo& info) {
 
 void RingSetObject::reattach(const Napi::CallbackInfo& info) {
   withSet(info.Env(), [&] { set_->reattach(numberAt(info, 0), numberAt(info, 1)); });
+}
+
+void RingSetObject::reconnect(const Napi::CallbackInfo& info) {
+  withSet(info.Env(), [&] { set_->reconnect(numberAt(info, 0)); });
 }
 
 void RingSetObject::reset(const Napi::CallbackInfo& info) {
@@ -140,7 +147,7 @@ void RingSetObject::serve(const Napi::CallbackInfo& info) {
 }
 
 void RingSetObject::flush(const Napi::CallbackInfo& info) {
-  withSet(info.Env(), [&] { set_->flush(numberAt(info, 0)); });
+  withSet(info.Env(), [&] { flushOutput(); });
 }
 
 Napi::Value RingSetObject::expireEvents(const Napi::CallbackInfo& info) {
@@ -160,15 +167,22 @@ void RingSetObject::turn() {
   Napi::HandleScope scope(Env());
   isInTurn_ = true;
   fromLoop([this] {
-    for (int batch = 0; batch < kBatchesPerTurn && set_; batch++) {
+    // What the batches' handler has put off (microtasks) runs at the end of this.
+    Napi::CallbackScope callbacks(Env(), context_);
+    for (size_t done = 0; done < kWordsPerTurn && set_;) {
       set_->collect();
       const size_t words = set_->fill();
+      done += words + 1;
       if (words > 0) callBatch(words);
       if (!set_) return;
-      set_->notifyTouched();
+      const bool isHeld = words > 0 && done < kWordsPerTurn && set_->mayHoldReplies();
+      if (!isHeld) flushOutput();
+      if (words > 0) set_->endBatch();
       if (words == 0 && !set_->hasWork()) return;
     }
   });
+  // The microtasks may have said something, too.
+  if (set_) fromLoop([this] { flushOutput(); });
   isInTurn_ = false;
   comeBack();
 }
@@ -189,13 +203,19 @@ void RingSetObject::fromLoop(Body body) {
   napi_fatal_exception(Env(), thrown);
 }
 
-// One crossing: gives the words of the batch, gets the words of the output.
 void RingSetObject::callBatch(size_t words) {
-  const Napi::Value written =
-      onBatch_.MakeCallback(Env().Global(), {Napi::Number::New(Env(), static_cast<double>(words))}, context_);
-  if (!set_) return;
-  set_->flush(written.As<Napi::Number>().Uint32Value());
-  set_->endBatch();
+  Napi::HandleScope scope(Env());
+  onBatch_.Call({Napi::Number::New(Env(), static_cast<double>(words))});
+}
+
+void RingSetObject::flushOutput() {
+  const auto words = static_cast<uint32_t>(outputWords_[0]);
+  outputWords_[0] = 0;
+  if (words > 0) {
+    set_->flush(words);
+  } else {
+    set_->notifyTouched();
+  }
 }
 
 void RingSetObject::comeBack() {

@@ -3,9 +3,13 @@
 
 #include <napi.h>
 
+#include <cerrno>
 #include <functional>
 #include <memory>
+#include <span>
+#include <vector>
 
+#include "errors.h"
 #include "loop_watch.h"
 #include "ring_set.h"
 
@@ -23,6 +27,7 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   Napi::Value attach(const Napi::CallbackInfo& info);
   Napi::Value attachSelf(const Napi::CallbackInfo& info);
   void reattach(const Napi::CallbackInfo& info);
+  void reconnect(const Napi::CallbackInfo& info);
   void reset(const Napi::CallbackInfo& info);
   void resume(const Napi::CallbackInfo& info);
   void detach(const Napi::CallbackInfo& info);
@@ -32,6 +37,19 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   Napi::Value expireEvents(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
+  // ring_set_adopt_object.cc
+  Napi::Value inheritableDescriptors(const Napi::CallbackInfo& info);
+  Napi::Value inputOf(const Napi::CallbackInfo& info);
+  Napi::Value unsentOf(const Napi::CallbackInfo& info);
+  Napi::Value cutOf(const Napi::CallbackInfo& info);
+  void putBack(const Napi::CallbackInfo& info);
+  void releaseVirqs(const Napi::CallbackInfo& info);
+  void bindVirqs(const Napi::CallbackInfo& info);
+  void adoptListener(const Napi::CallbackInfo& info);
+  Napi::Value adoptSocket(const Napi::CallbackInfo& info);
+  Napi::Value adoptRing(const Napi::CallbackInfo& info);
+  void restoreOutput(const Napi::CallbackInfo& info);
+
   void onReady(int) override { turn(); }
   void onTurn() override { turn(); }
   void onTimer() override;
@@ -39,12 +57,23 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
 
   /** Runs `body` on the open set; failures become XenError; what it left to do is taken up soon. */
   template <typename Body>
-  auto withSet(Napi::Env env, Body body);
+  auto withSet(Napi::Env env, Body body) {
+    return guarded(env, [&] {
+      if (!set_) throw Failure("ring set", EBADF, "the set of rings is closed");
+      struct ComeBack {
+        RingSetObject* self;
+        ~ComeBack() { self->comeBack(); }
+      } later{this};
+      return body();
+    });
+  }
   /** Runs `body` where no JavaScript stands above: what it throws is an uncaught exception. */
   template <typename Body>
   void fromLoop(Body body);
   void turn();
   void callBatch(size_t words);
+  /** Sends what TypeScript has put into the output. */
+  void flushOutput();
   void comeBack();
   void end();
 
@@ -52,6 +81,8 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   LoopWatch::Ptr watch_;
   // Keep the memory that set_ points into.
   std::vector<Napi::Reference<Napi::ArrayBuffer>> memory_;
+  /** One word: how many of the output are in use; TypeScript adds, `flushOutput` takes. */
+  std::span<int32_t> outputWords_;
   Napi::FunctionReference onBatch_;
   Napi::AsyncContext context_;
   bool isInTurn_ = false;

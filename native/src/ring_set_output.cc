@@ -22,7 +22,7 @@ std::span<const std::byte> bytesOf(const iovec& part) {
 
 void RingSet::flush(size_t words) {
   flushes_++;
-  heldReplies_ = 0;
+  heldPasses_ = 0;
   bool isSound = words <= memory_.output.size();
   for (size_t at = 0; isSound && at < words;) {
     isSound = at + kRecordWords <= words;

@@ -320,7 +320,7 @@ describe('fairness', () => {
     }
     for (const { ring } of guests) ring.end.kick()
     await harness.until(() => harness.noted.length === 15)
-    expect(harness.batches).toBe(1)
+    expect(harness.batches).toBe(5)
     const ids = guests.map((guest) => guest.id)
     expect(harness.noted.map((record) => record.connection)).toEqual(Array(5).fill(ids).flat())
   })

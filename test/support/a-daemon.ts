@@ -140,6 +140,12 @@ export class RingGuest {
     return Atomics.load(this.words, RING_ERROR)
   }
 
+  /** Bytes that can be put into the ring now. */
+  get room(): number {
+    const used = Atomics.load(this.words, REQ_PROD) - Atomics.load(this.words, REQ_CONS)
+    return RING_BYTES - (used >>> 0)
+  }
+
   /** Puts a whole message, or any other bytes, into the ring, waiting for room; then notifies. */
   async put(bytes: Uint8Array): Promise<void> {
     let at = 0
