@@ -96,6 +96,13 @@ export function helpText(program: string, purpose: string, specs: readonly Optio
   return `Usage: ${program} [OPTION]…\n\n${purpose}\n\n${lines.join('\n')}\n`
 }
 
+/** A value that is in force though its option was not given, and what set it. */
+export interface EffectiveValue {
+  readonly value: string
+  /** The option that was given in its stead; undefined: none was. */
+  readonly from?: string
+}
+
 /**
  * Text of `--print-config`: one `name = value  # source` a line.
  *
@@ -104,16 +111,18 @@ export function helpText(program: string, purpose: string, specs: readonly Optio
 export function configText<Name extends string>(
   specs: readonly OptionSpec<Name>[],
   settings: Settings<Name>,
-  effective: ReadonlyMap<Name, string>,
+  effective: ReadonlyMap<Name, string | EffectiveValue>,
 ): string {
   const lines = specs
     .filter(({ isIgnored, isAction }) => !isIgnored && !isAction)
     .map(({ name, value }) => {
       const setting: Setting = settings.get(name) ?? { values: [], source: 'default' }
       const { values, source, place } = setting
-      const given = values.length > 0 ? values.join(' ') : (effective.get(name) ?? '')
-      const text = value.kind === 'flag' ? String(values.length > 0) : given
-      return `${name} = ${text}  # ${place ?? source}\n`
+      if (value.kind === 'flag') return `${name} = ${values.length > 0}  # ${place ?? source}\n`
+      if (values.length > 0) return `${name} = ${values.join(' ')}  # ${place ?? source}\n`
+      const found = effective.get(name) ?? ''
+      const { value: text, from } = typeof found === 'string' ? { value: found } : found
+      return `${name} = ${text}  # ${from === undefined ? source : `see ${from}`}\n`
     })
   return lines.join('')
 }
