@@ -32,6 +32,13 @@ import { logCommands } from './control/log-commands.ts'
 import { quotaCommands } from './control/quota-commands.ts'
 import { reportCommands } from './control/report-commands.ts'
 import { Counters } from './counters.ts'
+import { HeldRequests } from './live-update/held-requests.ts'
+import type { LiveUpdate } from './live-update/live-update.ts'
+import { liveUpdateCommands } from './live-update/live-update-commands.ts'
+import { liveUpdateOf } from './live-update/parts.ts'
+import type { SavedState } from './live-update/saved-state.ts'
+import type { Succession } from './live-update/succession.ts'
+import { takeOver } from './live-update/take-over.ts'
 import { metricsText } from './metrics/metrics.ts'
 import { type DomainKnowledge, Domains } from './process/domains.ts'
 import { Exchange } from './process/exchange.ts'
@@ -65,6 +72,10 @@ interface DaemonParts {
   readonly log: Logger
   readonly levels: LogLevels
   readonly trace: Trace
+  /** What the daemon before has left; undefined: a fresh store is made. */
+  readonly saved?: SavedState | undefined
+  /** How another program can take this one's place; undefined: it cannot. */
+  readonly succession?: Succession | undefined
 }
 
 /** How a daemon is to behave. */
@@ -83,14 +94,18 @@ export class Daemon {
   readonly #events: Events
   readonly #socketPath: string
   readonly #metrics: () => string
+  readonly #liveUpdate: LiveUpdate | undefined
 
   /**
-   * Makes the fresh store, serves dom0's ring and listens.
+   * Makes the fresh store, serves dom0's ring and listens; or goes on with what a daemon before has left.
    *
    * @throws XenError when the rings or the socket cannot be had
+   * @throws RestoreFailure when what was left cannot be restored
    */
   constructor(parts: DaemonParts, settings: DaemonSettings) {
-    const { memory, rings, quotas, timers, log, trace } = parts
+    const { memory, rings, quotas, timers, log, trace, saved } = parts
+    const givenQuotas = { ...quotas }
+    for (const [key, value] of saved?.quotas ?? []) quotas[key] = value
     const counters = new Counters(memory)
     const events = new Events(rings, timers, counters, trace, settings.eventTimeoutMs)
     const store = new Store(memory, quotas, events, {
@@ -115,26 +130,38 @@ export class Daemon {
       store.settings.spreadQuota(key)
       connections.outstandingChanged()
     }
+    const held = new HeldRequests(rings, (connection) => store.hasTransaction(connection))
+    const { succession } = parts
+    const liveUpdate = liveUpdateOf({
+      ...{ rings, quotas, givenQuotas, timers, log, succession },
+      ...{ store, domains, counters, held },
+    })
     const outstandingOf = (domid: Domid) => connections.outstandingOf(store.connectionOf(domid))
     const { memoryUsage } = process
     const control = new Control([
       quotaCommands({ quotas, store, outstandingOf, quotaChanged }),
       logCommands({ log, levels: parts.levels, trace }),
       reportCommands({ store, counters, connections, domains, trace, log, memoryUsage }),
+      liveUpdateCommands(liveUpdate),
     ])
     const services = { store, events, domains, control, quotas, path: new ParsedPath() }
     const exchange = new Exchange(rings.output, NOBODY, trace)
-    const walk = new BatchWalk(connections, services, exchange, counters, trace, log)
+    const walk = new BatchWalk(connections, services, exchange, counters, trace, held, log)
 
     this.#rings = rings
+    this.#liveUpdate = liveUpdate
     this.#domains = domains
     this.#events = events
     this.#socketPath = settings.socketPath
     const sources = { counters, store, domains, connections, rings, memoryUsage }
     this.#metrics = () => metricsText(sources)
-    if (settings.isDom0Served) domains.introduceSelf()
-    mkdirSync(dirname(settings.socketPath), { recursive: true, mode: 0o755 })
-    rings.listen(settings.socketPath)
+    if (saved !== undefined) takeOver(saved, { rings, store, domains, connections, counters, log })
+    const isDom0Known = store.connectionOf(DOM0) !== undefined
+    if (settings.isDom0Served && !isDom0Known) domains.introduceSelf()
+    if (saved === undefined || saved.listenerFd < 0) {
+      mkdirSync(dirname(settings.socketPath), { recursive: true, mode: 0o755 })
+      rings.listen(settings.socketPath)
+    }
     rings.onBatch((batch) => {
       const arrivedMs = timers.nowMs()
       walk.handle(batch)
@@ -149,6 +176,7 @@ export class Daemon {
 
   /** Ends all connections and removes the socket; what the store held is gone. */
   stop(): void {
+    this.#liveUpdate?.stop()
     this.#domains.stop()
     this.#events.stop()
     this.#rings.close()

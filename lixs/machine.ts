@@ -22,12 +22,14 @@ const EXIT_REFUSED = 5
 
 /**
  * @param onGone called once if the machine ceases to be
+ * @param inheritedFd of the machine, left by the daemon before; below 0, or undefined: none
  * @throws StartFailure when there is no such machine, or it may not be used
  */
 export function openMachine(
   { hypervisor, simulator }: Pick<Options, 'hypervisor' | 'simulator'>,
   memory: StateMemory,
   onGone: () => void,
+  inheritedFd?: number,
 ): Machine {
   if (hypervisor === 'none') {
     // A world without domains: what is left of a ring set are its sockets.
@@ -41,7 +43,7 @@ export function openMachine(
   try {
     const machine = openHypervisor(hypervisor, { simulator, onGone })
     opened = machine
-    const rings = machine.rings('xenstore', { memory, ...RING_OPTIONS })
+    const rings = machine.rings('xenstore', { memory, ...RING_OPTIONS, inheritedFd })
     return { rings, domains: machine.domains, close: () => machine.close() }
   } catch (error) {
     opened?.close()

@@ -4,7 +4,9 @@
  * Exit codes: 0 done, or another instance runs already; 1 failed, or wrong usage (as upstream); 5 no
  * privileges; 70 a defect.
  */
+import { readFileSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
+import { join } from 'node:path'
 import { configText, helpText, parseCommandLine, UsageError } from '../native/os/command-line.ts'
 import { withConfigFile } from '../native/os/config-file.ts'
 import {
@@ -20,6 +22,8 @@ import { AlreadyRunning, PidFile } from '../native/os/pidfile.ts'
 import { StateMemory } from '../native/os/state-memory.ts'
 import { systemTimers } from './connection/timers.ts'
 import { Daemon } from './daemon.ts'
+import { readSavedState, type SavedState } from './live-update/saved-state.ts'
+import { successionOf } from './live-update/succession.ts'
 import { openMachine } from './machine.ts'
 import { MetricsServer } from './metrics/server.ts'
 import { CONFIG_FILE, OPTIONS } from './option-table.ts'
@@ -30,6 +34,8 @@ import { Trace } from './trace.ts'
 import { TraceFile } from './trace-file.ts'
 
 const NAME = 'lixs'
+/** Upstream's name for it. */
+const STATE_FILE = 'state_dump'
 const PURPOSE = 'The XenStore daemon: serves guests through their rings and tools through a socket.'
 const EXIT_FAILED = 1
 const EXIT_DEFECT = 70
@@ -86,9 +92,12 @@ async function serve(options: Options): Promise<number | undefined> {
 }
 
 async function start(options: Options): Promise<void> {
+  const startFolder = process.cwd()
+  const stateFile = join(options.runDir, STATE_FILE)
   // First of all: a second instance must not touch what the first one serves.
-  const pidFile = options.pidFile === undefined ? undefined : PidFile.lock(options.pidFile)
-  await refuseSecondDaemon(options.socketPath)
+  const saved = options.isLiveUpdate ? readSavedState(readFileSync(stateFile)) : undefined
+  const pidFile = pidFileFor(options.pidFile, saved)
+  if (saved === undefined) await refuseSecondDaemon(options.socketPath)
   const processLog = openLog({
     name: NAME,
     level: options.logLevel,
@@ -103,11 +112,16 @@ async function start(options: Options): Promise<void> {
   const metrics =
     options.metrics === undefined ? undefined : await MetricsServer.listen(options.metrics)
   const memory = StateMemory.anonymous()
-  const machine = openMachine(options, memory, () => {
-    log.fatal(MACHINE_GONE)
-    if (options.isForeground && options.logFile !== undefined) complain(EXIT_FAILED, MACHINE_GONE)
-    process.exit(EXIT_FAILED)
-  })
+  const machine = openMachine(
+    options,
+    memory,
+    () => {
+      log.fatal(MACHINE_GONE)
+      if (options.isForeground && options.logFile !== undefined) complain(EXIT_FAILED, MACHINE_GONE)
+      process.exit(EXIT_FAILED)
+    },
+    saved?.eventsFd,
+  )
   const daemon = new Daemon(
     {
       memory,
@@ -118,9 +132,12 @@ async function start(options: Options): Promise<void> {
       log,
       levels,
       trace,
+      saved,
+      succession: successionOf(startFolder, stateFile, pidFile?.fd ?? -1),
     },
     { ...options, isDom0Served: options.isDom0Served && machine.domains !== undefined },
   )
+  if (saved !== undefined) rmSync(stateFile)
   metrics?.serve(() => daemon.metrics())
   // Whatever ends the process: the last lines of a trace tell why.
   process.on('exit', () => trace.close())
@@ -144,7 +161,28 @@ async function start(options: Options): Promise<void> {
   }
   notify(`READY=1\nMAINPID=${process.pid}`)
   const { hypervisor, socketPath } = options
-  log.info({ socketPath, hypervisor, files }, 'serving')
+  log.info({ socketPath, hypervisor, files, ...pauseOf(saved) }, 'serving')
+}
+
+/** The lock, unless the daemon before has left it to us. */
+function pidFileFor(path: string | undefined, saved: SavedState | undefined): PidFile | undefined {
+  if (path === undefined) return undefined
+  const inherited = saved?.annex?.process.pidFileFd ?? -1
+  if (inherited >= 0) return PidFile.inherit(path, inherited)
+  try {
+    return PidFile.lock(path)
+  } catch (error) {
+    // A stock daemon has left its own lock, in its own way: it stays ours as long as we live.
+    if (saved !== undefined && error instanceof AlreadyRunning && error.pid === process.pid) return
+    throw error
+  }
+}
+
+/** How long nobody was served. */
+function pauseOf(saved: SavedState | undefined): { readonly pauseMs?: number } {
+  const stoppedAtMs = saved?.annex?.process.stoppedAtMs
+  if (stoppedAtMs === undefined) return {}
+  return { pauseMs: Math.round(Number(process.hrtime.bigint()) / 1e6 - stoppedAtMs) }
 }
 
 /** Two daemons would take turns in replacing each other's socket: the first one keeps it. */

@@ -171,7 +171,7 @@ export const OPTIONS = [
     name: 'live-update',
     short: 'U',
     value: FLAG,
-    help: 'not supported: refuses to start, rather than with an empty store',
+    help: 'go on with the state that the daemon before has left in the folder of the socket',
   },
   {
     name: 'print-config',

@@ -1,6 +1,10 @@
 import { dirname, resolve } from 'node:path'
 import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
-import { type Settings as SettingsOf, UsageError } from '../native/os/command-line.ts'
+import {
+  type EffectiveValue,
+  type Settings as SettingsOf,
+  UsageError,
+} from '../native/os/command-line.ts'
 import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
 import { storeSocketPath } from './client/socket-path.ts'
 import { type MetricsAddress, metricsAddressFrom } from './metrics/address.ts'
@@ -41,6 +45,8 @@ export interface Options {
   /** Serve dom0's own ring? */
   readonly isDom0Served: boolean
   readonly isPidPrinted: boolean
+  /** Another daemon in this process has left its state: go on with that. */
+  readonly isLiveUpdate: boolean
 }
 
 /** Where a daemon in the background logs to unless told. */
@@ -68,9 +74,6 @@ export function optionsFrom(settings: Settings, env: NodeJS.ProcessEnv): Options
   const absolute = (path: string | undefined): string | undefined =>
     path === undefined ? undefined : resolve(path)
 
-  if (isSet('live-update')) {
-    throw new UsageError('--live-update is not supported: it would start with an empty store')
-  }
   if (Number(last('master-domid')) !== 0) {
     throw new UsageError('--master-domid: lixs runs in dom0 only (domain 0)')
   }
@@ -97,23 +100,27 @@ export function optionsFrom(settings: Settings, env: NodeJS.ProcessEnv): Options
     privilegedDomid: privilegedDomid === undefined ? undefined : Number(privilegedDomid),
     isDom0Served: !isSet('no-domain-init'),
     isPidPrinted: isSet('output-pid'),
+    isLiveUpdate: isSet('live-update'),
   }
 }
 
 /** What is in force for options that were not given and have no fixed default. */
 export function effectiveValues(
-  { socketPath, isForeground, logFile }: Options,
+  { socketPath, isForeground, logFile, quotas: given }: Options,
   quotas: ReadonlyMap<string, number>,
   softMemory: number,
-): ReadonlyMap<OptionName, string> {
-  const values = new Map<OptionName, string>([
+): ReadonlyMap<OptionName, string | EffectiveValue> {
+  const values = new Map<OptionName, string | EffectiveValue>([
     ['socket-path', socketPath],
     ['log-file', logFile ?? (isForeground ? 'stderr' : BACKGROUND_LOG_FILE)],
     ['trace-control', DEFAULT_TRACE],
     ['quota', [...quotas].map(([name, value]) => `${name}=${value}`).join(' ')],
     ['quota-soft', `memory=${softMemory}`],
   ])
-  for (const [option, quota] of QUOTA_OPTIONS) values.set(option, String(quotas.get(quota)))
+  for (const [option, quota] of QUOTA_OPTIONS) {
+    const value = String(quotas.get(quota))
+    values.set(option, given.has(quota) ? { value, from: 'quota' } : value)
+  }
   return values
 }
 

@@ -16,11 +16,13 @@ import {
   RECORD_WORDS,
 } from '../../native/ring-set.ts'
 import type { Counters } from '../counters.ts'
+import type { HeldRequests } from '../live-update/held-requests.ts'
 import { dispatch } from '../process/dispatch.ts'
 import type { Exchange } from '../process/exchange.ts'
 import type { Services } from '../process/services.ts'
 import type { Trace } from '../trace.ts'
 import { opName, XS_TRANSACTION_END } from '../wire/ops.ts'
+import { HEADER_BYTES } from '../wire/packet.ts'
 import { OK, RESULTS } from '../xs-errno.ts'
 import type { Connections } from './connections.ts'
 
@@ -41,6 +43,7 @@ export class BatchWalk {
   readonly #exchange: Exchange
   readonly #counters: Counters
   readonly #trace: Trace
+  readonly #held: HeldRequests
   readonly #log: Logger
   readonly #defects = new Set<string>()
   /** Word at which the next record begins. */
@@ -52,6 +55,7 @@ export class BatchWalk {
     exchange: Exchange,
     counters: Counters,
     trace: Trace,
+    held: HeldRequests,
     log: Logger,
   ) {
     this.#connections = connections
@@ -59,6 +63,7 @@ export class BatchWalk {
     this.#exchange = exchange
     this.#counters = counters
     this.#trace = trace
+    this.#held = held
     this.#log = log
   }
 
@@ -96,6 +101,9 @@ export class BatchWalk {
       const who = this.#connections.senderOf(id)
       if (who === undefined) continue
       const start = (record + RECORD_WORDS) << 2
+      if (this.#held.isOn && this.#held.takes(id, type, bytes, start - HEADER_BYTES, start + len)) {
+        continue
+      }
       const txId = words[record + RECORD_TX_ID] as number
       exchange.begin(id, who, type, reqId, txId, bytes, start, start + len)
       const kind = this.#connections.kindOf(id)

@@ -23,6 +23,14 @@ import { xsErrnoFrom } from '../wire/errno.ts'
 import { OK, type Outcome } from '../xs-errno.ts'
 import { DomainNews } from './domain-news.ts'
 
+/** What the daemon before has told of a domain. */
+interface DomainNote {
+  readonly domid: Domid
+  /** Lower case, 8-4-4-4-12; undefined: not told. */
+  readonly uuid: string | undefined
+  readonly isIntroduced: boolean
+}
+
 /** What lixs asks of the hypervisor. */
 export type DomainKnowledge = Pick<DomainControl, 'info' | 'states' | 'changed'>
 
@@ -107,6 +115,23 @@ export class Domains {
     const info = this.#control?.info(domid)
     if (info !== undefined) this.#uuids.set(domid, info.uuid)
     return info !== undefined || this.#control === undefined
+  }
+
+  /** Serves a domain of the daemon before, or, without its ring, waits for its end. Tells nobody. */
+  adopt({ domid, uuid, isIntroduced }: DomainNote): void {
+    const known = uuid ?? this.#control?.info(domid)?.uuid
+    if (known !== undefined) this.#uuids.set(domid, known)
+    if (isIntroduced) this.#introduced++
+  }
+
+  /** Is it the domain of the daemon before, rather than the next one with its domid? */
+  isSame({ domid, uuid }: Pick<DomainNote, 'domid' | 'uuid'>): boolean {
+    return uuid === undefined || this.#control?.info(domid)?.uuid === uuid
+  }
+
+  /** undefined: Xen was not asked. */
+  uuidOf(domid: Domid): string | undefined {
+    return this.#uuids.get(domid)
   }
 
   /** As if the domain had died. */

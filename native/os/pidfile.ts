@@ -1,4 +1,12 @@
-import { closeSync, ftruncateSync, mkdirSync, readFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { lockFile } from '../addon.ts'
 import { XenError } from '../xen-error.ts'
@@ -43,8 +51,27 @@ export class PidFile {
     }
   }
 
+  /**
+   * Takes over the lock that the program before held in this process.
+   *
+   * @param fd which it left open @throws Error when that is another file
+   */
+  static inherit(path: string, fd: number): PidFile {
+    const held = fstatSync(fd)
+    const named = statSync(path)
+    if (held.dev !== named.dev || held.ino !== named.ino) {
+      throw new Error(`the lock that was left is not of ${path}`)
+    }
+    return new PidFile(fd)
+  }
+
   private constructor(fd: number) {
     this.#fd = fd
+  }
+
+  /** To be left open for the next program. */
+  get fd(): number {
+    return this.#fd
   }
 
   /** From now on the file says which process this is: the number and a newline. */

@@ -154,7 +154,6 @@ describe('the command line', () => {
     [['--hypervisor', 'kvm'], '--hypervisor: "kvm" is none of xen, sim, none'],
     [['--pid-file'], '--pid-file needs a value'],
     [['--no-fork=yes'], '--no-fork takes no value'],
-    [['--live-update'], '--live-update is not supported'],
     [['--master-domid', '3'], '--master-domid: lixs runs in dom0 only'],
   ])('%j is wrong usage', (argv, text) => {
     expect(() => options(argv)).toThrow(UsageError)
@@ -181,6 +180,24 @@ describe('--print-config', () => {
     expect(lines).toContain('watch-nb = 128  # default')
     expect(lines).toContain('log-file = stderr  # default')
     expect(lines).toContain('socket-path = /x/socket  # environment')
+  })
+
+  test('a limit that -Q set says so, and the other way round all limits are told', () => {
+    const lines = text(['-Q', 'nodes=7', '-W', '9']).split('\n')
+    expect(lines).toContain('entry-nb = 7  # see quota')
+    expect(lines).toContain('watch-nb = 9  # flag')
+    expect(text([])).toMatch(/^quota = nodes=1000 watches=128 .* path-max=2048 {2}# default$/m)
+    expect(text([])).toContain('quota-soft = memory=2097152  # default')
+    expect(text([])).toContain('trace-control = +obj +io  # default')
+  })
+
+  test('every option that is no action and not ignored has its line', () => {
+    const shown = text([])
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(' = ')[0])
+    const wanted = OPTIONS.filter((spec) => !('isAction' in spec) && !('isIgnored' in spec))
+    expect(shown).toEqual(wanted.map(({ name }) => name))
   })
 
   test('a flag is stronger than the environment, a path than a folder', () => {
