@@ -40,12 +40,12 @@ test('XSA-326: all that can be hoarded, hoarded at once, is bounded and counted'
     for (let tx = 1; tx <= transactions; tx++) {
       await askAll(
         attacker,
-        times(60, (i) => [XS_WRITE, `tx/${i}|${'x'.repeat(1500)}`, tx]),
+        times(30, (i) => [XS_WRITE, `tx/${i}|${'x'.repeat(1500)}`, tx]),
       )
     }
     await askAll(
       attacker,
-      times(200, (i) => [XS_WRITE, `data/${i % 9}/${i}|${'x'.repeat(1900)}`]),
+      times(150, (i) => [XS_WRITE, `data/${i % 9}/${i}|${'x'.repeat(1900)}`]),
     )
     for (let i = 0; i < 20; i++) await siege.tool.write(`${HOME}/event/${i}`, 'x')
     const read = encode(XS_READ, 1, 0, Buffer.from('data/1/1\0'))

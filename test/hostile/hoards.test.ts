@@ -82,11 +82,11 @@ test('what open transactions have read and written is bounded, charged and given
   for (let tx = 1; tx <= transactions; tx++) {
     await askAll(
       attacker,
-      times(300, (i) => [XS_READ, `none/${i}|`, tx]),
+      times(100, (i) => [XS_READ, `none/${i}|`, tx]),
     )
     await askAll(
       attacker,
-      times(300, (i) => [XS_WRITE, `data/${i}|${'x'.repeat(1500)}`, tx]),
+      times(90, (i) => [XS_WRITE, `data/${i}|${'x'.repeat(1900)}`, tx]),
     )
   }
   const { accessRecords } = await siege.kept()

@@ -6,7 +6,7 @@ import type { TappedGuest } from '../support/a-tapped-guest.ts'
 import { BesiegedProcess, pour } from './a-besieged-process.ts'
 
 const SOON = { timeout: 15_000, interval: 10 }
-const ROUNDS = 30
+const ROUNDS = 15
 /** Beyond what it had: the queues of all attackers, what each may keep, and the garbage of a busy heap. */
 const MORE_KIB = 64 * 1024
 
@@ -76,7 +76,7 @@ test('guests that come, attack and die, one after the other with the same number
   await victim.isServed()
   const before = await siege.kept()
   const residentKiB = siege.residentKiB()
-  for (let round = 0; round < 15; round++) {
+  for (let round = 0; round < 8; round++) {
     const guest = await siege.guest(77)
     const client = await guest.client()
     expect(await client.directory('/local/domain/77')).toEqual([])
