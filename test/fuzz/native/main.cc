@@ -1,10 +1,12 @@
 // Plays inputs against the native half of the connections.
 //
 //   ring-set-fuzzer --folder DIR [--corpus DIR] [--seed N] [--seconds N] [--messages N] [--keep]
-//                   [--sabotage lose|double|flip|lose-reply|double-reply|keep-block] [FILE…]
+//                   [--sabotage lose|double|flip|lose-reply|double-reply|keep-block]
+//                   [--distil DIR] [FILE…]
 //
 // With files it plays just these. Else it plays the corpus and then variations of it until the time is
-// over or so many messages were delivered; with --keep, what reaches new code joins the corpus. The last
+// over or so many messages were delivered; with --keep, what reaches new code joins the corpus. With
+// --distil it copies those of the corpus that reach what no shorter one does, and ends. The last
 // line is `sessions N, messages N, places N`. Ends with 1 and `violation: …` when a promise was broken;
 // the input is then left as DIR/failing.
 #include <algorithm>
@@ -31,6 +33,7 @@ using fuzz::Input;
 struct Options {
   fs::path folder;
   fs::path corpus;
+  fs::path distilled;
   uint64_t seed = 1;
   double seconds = 10;
   uint64_t messages = UINT64_MAX;
@@ -51,6 +54,7 @@ Options parse(int argc, char** argv) {
     const auto value = [&] { return std::string(++i < argc ? argv[i] : ""); };
     if (name == "--folder") options.folder = value();
     else if (name == "--corpus") options.corpus = value();
+    else if (name == "--distil") options.distilled = value();
     else if (name == "--seed") options.seed = std::stoull(value());
     else if (name == "--seconds") options.seconds = std::stod(value());
     else if (name == "--messages") options.messages = std::stoull(value());
@@ -106,7 +110,9 @@ class Run {
     } catch (const std::exception& error) {
       return error.what();
     }
+    const size_t places = coverage.places();
     isNew = coverage.addNew() > 0;
+    isNewPlace = coverage.places() > places;
     return {};
   }
 
@@ -115,6 +121,7 @@ class Run {
   uint64_t sessions = 0;
   uint64_t messages = 0;
   bool isNew = false;
+  bool isNewPlace = false;
   fuzz::Coverage coverage;
 
  private:
@@ -152,7 +159,8 @@ int fuzzFor(const Options& options) {
   std::vector<fs::path> files = options.files;
   if (files.empty() && !options.corpus.empty() && fs::exists(options.corpus)) {
     for (const auto& entry : fs::directory_iterator(options.corpus)) files.push_back(entry.path());
-    std::ranges::sort(files);
+    // The shortest first, so that each reaches as much as it can be given credit for.
+    std::ranges::sort(files, {}, [](const fs::path& file) { return std::pair(fs::file_size(file), file); });
   }
   for (const fs::path& file : files) {
     corpus.push_back(load(file));
@@ -160,10 +168,12 @@ int fuzzFor(const Options& options) {
       std::printf("%s\n", file.c_str());
       return fail(run, options, corpus.back(), *broken);
     }
+    if (run.isNewPlace && !options.distilled.empty()) save(options.distilled / file.filename(), corpus.back());
   }
   fuzz::Mutator mutator(options.seed);
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(options.seconds);
-  while (options.files.empty() && run.messages < options.messages && std::chrono::steady_clock::now() < end) {
+  const bool isVaried = options.files.empty() && options.distilled.empty();
+  while (isVaried && run.messages < options.messages && std::chrono::steady_clock::now() < end) {
     const Input input = mutator.next(corpus);
     if (const auto broken = run.play(input)) return fail(run, options, input, *broken);
     if (!run.isNew) continue;
