@@ -88,7 +88,7 @@ export const OPTIONS = [
       metavar: '±SWITCH',
     },
     isRepeatable: true,
-    help: `what is traced; may be repeated; before the first ${DEFAULT_TRACE}`,
+    help: `what is traced; before the first ${DEFAULT_TRACE}`,
   },
   {
     name: 'metrics',
@@ -171,6 +171,7 @@ export const OPTIONS = [
     name: 'live-update',
     short: 'U',
     value: FLAG,
+    isCommandLineOnly: true,
     help: 'go on with the state that the daemon before has left in the folder of the socket',
   },
   {

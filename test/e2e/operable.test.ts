@@ -151,7 +151,7 @@ describe('the configuration file', () => {
     expect(stdout).toContain(`keep-orphans = true  # ${file}:3\n`)
     expect(stdout).toContain(`quota = nodes=77 watches=88  # ${file}:2\n`)
     expect(stdout).toContain('entry-size = 4096  # flag\n')
-    expect(stdout).toContain('entry-nb = 77  # default\n')
+    expect(stdout).toContain('entry-nb = 77  # see quota\n')
   })
 
   test('that is wrong is a reason not to start; the line is told', async () => {

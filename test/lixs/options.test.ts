@@ -182,7 +182,7 @@ describe('--print-config', () => {
     expect(lines).toContain('socket-path = /x/socket  # environment')
   })
 
-  test('a limit that -Q set says so, and the other way round all limits are told', () => {
+  test('a limit that -Q set names it; without any, the defaults are told', () => {
     const lines = text(['-Q', 'nodes=7', '-W', '9']).split('\n')
     expect(lines).toContain('entry-nb = 7  # see quota')
     expect(lines).toContain('watch-nb = 9  # flag')
