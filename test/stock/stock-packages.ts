@@ -61,10 +61,18 @@ function fetchInto(root: string): void {
     for (const file of readdirSync(packages)) {
       execFileSync('dpkg', ['-x', join(packages, file), made])
     }
-    // Two runs may have fetched at the same time: what the first one has put there stays.
-    if (!existsSync(root)) renameSync(made, root)
+    putInPlace(made, root)
   } finally {
     rmSync(part, { recursive: true, force: true })
+  }
+}
+
+/** Two runs may have fetched at the same time: what the first one has put there stays. */
+function putInPlace(made: string, root: string): void {
+  try {
+    renameSync(made, root)
+  } catch (error) {
+    if (!existsSync(root)) throw error
   }
 }
 

@@ -5,6 +5,7 @@ import { CountReporter } from '../support/count-reporter.ts'
 export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
+    globalSetup: [new URL('prepare.ts', import.meta.url).pathname],
     include: ['test/stock/**/*.stock.ts'],
     pool: 'forks',
     maxWorkers: 2,

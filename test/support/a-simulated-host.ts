@@ -3,7 +3,7 @@
  * started from their sources, with every path of theirs in the folder. `stop` ends all of them and
  * takes the folder away; if the test's own process dies, the machine goes with it, and they with that.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { XenstoreClient } from '../../lixs/client/client.ts'
 import { Simulator, type SimulatorOptions } from '../../native/simulator/control.ts'
@@ -20,6 +20,21 @@ export interface SimulatedHostOptions extends Partial<Omit<SimulatorOptions, 'ru
   readonly args?: Partial<Record<ProgramName, readonly string[]>>
   /** xcld reaches the store through `storeProxy`. */
   readonly hasStoreProxy?: boolean
+  /** Another daemon of the store takes the place of lixs. */
+  readonly startStore?: (place: StorePlace) => Promise<ForeignStore>
+}
+
+/** Where a daemon of the store is to run. */
+export interface StorePlace {
+  readonly simulatorSocket: string
+  /** An existing folder of its own. */
+  readonly runDir: string
+}
+
+/** A daemon of the store that is no program of ours, and listens. */
+export interface ForeignStore {
+  readonly socketPath: string
+  stop(): Promise<unknown>
 }
 
 /** All that a guest may leave behind. */
@@ -60,6 +75,7 @@ export class SimulatedHost {
   readonly #clients: XenstoreClient[] = []
   #simulator: Simulator | undefined
   #storeProxy: StoreProxy | undefined
+  #foreignStore: ForeignStore | undefined
 
   /** @throws Error with what a program says when it does not come up; nothing runs then */
   static async start(options: SimulatedHostOptions = {}): Promise<SimulatedHost> {
@@ -80,7 +96,7 @@ export class SimulatedHost {
   async #start(): Promise<void> {
     writeFileSync(this.kernel, '#!xcl-guest\n')
     mkdirSync(this.logDir)
-    const { args, hasStoreProxy, ...options } = this.#options
+    const { args, hasStoreProxy, startStore, ...options } = this.#options
     if (hasStoreProxy) {
       this.#storeProxy = await StoreProxy.listen(this.#xcldStore, this.path('store.sock'))
     }
@@ -90,7 +106,17 @@ export class SimulatedHost {
       ...options,
     })
     await this.simulator.onNews((words) => this.news.add(words))
-    for (const name of PROGRAMS) await this.startProgram(name)
+    if (startStore !== undefined) await this.#startForeignStore(startStore)
+    for (const name of PROGRAMS) {
+      if (name !== 'lixs' || startStore === undefined) await this.startProgram(name)
+    }
+  }
+
+  async #startForeignStore(start: (place: StorePlace) => Promise<ForeignStore>): Promise<void> {
+    const place = { simulatorSocket: this.simulator.socketPath, runDir: this.path('store') }
+    mkdirSync(place.runDir)
+    this.#foreignStore = await start(place)
+    symlinkSync(this.#foreignStore.socketPath, this.path('store.sock'))
   }
 
   get simulator(): Simulator {
@@ -192,6 +218,7 @@ export class SimulatedHost {
     this.#storeProxy?.close()
     for (const { child } of this.#programs.values()) child.kill('SIGKILL')
     await Promise.all([...this.#programs.values()].map(({ ended }) => ended))
+    await this.#foreignStore?.stop()
     await this.#simulator?.stop()
     this.folder.remove()
   }
