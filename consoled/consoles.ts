@@ -12,23 +12,12 @@ import type { DomainControl, DomainInfo, Domid } from '../native/hypervisor.ts'
 import type { Logger } from '../native/os/log.ts'
 import type { Clock } from './clock.ts'
 import type { GuestConsole } from './console.ts'
-import { consolePath, isConsoleKey, type KeyReader, readConsoleKeys } from './console-keys.ts'
+import { consolePath, isConsoleKey, readConsoleKeys } from './console-keys.ts'
 import { DomainSearch, FIRST_GUEST } from './domain-search.ts'
+import { type ConsoleStore, type StoreWatch, watchChanges, watchDomains } from './store-watches.ts'
 
 /** Consoles closed in one turn of the loop: some milliseconds, in which nobody else is served. */
 const CLOSED_PER_TURN = 64
-
-/** A watch that was registered. */
-interface StoreWatch {
-  unwatch(): Promise<void>
-}
-
-/** What is needed of a connection to the store; `XenstoreClient` has it. */
-interface ConsoleStore extends KeyReader {
-  write(path: string, value: string): Promise<void>
-  /** The handler's first call comes at once, without any change. */
-  watch(path: string, handler: (path: string) => void): Promise<StoreWatch>
-}
 
 /** What is asked of the hypervisor. */
 type DomainList = Pick<DomainControl, 'info' | 'states'>
@@ -64,6 +53,8 @@ export class Consoles {
   readonly #followed = new Map<Domid, Followed>()
   readonly #search: DomainSearch
   #store: ConsoleStore | undefined
+  /** The store says which domain came or went. */
+  #saysWhich = false
   #lists = 0
   /** Domains that are followed and have no console yet. */
   #withoutConsole = 0
@@ -91,10 +82,17 @@ export class Consoles {
   async useStore(store: ConsoleStore): Promise<void> {
     this.#store = store
     for (const followed of this.#followed.values()) followed.watch = undefined
-    await Promise.all([
-      watchChanges(store, '@introduceDomain', () => this.#search.introduced()),
-      watchChanges(store, '@releaseDomain', () => this.#search.released()),
-    ])
+    this.#saysWhich = await store.offersWatchDepth()
+    const search = this.#search
+    await (this.#saysWhich
+      ? Promise.all([
+          watchDomains(store, '@introduceDomain', (domid) => search.introducedOne(domid)),
+          watchDomains(store, '@releaseDomain', (domid) => search.releasedOne(domid)),
+        ])
+      : Promise.all([
+          watchChanges(store, '@introduceDomain', () => search.introduced()),
+          watchChanges(store, '@releaseDomain', () => search.released()),
+        ]))
     for (const followed of this.#followed.values()) followed.reading = this.#follow(followed)
     this.#search.list()
     await Promise.all([...this.#followed.values()].map(({ reading }) => reading))
@@ -155,6 +153,21 @@ export class Consoles {
 
   discover(domid: Domid): boolean {
     return this.#discover(domid, true) !== undefined
+  }
+
+  arrived(domid: Domid): void {
+    const known = this.#followed.get(domid)
+    if (known === undefined) this.#discover(domid, true)
+    else if (this.#isGone(known)) this.#replace(known)
+  }
+
+  drop(domid: Domid): 'gone' | 'leaving' | 'there' {
+    const followed = this.#followed.get(domid)
+    if (followed === undefined) return 'gone'
+    if (!this.#isGone(followed)) return followed.hadRing ? 'there' : 'leaving'
+    this.#gone.push(followed)
+    if (this.#gone.length === 1) setImmediate(() => this.#closeSome())
+    return 'gone'
   }
 
   dropLeaving(): number {
@@ -280,10 +293,7 @@ export class Consoles {
         const keys = await readConsoleKeys(store, followed.console.domid)
         if (followed.isClosed || this.#store !== store) return
         if (!wasFresh && this.#isReplaced(followed)) {
-          const { domid } = followed.console
-          this.#close(followed, () => {
-            if (this.#store !== undefined && !this.#followed.has(domid)) this.#discover(domid, true)
-          })
+          this.#replace(followed)
           return
         }
         if (keys.ring !== undefined) {
@@ -308,6 +318,14 @@ export class Consoles {
     return info !== undefined && info.uuid !== followed.console.uuid
   }
 
+  /** Closes the console and follows whichever domain has its number now. */
+  #replace(followed: Followed): void {
+    const { domid } = followed.console
+    this.#close(followed, () => {
+      if (this.#store !== undefined && !this.#followed.has(domid)) this.#discover(domid, true)
+    })
+  }
+
   /** Whether keys that are missing mean that the console has ended. */
   #isOver(followed: Followed): boolean {
     return followed.hadRing || this.#isGone(followed)
@@ -324,6 +342,8 @@ export class Consoles {
     this.#close(followed, () => {
       if (this.#store === undefined || this.#followed.has(domid)) return
       this.#leaving.add(this.#begin({ domid, uuid }, false, false))
+      // Released before its end: the store will not tell of that.
+      if (this.#saysWhich) this.#search.releasedOne(domid)
     })
   }
 
@@ -336,17 +356,4 @@ export class Consoles {
     if (this.#store !== store || error instanceof XenstoreConnectionLost) return
     this.#parts.log.warn({ domid, err: error }, 'cannot read the console keys')
   }
-}
-
-/** A watch that tells of changes only: its first event, which comes at once, is left out. */
-function watchChanges(
-  store: ConsoleStore,
-  path: string,
-  changed: (path: string) => void,
-): Promise<StoreWatch> {
-  let isFirst = true
-  return store.watch(path, (changedPath) => {
-    if (isFirst) isFirst = false
-    else changed(changedPath)
-  })
 }

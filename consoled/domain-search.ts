@@ -1,5 +1,10 @@
 /**
- * Which domains came and went: the store's two events about domains do not say.
+ * Which domains came and went.
+ *
+ * A store that offers watches with a depth says which domain it was: that one is asked for. One that was
+ * released before its end is asked for again, a few times: its end is no news to the store any more.
+ *
+ * The two events of other stores do not say which domain they are about:
  *
  * - `@introduceDomain`: Xen gives the next free number, so those behind the newest known one are asked
  *   for, one for each that came; all domains are listed when there are not as many (a domid that was
@@ -25,6 +30,10 @@ export const FIRST_GUEST = 1
 const MAX_GUESTS = DOMID_FIRST_RESERVED - FIRST_GUEST
 /** So many numbers in a row may be free behind the newest domain before another place is looked at. */
 const GAP = 8
+/** A domain that is leaving is asked for again after so long, then after twice as long, … */
+const AGAIN_MS = 100
+/** … and so often: for nearly two minutes. */
+const TIMES_AGAIN = 10
 
 /** Whoever follows the domains. */
 interface Follower {
@@ -34,6 +43,10 @@ interface Follower {
   isFollowed(domid: Domid): boolean
   /** Follows a domain if it is there. @returns is it? */
   discover(domid: Domid): boolean
+  /** Follows a domain in the place of whichever had its number before. */
+  arrived(domid: Domid): void
+  /** Lets go of a domain if it is gone. @returns `leaving`: it is there, but has no keys */
+  drop(domid: Domid): 'gone' | 'leaving' | 'there'
   /** Lets go of those that were about to go and are gone. @returns how many */
   dropLeaving(): number
   /** @param alive all domains that exist and are not dying, ascending */
@@ -45,6 +58,9 @@ export class DomainSearch {
   readonly #follower: Follower
   readonly #log: Logger
   readonly #pace: ListingPace
+  readonly #clock: Clock
+  /** Asked for again later; each has its own next time. */
+  readonly #leaving = new Map<Domid, () => void>()
   /** Found last; the next one to come gets the next free number. */
   #newest: Domid = DOM0
   /** Events that were not looked into yet. */
@@ -61,6 +77,7 @@ export class DomainSearch {
     this.#domains = domains
     this.#follower = follower
     this.#log = log
+    this.#clock = clock
     this.#pace = new ListingPace(clock, () => this.list())
   }
 
@@ -74,6 +91,18 @@ export class DomainSearch {
   released(): void {
     this.#releases++
     this.#lookSoon ??= setImmediate(() => this.#look())
+  }
+
+  /** `@introduceDomain/7` came. */
+  introducedOne(domid: Domid): void {
+    this.#forget(domid)
+    this.#follower.arrived(domid)
+  }
+
+  /** `@releaseDomain/7` came, or the domain's keys have vanished. */
+  releasedOne(domid: Domid): void {
+    this.#forget(domid)
+    this.#lookAgain(domid, 0)
   }
 
   /** The follower has found this one. */
@@ -100,6 +129,21 @@ export class DomainSearch {
   close(): void {
     this.#pace.close()
     clearImmediate(this.#lookSoon)
+    for (const domid of this.#leaving.keys()) this.#forget(domid)
+  }
+
+  #lookAgain(domid: Domid, times: number): void {
+    if (this.#follower.drop(domid) !== 'leaving' || times === TIMES_AGAIN) return
+    const later = this.#clock.after(AGAIN_MS * 2 ** times, () => {
+      this.#leaving.delete(domid)
+      this.#lookAgain(domid, times + 1)
+    })
+    this.#leaving.set(domid, later)
+  }
+
+  #forget(domid: Domid): void {
+    this.#leaving.get(domid)?.()
+    this.#leaving.delete(domid)
   }
 
   #look(): void {

@@ -93,6 +93,7 @@ export class ClientWatches {
     pipeline: Pipeline,
     path: string,
     handler: WatchHandler | undefined,
+    depth: number | undefined,
   ): Promise<ClientWatch> {
     this.#lastToken++
     const token = `w${this.#lastToken}`
@@ -105,7 +106,8 @@ export class ClientWatches {
     // Before the request leaves: some daemons could send the first event ahead of the reply.
     this.#byToken.set(token, watch)
     try {
-      await pipeline.request(XS_WATCH, 0, strings(), path)
+      const more = depth === undefined ? [] : [nulTerminated(String(depth))]
+      await pipeline.request(XS_WATCH, 0, [...strings(), ...more], path)
     } catch (error) {
       this.#byToken.delete(token)
       throw error

@@ -1,6 +1,7 @@
 import {
   XS_CONTROL,
   XS_GET_DOMAIN_PATH,
+  XS_GET_FEATURE,
   XS_INTRODUCE,
   XS_IS_DOMAIN_INTRODUCED,
   XS_RELEASE,
@@ -11,11 +12,14 @@ import {
 import { nulTerminated, splitStrings } from '../wire/text.ts'
 import { runPipelinedTransaction, runTransaction } from './client-transaction.ts'
 import { type ClientWatch, ClientWatches, type WatchHandler } from './client-watch.ts'
-import type { XenstoreConnectionLost } from './errors.ts'
+import { type XenstoreConnectionLost, XenstoreError } from './errors.ts'
 import { Pipeline } from './pipeline.ts'
 import { storeSocketPath } from './socket-path.ts'
 import { StoreRequests } from './store-requests.ts'
 import type { TransactionWrites } from './transaction-writes.ts'
+
+/** Bit of GET_FEATURE (xs_wire.h, XENSTORE_SERVER_FEATURE_WATCHDEPTH). */
+const WATCH_DEPTH = 4
 
 /**
  * A connection to lixs or any other XenStore daemon, over its unix socket.
@@ -125,9 +129,25 @@ export class XenstoreClient {
    * Watches a path and everything below. The first event comes at once, without any change.
    *
    * @param handler called with each changed path; without it, iterate over the watch
+   * @param depth only so many levels below the path; 1 with `@releaseDomain` or `@introduceDomain`: paths
+   *   have the domain's number behind them, `@releaseDomain/7`. Not all daemons know it.
    */
-  watch(path: string, handler?: WatchHandler): Promise<ClientWatch> {
-    return this.#watches.add(this.#pipeline, path, handler)
+  watch(path: string, handler?: WatchHandler, depth?: number): Promise<ClientWatch> {
+    return this.#watches.add(this.#pipeline, path, handler, depth)
+  }
+
+  /** May a watch have a depth? Daemons before Xen 4.22 know nothing of it. */
+  async offersWatchDepth(): Promise<boolean> {
+    const [features] = await Promise.allSettled([
+      this.#pipeline.request(XS_GET_FEATURE, 0, []),
+      // oxenstored answers a request without payload only once more bytes have come.
+      this.getDomainPath(0),
+    ])
+    if (features.status === 'fulfilled') {
+      return (Number(splitStrings(features.value)[0]) & WATCH_DEPTH) !== 0
+    }
+    if (features.reason instanceof XenstoreError) return false
+    throw features.reason
   }
 
   /** Drops all watches of this connection, and its transactions, at the daemon. */

@@ -14,6 +14,7 @@ import { makeLog } from '../../native/os/log.ts'
 import { StateMemory } from '../../native/os/state-memory.ts'
 import { aTrace } from '../support/a-trace.ts'
 import { statesOf } from '../support/domain-states.ts'
+import { StoreProxy } from '../support/store-proxy.ts'
 import { ConsoleGuest } from './console-guest.ts'
 import { ManualClock } from './manual-clock.ts'
 
@@ -88,6 +89,7 @@ export class TestHost {
   #storeMemory: StateMemory | undefined
   #consoled: Daemon | undefined
   #toolstack: XenstoreClient | undefined
+  #proxy: StoreProxy | undefined
 
   constructor(options: Partial<Options>) {
     this.options = {
@@ -155,14 +157,22 @@ export class TestHost {
     this.#storeMemory = undefined
   }
 
-  async startConsoled(): Promise<void> {
+  /** consoled sees a store that does not say which domain an event is about, as before Xen 4.22. */
+  async startConsoledWithOldStore(): Promise<void> {
+    const path = join(this.dir, 'old-store.sock')
+    this.#proxy = await StoreProxy.listen(path, this.storePath)
+    this.#proxy.refuseAll('GET_FEATURE', 'ENOSYS')
+    await this.startConsoled(path)
+  }
+
+  async startConsoled(storePath = this.storePath): Promise<void> {
     const machine: ConsoleMachine = {
       domains: this.domains,
       rings: (kind, options) => this.loopback.rings(kind, options),
     }
     this.#consoled = new Daemon({
       hypervisor: machine,
-      storePath: this.storePath,
+      storePath,
       options: this.options,
       clock: this.clock,
       log: silent,
@@ -172,6 +182,7 @@ export class TestHost {
 
   stop(): void {
     this.#consoled?.close()
+    this.#proxy?.close()
     this.stopStore()
     this.#memory.close()
     rmSync(this.dir, { recursive: true })

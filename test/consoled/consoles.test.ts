@@ -152,8 +152,8 @@ describe('a console', () => {
     const { length } = host.domains.lists
     host.clock.advance(2000)
     host.loopback.fireVirq(VIRQ_DOM_EXC)
-    // One list by the store, one by consoled.
-    await until(() => host.domains.lists.length > length + 1)
+    // By the store; consoled is told which domain it was.
+    await until(() => host.domains.lists.length > length)
     await aFewTurns()
     await said(guest, 'guest-web.log', 'really')
   })
@@ -193,11 +193,103 @@ describe('a console', () => {
   })
 })
 
-describe('what an event costs', () => {
-  it('an introduction asks for the domains behind the newest, and lists all later', async () => {
+describe('where the store says which domain an event is about', () => {
+  /** Lists by consoled: the store's own begin with domain 0. */
+  const lists = () => host.domains.lists.filter((first) => first === 1).length
+
+  it('nothing is listed after the start, and only that domain is asked for', async () => {
     await aHost()
     for (const domid of [3, 4, 5]) await host.introduce(domid, `old${domid}`)
     await host.startConsoled()
+    expect(lists()).toBe(1)
+    host.domains.infos.length = 0
+    // Neither the next number nor a small one is looked for: it is told.
+    const guest = await host.introduce(700, 'new')
+    await host.giveConsole(guest, { tty: '' })
+    const tty = await ttyAppears(guest)
+    host.kill(guest)
+    await until(() => !existsSync(tty))
+    host.clock.advance(10_000)
+    await aFewTurns()
+    expect(lists()).toBe(1)
+    expect(new Set(host.domains.infos)).toEqual(new Set([700]))
+  })
+
+  it('many deaths at once are dealt with in turns', async () => {
+    await aHost()
+    const guests: ConsoleGuest[] = []
+    for (let domid = 1; domid <= 100; domid++) {
+      const guest = await host.introduce(domid, `g${domid}`)
+      await host.giveConsole(guest)
+      guests.push(guest)
+    }
+    await host.startConsoled()
+    const { mappings } = host.loopback.leftovers()
+    host.clock.advance(2000)
+    for (const guest of guests) host.domains.remove(guest.domid)
+    host.loopback.fireVirq(VIRQ_DOM_EXC)
+    await until(() => host.loopback.leftovers().mappings === mappings - 200)
+    expect(lists()).toBe(1)
+  })
+
+  it('a domain that was released before its end is asked for again until it is gone', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(6, 'web')
+    await host.giveConsole(guest, { tty: '' })
+    const tty = await ttyAppears(guest)
+    await host.store.rm('/local/domain/6')
+    await host.store.release(6)
+    await until(() => !existsSync(tty))
+    await aFewTurns()
+    host.clock.advance(100)
+    host.domains.remove(6)
+    host.domains.infos.length = 0
+    host.clock.advance(200)
+    expect(host.domains.infos).toEqual([6])
+    host.clock.advance(60_000)
+    await aFewTurns()
+    expect([host.domains.infos, lists()]).toEqual([[6], 1])
+  })
+
+  it('a domain that stays after it was released is not asked for for ever', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(6, 'web')
+    await host.giveConsole(guest, { tty: '' })
+    const tty = await ttyAppears(guest)
+    await host.store.rm('/local/domain/6')
+    await host.store.release(6)
+    await until(() => !existsSync(tty))
+    await aFewTurns()
+    for (let i = 0; i < 20; i++) host.clock.advance(60_000)
+    host.domains.infos.length = 0
+    for (let i = 0; i < 20; i++) host.clock.advance(60_000)
+    expect(host.domains.infos).toEqual([])
+  })
+
+  it('a number that is used again at once is the next guest’s', async () => {
+    await aHost()
+    await host.startConsoled()
+    const first = await host.introduce(5, 'first')
+    await host.giveConsole(first)
+    await said(first, 'guest-first.log', 'one')
+    await host.store.rm('/local/domain/5')
+    host.loopback.removeDomain(5 as ConsoleGuest['domid'])
+    const second = await host.introduce(5, 'second')
+    host.domains.set(5, { uuid: '00000000-0000-0000-0000-00000000beef' })
+    await host.giveConsole(second)
+    await said(second, 'guest-second.log', 'two')
+    expect(host.logged('guest-first.log')).toBe('one')
+    expect(lists()).toBe(1)
+  })
+})
+
+describe('what an event costs where the store does not say which domain it is about', () => {
+  it('an introduction asks for the domains behind the newest, and lists all later', async () => {
+    await aHost()
+    for (const domid of [3, 4, 5]) await host.introduce(domid, `old${domid}`)
+    await host.startConsoledWithOldStore()
     host.clock.advance(2000)
     host.domains.lists.length = 0
     const guest = await host.introduce(6, 'new')
@@ -210,7 +302,7 @@ describe('what an event costs', () => {
 
   it('domains that are made together are found by few questions', async () => {
     await aHost()
-    await host.startConsoled()
+    await host.startConsoledWithOldStore()
     host.clock.advance(2000)
     host.domains.lists.length = 0
     host.domains.infos.length = 0
@@ -227,7 +319,7 @@ describe('what an event costs', () => {
   it('numbers that begin anew are followed', async () => {
     await aHost()
     for (const domid of [1, 2, 32750]) await host.introduce(domid, `old${domid}`)
-    await host.startConsoled()
+    await host.startConsoledWithOldStore()
     host.clock.advance(2000)
     host.domains.lists.length = 0
     for (const domid of [32751, 3]) {
@@ -246,7 +338,7 @@ describe('what an event costs', () => {
       await host.giveConsole(guest)
       guests.push(guest)
     }
-    await host.startConsoled()
+    await host.startConsoledWithOldStore()
     const { mappings } = host.loopback.leftovers()
     host.clock.advance(2000)
     for (const guest of guests) host.domains.remove(guest.domid)
@@ -261,7 +353,7 @@ describe('what an event costs', () => {
     await aHost()
     const newest = await host.introduce(9, 'nine')
     await host.giveConsole(newest)
-    await host.startConsoled()
+    await host.startConsoledWithOldStore()
     host.clock.advance(2000)
     const guest = await host.introduce(2, 'two')
     await host.giveConsole(guest)
@@ -271,7 +363,7 @@ describe('what an event costs', () => {
   it('while the newest has no console yet, such a one is found within a second', async () => {
     await aHost()
     await host.introduce(9, 'nine')
-    await host.startConsoled()
+    await host.startConsoledWithOldStore()
     host.clock.advance(2000)
     const guest = await host.introduce(2, 'two')
     await host.giveConsole(guest)
@@ -283,7 +375,7 @@ describe('what an event costs', () => {
   it('a death that vanishing keys announced costs no list at once', async () => {
     await aHost()
     for (const domid of [3, 4, 5]) await host.introduce(domid, `old${domid}`)
-    await host.startConsoled()
+    await host.startConsoledWithOldStore()
     const guest = await host.introduce(6, 'web')
     await host.giveConsole(guest, { tty: '' })
     const tty = await ttyAppears(guest)
@@ -302,7 +394,7 @@ describe('what an event costs', () => {
 
   it('a hundred introductions and deaths cost few scans', async () => {
     await aHost()
-    await host.startConsoled()
+    await host.startConsoledWithOldStore()
     host.domains.lists.length = 0
     const guests: ConsoleGuest[] = []
     for (let domid = 1; domid <= 100; domid++) {

@@ -21,6 +21,8 @@ interface Rule {
   readonly came: () => void
   /** Settles when a held one is to go on. */
   readonly goesOn: Promise<void>
+  /** It is for all that come, not for the next one only. */
+  readonly isForGood: boolean
 }
 
 /** A request that waits, and all behind it on its connection. */
@@ -50,7 +52,13 @@ export class StoreProxy {
   /** The next such request is answered with this; the daemon does not see it. */
   refuse(op: string, about: string, errno: XsErrno): void {
     const goesOn = Promise.resolve()
-    this.#rules.push({ op, about, errno, came: () => undefined, goesOn })
+    this.#rules.push({ op, about, errno, came: () => undefined, goesOn, isForGood: false })
+  }
+
+  /** All such requests are, as by a daemon that does not know them. */
+  refuseAll(op: string, errno: XsErrno): void {
+    const goesOn = Promise.resolve()
+    this.#rules.push({ op, about: '', errno, came: () => undefined, goesOn, isForGood: true })
   }
 
   /** The next such request waits. */
@@ -63,7 +71,7 @@ export class StoreProxy {
     const hasCome = new Promise<void>((resolve) => {
       came = resolve
     })
-    this.#rules.push({ op, about, errno: undefined, came, goesOn })
+    this.#rules.push({ op, about, errno: undefined, came, goesOn, isForGood: false })
     return { came: hasCome, release }
   }
 
@@ -114,7 +122,9 @@ export class StoreProxy {
   #take({ type, payload }: Packet): Rule | undefined {
     const text = Buffer.from(payload).toString('latin1')
     const at = this.#rules.findIndex(({ op, about }) => op === opName(type) && text.includes(about))
-    return at < 0 ? undefined : this.#rules.splice(at, 1)[0]
+    const rule = this.#rules[at]
+    if (rule?.isForGood === false) this.#rules.splice(at, 1)
+    return rule
   }
 }
 

@@ -360,6 +360,42 @@ describe('watch', () => {
   })
 })
 
+describe('a watch with a depth', () => {
+  test('says it in a third string, and ends like any other', async () => {
+    const payloads: string[] = []
+    const { client } = await connected((op, payload) => {
+      payloads.push(`${op} ${payload}`)
+      return 'OK\0'
+    })
+    const watch = await client.watch('@releaseDomain', () => undefined, 1)
+    await watch.unwatch()
+    expect(payloads).toEqual([
+      `WATCH @releaseDomain|${watch.token}|1|`,
+      `UNWATCH @releaseDomain|${watch.token}|`,
+    ])
+  })
+
+  test.each([
+    ['15\0', true],
+    ['4\0', true],
+    ['11\0', false],
+    ['!ENOSYS', false],
+    ['!EACCES', false],
+  ])('is offered by who answers GET_FEATURE with %j: %j', async (answer, isOffered) => {
+    const { client, ops } = await connected((op) => (op === 'GET_FEATURE' ? answer : 'x\0'))
+    expect(await client.offersWatchDepth()).toBe(isOffered)
+    // More bytes behind the one without payload: oxenstored waits for them.
+    expect(ops()[0]).toEqual(['GET_FEATURE', 'GET_DOMAIN_PATH'])
+  })
+
+  test('whether it is offered is not known when the connection ends', async () => {
+    const { client, peer } = await connected(() => undefined)
+    const asked = client.offersWatchDepth()
+    peer.close()
+    await expect(asked).rejects.toBeInstanceOf(XenstoreConnectionLost)
+  })
+})
+
 test('the socket is where upstream looks for it', () => {
   expect(storeSocketPath({})).toBe('/run/xenstored/socket')
   expect(storeSocketPath({ XENSTORED_RUNDIR: '/x' })).toBe('/x/socket')
