@@ -42,6 +42,7 @@ import { takeOver } from './live-update/take-over.ts'
 import { metricsText } from './metrics/metrics.ts'
 import { type DomainKnowledge, Domains } from './process/domains.ts'
 import { Exchange } from './process/exchange.ts'
+import { SoftQuota } from './process/soft-quota.ts'
 import { ParsedPath } from './store/path.ts'
 import type { Quotas } from './store/quota.ts'
 import { type Principal, Store } from './store/store.ts'
@@ -146,7 +147,9 @@ export class Daemon {
     ])
     const services = { store, events, domains, control, quotas, path: new ParsedPath() }
     const exchange = new Exchange(rings.output, NOBODY, trace)
-    const walk = new BatchWalk(connections, services, exchange, counters, trace, held, log)
+    const softQuota = new SoftQuota(store, timers, counters, log)
+    const beside = { counters, trace, held, softQuota, log }
+    const walk = new BatchWalk(connections, services, exchange, beside)
 
     this.#rings = rings
     this.#liveUpdate = liveUpdate

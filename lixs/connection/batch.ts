@@ -20,6 +20,7 @@ import type { HeldRequests } from '../live-update/held-requests.ts'
 import { dispatch } from '../process/dispatch.ts'
 import type { Exchange } from '../process/exchange.ts'
 import type { Services } from '../process/services.ts'
+import type { SoftQuota } from '../process/soft-quota.ts'
 import type { Trace } from '../trace.ts'
 import { opName, XS_TRANSACTION_END } from '../wire/ops.ts'
 import { HEADER_BYTES } from '../wire/packet.ts'
@@ -44,6 +45,7 @@ export class BatchWalk {
   readonly #counters: Counters
   readonly #trace: Trace
   readonly #held: HeldRequests
+  readonly #softQuota: SoftQuota
   readonly #log: Logger
   readonly #defects = new Set<string>()
   /** Word at which the next record begins. */
@@ -53,18 +55,22 @@ export class BatchWalk {
     connections: Connections,
     services: Services,
     exchange: Exchange,
-    counters: Counters,
-    trace: Trace,
-    held: HeldRequests,
-    log: Logger,
+    beside: {
+      readonly counters: Counters
+      readonly trace: Trace
+      readonly held: HeldRequests
+      readonly softQuota: SoftQuota
+      readonly log: Logger
+    },
   ) {
     this.#connections = connections
     this.#services = services
     this.#exchange = exchange
-    this.#counters = counters
-    this.#trace = trace
-    this.#held = held
-    this.#log = log
+    this.#counters = beside.counters
+    this.#trace = beside.trace
+    this.#held = beside.held
+    this.#softQuota = beside.softQuota
+    this.#log = beside.log
   }
 
   handle(batch: Batch): void {
@@ -120,6 +126,7 @@ export class BatchWalk {
     const { who, type, result, bytes, start } = this.#exchange
     this.#counters.reply(kind, who.domid, type, result)
     if (type === XS_TRANSACTION_END && bytes[start] === LETTER_T) this.#counters.commit(result)
+    if (!who.isPrivileged) this.#softQuota.look(who.domid)
     if (this.#trace.isOn) this.#trace.handled(this.#exchange, RESULTS[result] === OK)
   }
 

@@ -41,6 +41,12 @@ export class DomainSettings {
     return this.#domains.limits.of(domid, LIMIT[key])
   }
 
+  /** Does it use more than it is only warned of? */
+  exceedsSoftMemory(domid: Domid): boolean {
+    const limit = this.#domains.limits.of(domid, LIMIT.memorySoft)
+    return limit !== 0 && this.#domains.memoryOf(domid) > limit
+  }
+
   /** For this domain alone. @param value below 2^32; 0 = unlimited */
   setQuota(domid: Domid, key: keyof Quotas, value: number): void {
     this.#domains.limits.set(domid, key, value)
