@@ -33,6 +33,8 @@ export class Crowd {
   #answered = 0
   #events = 0
   #opened = 0
+  #wanted = Number.POSITIVE_INFINITY
+  #wake: () => void = () => undefined
 
   constructor(target: Target, options: CrowdOptions) {
     this.#target = target
@@ -45,6 +47,15 @@ export class Crowd {
 
   get events(): number {
     return this.#lines().reduce((sum, line) => sum + line.events, this.#events)
+  }
+
+  /** Settles when so many requests have been answered. */
+  async untilAnswered(count: number): Promise<void> {
+    if (this.answered >= count) return
+    this.#wanted = count
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
   }
 
   async come(): Promise<void> {
@@ -172,7 +183,14 @@ export class Crowd {
 
   #open(path: string, kind: 'socket' | 'ring', name: string): Promise<Line> {
     const window = kind === 'socket' ? SOCKET_WINDOW : RING_WINDOW
-    return Line.open(path, { ...this.#options, kind, name, window })
+    const onAnswers = () => this.#onAnswers()
+    return Line.open(path, { ...this.#options, kind, name, window, onAnswers })
+  }
+
+  #onAnswers(): void {
+    if (this.answered < this.#wanted) return
+    this.#wanted = Number.POSITIVE_INFINITY
+    this.#wake()
   }
 
   #count(line: Line): void {

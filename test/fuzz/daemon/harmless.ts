@@ -12,7 +12,7 @@ import {
 
 /** Domains of guests that are judged: no others are in this range. */
 export const FIRST_GUEST = 31_001
-export const LAST_GUEST = 31_099
+const LAST_GUEST = 31_099
 const WITH_EFFECT = new Set(['log', 'logfile', 'live-update', 'memreport', 'trace', 'loglevel'])
 
 export function isHarmless(type: number, payload: Buffer): boolean {

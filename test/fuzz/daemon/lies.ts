@@ -20,6 +20,7 @@ export async function noticeOf(target: Target, lie: Lie, seed: number): Promise<
       window: 64,
       random: new Random(seed),
       samples: new Samples(),
+      onAnswers: () => undefined,
       onViolation: resolve,
     }).then((opened) => {
       line = opened

@@ -74,6 +74,8 @@ export interface LineOptions {
   readonly window: number
   readonly random: Random
   readonly samples: Samples
+  /** Something was answered. */
+  readonly onAnswers: () => void
   /** The first promise that was broken, and by whom. */
   readonly onViolation: (violation: Violation) => void
 }
@@ -268,6 +270,7 @@ export class Line {
     this.#carry = at === bytes.length ? Buffer.alloc(0) : Buffer.from(bytes.subarray(at))
     if (this.pending === 0) this.#wake()
     this.fill()
+    this.#options.onAnswers()
   }
 
   #onMessage(bytes: Buffer, at: number, payload: Buffer): void {

@@ -104,13 +104,11 @@ async function playRound(
 
 async function play(crowd: Crowd, wanted: number): Promise<void> {
   await crowd.come()
-  for (let next = CHANGE_AFTER; crowd.answered < wanted; ) {
-    if (crowd.answered >= next) {
-      next += CHANGE_AFTER
-      await crowd.change()
-    }
-    await new Promise(setImmediate)
+  for (let next = CHANGE_AFTER; next < wanted; next += CHANGE_AFTER) {
+    await crowd.untilAnswered(next)
+    await crowd.change()
   }
+  await crowd.untilAnswered(wanted)
   await crowd.go()
 }
 
