@@ -2,12 +2,12 @@
  * Breaks rules of docs/conformance.md in a copy of the sources, one at a time, and looks whether the
  * tests that are named as their proof notice.
  *
- *   node --import tsx test/conformance/mutate.ts [--seed N] [--count N | --item ID]
+ *   npm run test:conformance -- [--seed N] [--count N | --item ID]
  *
  * Each mutation is one replacement in one file (mutations.ts). A mutation counts as noticed when at least
  * one of the item's named tests ran and failed; a test file that cannot even be loaded is no such failure.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -122,5 +122,4 @@ function draw<T>(list: readonly T[], count: number, seed: number): T[] {
   return drawn
 }
 
-execFileSync(process.execPath, ['build.mjs'], { stdio: 'inherit' })
 process.exitCode = main()
