@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { ConformanceReporter } from './test/conformance/conformance-reporter.ts'
 import { CountReporter } from './test/support/count-reporter.ts'
 
 export default defineConfig({
@@ -7,6 +8,6 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,
-    reporters: ['default', new CountReporter()],
+    reporters: ['default', new ConformanceReporter(), new CountReporter()],
   },
 })
