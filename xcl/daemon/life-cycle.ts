@@ -3,6 +3,7 @@
  *
  * A domain is its number and its uuid together: Xen gives numbers again.
  *
+ * A store that knows watches with a depth says which domain ended: that one is looked at. From others
  * `@releaseDomain` does not tell which domain ended, so it costs one look at the states of all: at
  * most 20 a second, and none for releases that are our own (the end of a destroy): each of those
  * brings one event, which comes before the answer to the RELEASE. However many are found at once, some
@@ -22,10 +23,13 @@ import {
 import type { DomainConfig } from '../config/domain-config.ts'
 import { backOffMs } from './back-off.ts'
 import { decideEnd, type EndDecision } from './end-policy.ts'
+import { EndWaiters } from './end-waiters.ts'
 import { WorkQueue } from './work-queue.ts'
 
 /** Between an event and the look: what ends in this time is found by one. */
 const SCAN_PAUSE_MS = 50
+/** A domain whose end was told and that lives on is looked at again so often: it may be ending. */
+const LOOKS_AGAIN = 8
 /** Ends dealt with at once: as many as of a batch that a person asks for. */
 const ENDS_AT_ONCE = 16
 
@@ -74,10 +78,11 @@ export class LifeCycle {
   readonly #followed = new Map<Domid, Followed>()
   /** Domains that somebody is ending, and how many are at it. */
   readonly #busy = new Map<Identity, number>()
-  readonly #waiters = new Map<
-    Identity,
-    { readonly domid: Domid; readonly calls: Set<() => void> }
-  >()
+  readonly #waiters = new EndWaiters()
+  /** Domains that are looked at again. */
+  readonly #again = new Set<Domid>()
+  /** Domains that were told of and are not followed: who is to be followed now may have ended before. */
+  readonly #early = new Set<Domid>()
   /** Ends that could not be dealt with, and how often in a row. */
   readonly #failures = new Map<Identity, number>()
   /** Those of them whose next try has not come yet. */
@@ -85,6 +90,8 @@ export class LifeCycle {
   readonly #ends = new WorkQueue(ENDS_AT_ONCE)
   /** Looks in a row that Xen refused. */
   #refusals = 0
+  /** Those that did not say which domain it was. */
+  #events = 0
   /** Events that no RELEASE of ours accounts for yet. */
   #unexplained = 0
   /** Numbers may have been given again since the last look. */
@@ -101,6 +108,7 @@ export class LifeCycle {
     const { domid, uuid } = managed
     const before = this.#followed.get(domid)?.managed
     this.#followed.set(domid, { managed, seenBy: this.#scans })
+    if (this.#early.delete(domid)) setImmediate(() => this.#look(domid, 0))
     if (before === undefined || before.uuid === uuid) return
     // The number was given again before anybody noticed that the other had gone.
     const isCurrent = this.#options.domains.info(domid)?.uuid === uuid
@@ -133,22 +141,31 @@ export class LifeCycle {
     if (again !== undefined) this.track(again)
     else if (depth === 0) {
       this.#failures.delete(identity)
-      this.#tell(identity)
+      this.#waiters.tell(domid, uuid)
     }
   }
 
   /** `@releaseDomain` came. */
   released(): void {
+    this.#events++
     this.#unexplained++
     this.#scheduleScan(SCAN_PAUSE_MS)
+  }
+
+  /** `@releaseDomain/7` came. */
+  releasedOne(domid: Domid): void {
+    if (!this.#followed.has(domid)) this.#early.add(domid)
+    this.#look(domid, 0)
   }
 
   /** Sends a RELEASE of our own; the event it brings is no reason to look for dead domains. */
   async ownRelease(release: () => Promise<void>): Promise<void> {
     const scans = this.#scans
+    const events = this.#events
     await release()
-    // A look since then has answered for the event already.
-    if (scans === this.#scans && this.#unexplained > 0) this.#unexplained--
+    // A look since then has answered for the event already; and one that says which counts for nothing.
+    const isUnexplained = scans === this.#scans && this.#events > events
+    if (isUnexplained && this.#unexplained > 0) this.#unexplained--
   }
 
   /** Events may have been missed: numbers, too, may have changed hands until the next one comes. */
@@ -165,28 +182,20 @@ export class LifeCycle {
     const info = this.#options.domains.info(domid)
     const uuid = info?.uuid ?? this.managed(domid)?.uuid
     if (uuid === undefined || signal?.aborted) return
-    const identity = identityOf({ domid, uuid })
     await new Promise<void>((resolve) => {
-      const waiters = this.#waiters.get(identity) ?? { domid, calls: new Set() }
-      this.#waiters.set(identity, waiters)
-      waiters.calls.add(resolve)
+      const takeBack = this.#waiters.add(domid, uuid, resolve)
       signal?.addEventListener('abort', () => {
-        waiters.calls.delete(resolve)
-        if (waiters.calls.size === 0 && this.#waiters.get(identity) === waiters) {
-          this.#waiters.delete(identity)
-        }
+        takeBack()
         resolve()
       })
       // It may have ended before anybody waited.
-      if (info === undefined || info.isShutdown || info.isDying) this.released()
+      if (info === undefined || info.isShutdown || info.isDying) this.#look(domid, 0)
     })
   }
 
   /** How many wait for the end of some domain. */
   get waiting(): number {
-    let waiting = 0
-    for (const { calls } of this.#waiters.values()) waiting += calls.size
-    return waiting
+    return this.#waiters.count
   }
 
   /** What ends from now on is for the next xcld. */
@@ -204,7 +213,7 @@ export class LifeCycle {
   }
 
   #scan(): void {
-    if (this.#followed.size === 0 && this.#waiters.size === 0) {
+    if (this.#followed.size === 0 && this.#waiters.count === 0) {
       this.#unexplained = 0
       return
     }
@@ -226,7 +235,7 @@ export class LifeCycle {
     this.#scans++
     this.#dropReplaced(infos)
     this.#compare(states)
-    this.#tellOthers()
+    for (const domid of this.#waiters.domids()) this.#tellOthers(domid)
   }
 
   /** Domains whose number another one has by now. */
@@ -260,13 +269,43 @@ export class LifeCycle {
     }
   }
 
-  /** Those who wait for a domain that is not managed, or was preserved. */
-  #tellOthers(): void {
-    for (const [identity, { domid }] of [...this.#waiters]) {
-      const uuid = identity.slice(identity.indexOf('/') + 1)
-      if (this.#busy.has(identity) || this.#followedAs(domid, uuid) !== undefined) continue
+  /** One domain may have ended. @param times that it was looked at since somebody said so */
+  #look(domid: Domid, times: number): void {
+    const managed = this.managed(domid)
+    if (this.#isStopped) return
+    if (managed === undefined && this.#waiters.uuidsOf(domid).length === 0) return
+    let isOver = false
+    try {
+      if (managed !== undefined) isOver = this.#judge(managed)
+      this.#tellOthers(domid)
+    } catch (error) {
+      this.#options.log.warn({ domid, err: error }, 'the domain cannot be looked at; tried again')
+    }
+    // Released before its end, which the store will not tell of then; or Xen did not answer.
+    if (isOver || times === LOOKS_AGAIN || this.#again.has(domid)) return
+    this.#again.add(domid)
+    this.#options.after(backOffMs(times + 1), () => {
+      this.#again.delete(domid)
+      this.#look(domid, times + 1)
+    })
+  }
+
+  /** Deals with the end of a domain, if it has ended. @returns has it? @throws XenError */
+  #judge(managed: Managed): boolean {
+    const info = this.#options.domains.info(managed.domid)
+    if (info === undefined || info.isDying || info.uuid !== managed.uuid) this.#vanished(managed)
+    else if (info.isShutdown) this.#end(managed, info.shutdownReason)
+    else return false
+    return true
+  }
+
+  /** Those who wait for a domain that is not managed, or was preserved. @throws XenError */
+  #tellOthers(domid: Domid): void {
+    for (const uuid of this.#waiters.uuidsOf(domid)) {
+      const isOurs = this.#busy.has(identityOf({ domid, uuid }))
+      if (isOurs || this.#followedAs(domid, uuid) !== undefined) continue
       const info = this.#options.domains.info(domid)
-      if (info?.uuid !== uuid || info.isShutdown || info.isDying) this.#tell(identity)
+      if (info?.uuid !== uuid || info.isShutdown || info.isDying) this.#waiters.tell(domid, uuid)
     }
   }
 
@@ -327,19 +366,13 @@ export class LifeCycle {
           this.#resting.add(identity)
           this.finish(domid, uuid, managed)
           // Who waits is not to wait for what may never succeed.
-          this.#tell(identity)
+          this.#waiters.tell(domid, uuid)
           this.#options.after(retryMs, () => {
             this.#resting.delete(identity)
-            this.released()
+            this.#look(domid, 0)
           })
         },
       )
-  }
-
-  #tell(identity: Identity): void {
-    const calls = this.#waiters.get(identity)?.calls ?? []
-    this.#waiters.delete(identity)
-    for (const resolve of calls) resolve()
   }
 
   #logEnd(managed: Managed, reason: ShutdownReason, decision: EndDecision): void {

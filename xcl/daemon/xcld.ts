@@ -12,7 +12,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { XenstoreClient } from '../../lixs/client/client.ts'
-import { DOM0, type Hypervisor } from '../../native/hypervisor.ts'
+import { DOM0, domidFrom, type Hypervisor } from '../../native/hypervisor.ts'
 import { runCommandLine } from '../cli.ts'
 import { Backends } from '../device/backends.ts'
 import { DeviceClaims } from '../device/claims.ts'
@@ -158,14 +158,23 @@ export class Xcld {
     const { names, backends, lifeCycle } = this.toolstack
     await ensureStoreRoots(store)
     lifeCycle.outOfTouch()
-    // Its first event, which comes at once, has what ended in the meantime looked for.
+    const depth = (await store.offersWatchDepth()) ? 1 : undefined
     await Promise.all([
       names.follow(store),
       backends.follow(store),
-      store.watch('@releaseDomain', () => lifeCycle.released()),
+      store.watch('@releaseDomain', (path) => this.#released(path), depth),
     ])
     // They ask for the connection, which is being made: after it was handed out.
     setImmediate(() => void this.#goOn())
+  }
+
+  /** @param path with the domain's number behind it, or, the first time and from some stores, without */
+  #released(path: string): void {
+    const { lifeCycle } = this.toolstack
+    const domid = domidFrom(path.split('/')[1] ?? '')
+    // The first event, which comes at once, has what ended in the meantime looked for.
+    if (domid === undefined) lifeCycle.released()
+    else lifeCycle.releasedOne(domid)
   }
 
   /** With what had to wait for a store. */
