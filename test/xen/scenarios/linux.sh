@@ -14,7 +14,7 @@ linux_comes_up() { # NAME [DISK]
     "disk = [ \"${2:-phy:/dev/loop0,xvda,r}\" ]" \
     'extra = "console=hvc0 quiet rig.ip=10.10.0.2/24 rig.disk=xvda"'
   ok "$TOOL create $1 (Linux with vif and vbd)" with_tool create "$1.cfg"
-  ok "$1 comes up" wait_for 120 said "$1" LINUX-UP
+  ok "$1 comes up" wait_for "${LINUX_SECONDS:-120}" said "$1" LINUX-UP
   ok "$1 reads its disk" said "$1" '^LINUX-DISK XCL-RIG-DISK-MARKER'
   ok "$1's interface is on the bridge" test -n "$(ls /sys/class/net/xenbr0/brif)"
 }
@@ -54,7 +54,7 @@ linux_reboots() { # NAME
   local domid
   domid=$(domid_of "$1")
   ok "$TOOL reboot $1" with_tool reboot "$1"
-  ok "$1 comes up a second time" wait_for 120 said_times "$1" LINUX-UP 2
+  ok "$1 comes up a second time" wait_for "${LINUX_SECONDS:-120}" said_times "$1" LINUX-UP 2
   ok "$1 is another domain now" test "$(domid_of "$1")" != "$domid"
   ok "$1 reads its disk again" said_times "$1" '^LINUX-DISK XCL-RIG-DISK-MARKER' 2
   ok "dom0 pings $1 again" wait_for 10 ping -c 1 -W 2 10.10.0.2
@@ -64,7 +64,7 @@ linux_goes() { # NAME shutdown|destroy: and its devices go with it
   local domid
   domid=$(domid_of "$1")
   ok "$TOOL $2 $1" with_tool "$2" "$1"
-  ok "$1 is gone from the store" wait_for 40 no_domain "$1"
+  ok "$1 is gone from the store" wait_for "${LINUX_SECONDS:-40}" no_domain "$1"
   ok "$1 is gone from Xen" wait_for 20 no_domid "$domid"
   ok "$1's devices are gone" wait_for 10 backends_are_gone
 }
