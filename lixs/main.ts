@@ -96,6 +96,7 @@ async function start(options: Options): Promise<void> {
   const stateFile = join(options.runDir, STATE_FILE)
   // First of all: a second instance must not touch what the first one serves.
   const saved = options.isLiveUpdate ? readSavedState(readFileSync(stateFile)) : undefined
+  if (saved !== undefined) rmSync(stateFile)
   const pidFile = pidFileFor(options.pidFile, saved)
   if (saved === undefined) await refuseSecondDaemon(options.socketPath)
   const processLog = openLog({
@@ -137,7 +138,6 @@ async function start(options: Options): Promise<void> {
     },
     { ...options, isDom0Served: options.isDom0Served && machine.domains !== undefined },
   )
-  if (saved !== undefined) rmSync(stateFile)
   metrics?.serve(() => daemon.metrics())
   // Whatever ends the process: the last lines of a trace tell why.
   process.on('exit', () => trace.close())

@@ -184,8 +184,9 @@ uint32_t OutputQueue::expire(ConnectionRecord& record, double beforeMs) {
 }
 
 uint32_t OutputQueue::restOfFirst(const ConnectionRecord& record) const {
-  if (record.queueHead == 0 || record.queueSent == 0) return 0;
-  return headOf(record.queueHead).length - record.queueSent;
+  if (record.queueHead == 0) return 0;
+  const Head& first = headOf(record.queueHead);
+  return record.queueSent > 0 || (first.flags & kOutputRest) != 0 ? first.length - record.queueSent : 0;
 }
 
 uint32_t OutputQueue::unstartedEvents(const ConnectionRecord& record) const {

@@ -21,6 +21,8 @@ namespace xcl {
 /** Output flags of native/ring-set.ts. */
 inline constexpr uint32_t kOutputCoalesce = 1;
 inline constexpr uint32_t kOutputEvent = 2;
+/** Not a message but the rest of one that was partly out when this program took over. */
+inline constexpr uint32_t kOutputRest = 1U << 31;
 
 class OutputQueue {
  public:

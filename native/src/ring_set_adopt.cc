@@ -133,7 +133,7 @@ void RingSet::restoreOutput(uint32_t id, std::span<const std::byte> bytes, uint3
   require(isTaken(id), id);
   ConnectionRecord& entry = record(id);
   const double now = monotonicMs();
-  bool hasRoom = cut == 0 || queue_.append(entry, id, bytes.first(cut), 0, 0, now);
+  bool hasRoom = cut == 0 || queue_.append(entry, id, bytes.first(cut), 0, kOutputRest, now);
   for (size_t at = cut; at < bytes.size() && hasRoom;) {
     WireHeader header{};
     const auto rest = bytes.subspan(at);
