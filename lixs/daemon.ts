@@ -25,6 +25,7 @@ import type { StateMemory } from '../native/os/state-memory.ts'
 import type { RingSet } from '../native/ring-set.ts'
 import { BatchWalk } from './connection/batch.ts'
 import { Connections } from './connection/connections.ts'
+import { Deferrals } from './connection/deferrals.ts'
 import { Events } from './connection/events.ts'
 import type { Timers } from './connection/timers.ts'
 import { Control } from './control/control.ts'
@@ -96,6 +97,7 @@ export class Daemon {
   readonly #socketPath: string
   readonly #metrics: () => string
   readonly #liveUpdate: LiveUpdate | undefined
+  readonly #deferrals: Deferrals
 
   /**
    * Makes the fresh store, serves dom0's ring and listens; or goes on with what a daemon before has left.
@@ -132,6 +134,7 @@ export class Daemon {
       connections.outstandingChanged()
     }
     const held = new HeldRequests(rings, (connection) => store.hasTransaction(connection))
+    const deferrals = new Deferrals(rings, store.guards, timers)
     const { succession } = parts
     const liveUpdate = liveUpdateOf({
       ...{ rings, quotas, givenQuotas, timers, log, succession },
@@ -148,11 +151,12 @@ export class Daemon {
     const services = { store, events, domains, control, quotas, path: new ParsedPath() }
     const exchange = new Exchange(rings.output, NOBODY, trace)
     const softQuota = new SoftQuota(store, timers, counters, log)
-    const beside = { counters, trace, held, softQuota, log }
+    const beside = { counters, trace, held, deferrals, softQuota, log }
     const walk = new BatchWalk(connections, services, exchange, beside)
 
     this.#rings = rings
     this.#liveUpdate = liveUpdate
+    this.#deferrals = deferrals
     this.#domains = domains
     this.#events = events
     this.#socketPath = settings.socketPath
@@ -169,7 +173,10 @@ export class Daemon {
       const arrivedMs = timers.nowMs()
       walk.handle(batch)
       counters.handled((timers.nowMs() - arrivedMs) / 1000)
+      if (held.isOn) liveUpdate?.afterBatch()
     })
+    // Nobody has told what happened to domains while nobody served.
+    if (saved !== undefined) timers.after(0, () => domains.somethingHappened())
   }
 
   /** What Prometheus is told. */
@@ -180,6 +187,7 @@ export class Daemon {
   /** Ends all connections and removes the socket; what the store held is gone. */
   stop(): void {
     this.#liveUpdate?.stop()
+    this.#deferrals.stop()
     this.#domains.stop()
     this.#events.stop()
     this.#rings.close()

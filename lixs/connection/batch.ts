@@ -26,6 +26,7 @@ import { opName, XS_TRANSACTION_END } from '../wire/ops.ts'
 import { HEADER_BYTES } from '../wire/packet.ts'
 import { OK, RESULTS } from '../xs-errno.ts'
 import type { Connections } from './connections.ts'
+import type { Deferrals } from './deferrals.ts'
 
 /** So many different defects are logged; the same one only once. */
 const DEFECTS_MAX = 100
@@ -45,6 +46,7 @@ export class BatchWalk {
   readonly #counters: Counters
   readonly #trace: Trace
   readonly #held: HeldRequests
+  readonly #deferrals: Deferrals
   readonly #softQuota: SoftQuota
   readonly #log: Logger
   readonly #defects = new Set<string>()
@@ -59,6 +61,7 @@ export class BatchWalk {
       readonly counters: Counters
       readonly trace: Trace
       readonly held: HeldRequests
+      readonly deferrals: Deferrals
       readonly softQuota: SoftQuota
       readonly log: Logger
     },
@@ -69,6 +72,7 @@ export class BatchWalk {
     this.#counters = beside.counters
     this.#trace = beside.trace
     this.#held = beside.held
+    this.#deferrals = beside.deferrals
     this.#softQuota = beside.softQuota
     this.#log = beside.log
   }
@@ -112,6 +116,10 @@ export class BatchWalk {
       }
       const txId = words[record + RECORD_TX_ID] as number
       exchange.begin(id, who, type, reqId, txId, bytes, start, start + len)
+      if (this.#deferrals.isOn && this.#deferrals.takes(this.#services, exchange)) {
+        exchange.isAnswered = true
+        continue
+      }
       const kind = this.#connections.kindOf(id)
       this.#counters.request(kind, who.domid)
       if (this.#trace.isOn) this.#trace.request(exchange)

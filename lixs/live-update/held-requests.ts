@@ -1,10 +1,6 @@
 import type { Handover } from '../../native/handover.ts'
-import {
-  CONNECTION_PAUSED,
-  CONNECTION_WORDS,
-  type ConnectionId,
-  type RingSet,
-} from '../../native/ring-set.ts'
+import type { ConnectionId, RingSet } from '../../native/ring-set.ts'
+import { PAUSE_LIVE_UPDATE, pause, unpause } from '../connection/pauses.ts'
 import { XS_TRANSACTION_START } from '../wire/ops.ts'
 
 /**
@@ -37,7 +33,7 @@ export class HeldRequests {
   /** Nothing more is taken from the connection. */
   hold(connection: ConnectionId): void {
     this.#held.add(connection)
-    this.#rings.connections[connection * CONNECTION_WORDS + CONNECTION_PAUSED] = 1
+    pause(this.#rings, connection, PAUSE_LIVE_UPDATE)
   }
 
   /**
@@ -64,7 +60,7 @@ export class HeldRequests {
   end(): void {
     this.isOn = false
     for (const connection of this.#held) {
-      this.#rings.connections[connection * CONNECTION_WORDS + CONNECTION_PAUSED] = 0
+      unpause(this.#rings, connection, PAUSE_LIVE_UPDATE)
       this.#rings.resume(connection)
     }
     this.#held.clear()

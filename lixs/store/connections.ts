@@ -14,6 +14,9 @@ const FIRST_WATCH = 2
 const FIRST_TRANSACTION = 3
 /** Unsigned; the id given last. */
 const LAST_TX_ID = 4
+/** EAGAINs since a transaction about the contested node was committed. */
+const RETRIES = 5
+const CONTESTED_NODE = 6
 
 const OPEN = 1
 const PRIVILEGED = 2
@@ -84,6 +87,21 @@ export class Connections {
 
   setLastTxId(connection: number, txId: number): void {
     this.#rows.set(connection, LAST_TX_ID, txId)
+  }
+
+  /** How often its transactions have failed with EAGAIN lately. */
+  retriesOf(connection: number): number {
+    return this.#rows.get(connection, RETRIES)
+  }
+
+  /** The node at which the last one failed; may have gone meanwhile. */
+  contestedNodeOf(connection: number): number {
+    return this.#rows.get(connection, CONTESTED_NODE)
+  }
+
+  setRetries(connection: number, retries: number, contestedNode: number): void {
+    this.#rows.set(connection, RETRIES, retries)
+    this.#rows.set(connection, CONTESTED_NODE, contestedNode)
   }
 
   /** The u32 after the id given last; never 0. */

@@ -30,6 +30,7 @@ import {
   tableUsesOf,
   usageOf,
 } from './figures.ts'
+import type { Guards } from './guards.ts'
 import { LiveNodes } from './live-nodes.ts'
 import { Orphans } from './orphans.ts'
 import type { ParsedPath } from './path.ts'
@@ -228,6 +229,11 @@ export class Store {
   /** @returns its slot; 0 when this connection has no such transaction */
   findTransaction(connection: number, txId: number): TransactionSlot {
     return this.#transactions.find(connection, txId)
+  }
+
+  /** Transactions that others' changes have to wait for. */
+  get guards(): Guards {
+    return this.#transactions.guards
   }
 
   /** Gone afterwards in every case. Fires the events of a commit. */

@@ -47,10 +47,13 @@ export class TransactionCommit {
   /** Applies the transaction; the slot is the caller's to drop, whatever comes of it. */
   commit(slot: number): Outcome {
     if (this.#transactions.hasFailed(slot)) return 'ENOMEM'
+    const { guards } = this.#transactions
     const first = this.#transactions.firstRecordOf(slot)
     const records = this.#records
     for (let record = first; record !== 0; record = records.nextOf(record)) {
-      if (!this.#isValid(slot, record)) return 'EAGAIN'
+      if (this.#isValid(slot, record)) continue
+      guards.lost(slot, records.nodeOf(record))
+      return 'EAGAIN'
     }
     const refusal = this.#quota.checkCommit(slot)
     if (refusal !== OK) return refusal
@@ -67,6 +70,7 @@ export class TransactionCommit {
       this.#write(slot, record)
     }
     this.#tables.events.flush()
+    guards.won(slot)
     return OK
   }
 

@@ -19,6 +19,7 @@ import {
   WROTE_PERMS,
   WROTE_VALUE,
 } from './access-records.ts'
+import { Guards } from './guards.ts'
 import { HashIndex, hashPair } from './hash-index.ts'
 import { NODE_BYTES } from './node-table.ts'
 import type { Principal } from './principal.ts'
@@ -46,6 +47,7 @@ const RECORD_BYTES = 96
 
 export class Transactions {
   readonly records: AccessRecords
+  readonly guards: Guards
   readonly #rows: RowTable
   readonly #index: HashIndex
   readonly #tables: StoreTables
@@ -55,6 +57,7 @@ export class Transactions {
     this.#rows = new RowTable(memory, 'store.transactions', STRIDE, capacity.transactions)
     this.#index = new HashIndex(memory, 'store.transactions', capacity.transactions)
     this.#tables = tables
+    this.guards = new Guards(tables, this)
   }
 
   /** The rows themselves, for reports and checks. */
@@ -89,6 +92,7 @@ export class Transactions {
     connections.setFirstTransaction(connection, slot)
     this.#index.insert(slot, hashPair(this.#index.seed, connection, txId | 0))
     domains.addTransactions(who.domid, 1)
+    this.guards.started(slot)
     return txId
   }
 
@@ -110,6 +114,7 @@ export class Transactions {
   drop(slot: number): void {
     const { connections, domains, nodes, tree } = this.#tables
     const rows = this.#rows
+    this.guards.end(slot)
     for (let record = this.firstRecordOf(slot); record !== 0; ) {
       const next = this.records.nextOf(record)
       const node = this.records.nodeOf(record)

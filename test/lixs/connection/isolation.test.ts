@@ -57,7 +57,8 @@ function connectionOf({ connections }: RingSet, domid: number): number {
 /** Guests, each with a ring full of the request that `requestOf` gives. */
 async function flood(domids: readonly number[], requestOf: (domid: number) => Uint8Array) {
   for (const domid of domids) {
-    observer.actors.push(new Flooder(await guest(domid), requestOf(domid)))
+    const request = requestOf(domid)
+    observer.actors.push(new Flooder(await guest(domid), () => request))
   }
 }
 

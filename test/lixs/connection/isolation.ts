@@ -74,18 +74,22 @@ export class Observer {
 /** Fills its ring with requests and takes every reply out of it, at every moment. */
 export class Flooder implements Actor {
   readonly #guest: RingGuest
-  readonly #request: Uint8Array
-  readonly #requestBytes: number
+  readonly #next: () => Uint8Array
+  #request: Uint8Array
 
-  constructor(guest: RingGuest, request: Uint8Array) {
+  /** @param next gives the request that comes next */
+  constructor(guest: RingGuest, next: () => Uint8Array) {
     this.#guest = guest
-    this.#request = request
-    this.#requestBytes = request.length
+    this.#next = next
+    this.#request = next()
   }
 
   act(): void {
     this.#guest.takeAll()
-    while (this.#guest.room >= this.#requestBytes) this.#guest.put(this.#request)
+    while (this.#guest.room >= this.#request.length) {
+      this.#guest.put(this.#request)
+      this.#request = this.#next()
+    }
   }
 }
 

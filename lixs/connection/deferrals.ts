@@ -1,0 +1,132 @@
+/**
+ * Requests that wait because they would spoil a guarded transaction (store/guards.ts).
+ *
+ * A request that has to wait goes back to where it came from, and nothing more is read from its
+ * connection: so a connection's own order stays, nobody else waits, and with the connection goes all
+ * that was to be done. It is asked anew when the transaction has ended, or after 50 ms, when the
+ * transaction is guarded no more. Only unprivileged connections ever wait.
+ *
+ * Guests that hold each other up this way would be a lever of its own: whoever has waited for another
+ * guest is exempt for nine times as long.
+ */
+import type { ConnectionId, RingSet } from '../../native/ring-set.ts'
+import type { Exchange } from '../process/exchange.ts'
+import { findNul } from '../process/payload.ts'
+import { takeNodePath } from '../process/request-path.ts'
+import type { Services } from '../process/services.ts'
+import type { Change, Guards } from '../store/guards.ts'
+import { XS_MKDIR, XS_RM, XS_SET_PERMS, XS_TRANSACTION_END, XS_WRITE } from '../wire/ops.ts'
+import { HEADER_BYTES } from '../wire/packet.ts'
+import { PAUSE_GUARD, pause, unpause } from './pauses.ts'
+import type { Timers } from './timers.ts'
+
+/** For so long a transaction is guarded once somebody waits for it. */
+const GUARDED_MS = 50
+const EXEMPT_MS = 450
+
+const CHANGES: ReadonlyMap<number, Change> = new Map([
+  [XS_WRITE, 'write'],
+  [XS_MKDIR, 'mkdir'],
+  [XS_RM, 'rm'],
+  [XS_SET_PERMS, 'setPerms'],
+])
+
+/** Those who wait for one transaction. */
+interface Waiting {
+  readonly connections: ConnectionId[]
+  readonly isForGuest: boolean
+  readonly cancelTimer: () => void
+}
+
+export class Deferrals {
+  readonly #rings: Pick<RingSet, 'connections' | 'resume' | 'handover'>
+  readonly #guards: Guards
+  readonly #timers: Timers
+  /** By slot of the transaction. */
+  readonly #waiting = new Map<number, Waiting>()
+  /** Until when a connection has not to wait for guests; at most one entry per connection number. */
+  readonly #exemptUntilMs = new Map<ConnectionId, number>()
+
+  constructor(
+    rings: Pick<RingSet, 'connections' | 'resume' | 'handover'>,
+    guards: Guards,
+    timers: Timers,
+  ) {
+    this.#rings = rings
+    this.#guards = guards
+    this.#timers = timers
+    guards.onEnd = (slot) => this.#goOn(slot)
+  }
+
+  /** Is anything guarded? Asked for each request. */
+  get isOn(): boolean {
+    return !this.#guards.isEmpty
+  }
+
+  /** @returns false: the request is to be served */
+  takes(services: Services, exchange: Exchange): boolean {
+    const { handover } = this.#rings
+    if (exchange.who.isPrivileged || handover === undefined) return false
+    const slot = this.#guardAgainst(services, exchange)
+    if (slot === 0) return false
+    const { connection, bytes, start, end } = exchange
+    this.#waitingFor(slot).connections.push(connection)
+    pause(this.#rings, connection, PAUSE_GUARD)
+    handover.putBack(connection, bytes.subarray(start - HEADER_BYTES, end))
+    return true
+  }
+
+  stop(): void {
+    for (const { cancelTimer } of this.#waiting.values()) cancelTimer()
+    this.#waiting.clear()
+  }
+
+  #guardAgainst(services: Services, exchange: Exchange): number {
+    const { connection, who, type, txId, bytes, start, end } = exchange
+    const isExempt = this.#isExempt(connection)
+    if (type === XS_TRANSACTION_END) {
+      const slot = services.store.findTransaction(connection, txId >>> 0)
+      return slot === 0 ? 0 : this.#guards.againstCommit(who, isExempt, slot)
+    }
+    const change = CHANGES.get(type)
+    if (change === undefined || txId !== 0) return 0
+    const pathEnd = findNul(bytes, start, end)
+    if (pathEnd < 0 || !takeNodePath(services, exchange, start, pathEnd)) return 0
+    return this.#guards.against(who, isExempt, services.path, change)
+  }
+
+  #isExempt(connection: ConnectionId): boolean {
+    const untilMs = this.#exemptUntilMs.get(connection)
+    if (untilMs === undefined) return false
+    if (this.#timers.nowMs() < untilMs) return true
+    this.#exemptUntilMs.delete(connection)
+    return false
+  }
+
+  #waitingFor(slot: number): Waiting {
+    const known = this.#waiting.get(slot)
+    if (known !== undefined) return known
+    const waiting = {
+      connections: [],
+      isForGuest: !this.#guards.isPrivileged(slot),
+      cancelTimer: this.#timers.after(GUARDED_MS, () => this.#guards.end(slot)),
+    }
+    this.#waiting.set(slot, waiting)
+    return waiting
+  }
+
+  #goOn(slot: number): void {
+    const waiting = this.#waiting.get(slot)
+    if (waiting === undefined) return
+    this.#waiting.delete(slot)
+    waiting.cancelTimer()
+    for (const connection of waiting.connections) {
+      // The number may be somebody else's by now, who does not wait.
+      if (!unpause(this.#rings, connection, PAUSE_GUARD)) continue
+      if (waiting.isForGuest) {
+        this.#exemptUntilMs.set(connection, this.#timers.nowMs() + EXEMPT_MS)
+      }
+      this.#rings.resume(connection)
+    }
+  }
+}
