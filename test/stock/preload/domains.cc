@@ -1,5 +1,4 @@
 // libxenctrl: questions about domains, and their frames (xenctrl.h).
-#include <algorithm>
 #include <cstring>
 
 #include "stock_host.h"
@@ -9,25 +8,11 @@ extern "C" {
 }
 
 using xcl::sim::DomainFacts;
-using xcl::sim::Op;
+using xcl::stock::asked;
 using xcl::stock::called;
 using xcl::stock::StockHost;
 
 namespace {
-
-/** Calls with what the machine says of each of at most so many domains from `first` on. @returns how many */
-template <typename Take>
-int listed(StockHost& host, uint32_t first, unsigned int most, Take take) {
-  const unsigned int asked = std::min(most, xcl::sim::kListedAtOnce);
-  const auto answer = host.domains().call(Op::kList, {}, {first, asked});
-  const size_t count = answer.payload.size() / sizeof(DomainFacts);
-  for (size_t i = 0; i < count; i++) {
-    DomainFacts facts;
-    std::memcpy(&facts, answer.payload.data() + i * sizeof facts, sizeof facts);
-    take(i, facts);
-  }
-  return static_cast<int>(count);
-}
 
 void copyTo(xc_dominfo_t& info, const DomainFacts& facts) {
   info = {};
@@ -70,6 +55,16 @@ void copyTo(xc_domaininfo_t& info, const DomainFacts& facts) {
   std::memcpy(info.handle, facts.uuid, sizeof info.handle);
 }
 
+/** @returns how many there are; -1: failed */
+template <typename Info>
+int listed(uint32_t first, unsigned int most, Info* infos) {
+  return asked(-1, [&](StockHost& host) {
+    const auto& domains = host.domains().from(first, most);
+    for (size_t i = 0; i < domains.size(); i++) copyTo(infos[i], domains[i]);
+    return static_cast<int>(domains.size());
+  });
+}
+
 }  // namespace
 
 extern "C" {
@@ -81,15 +76,11 @@ xc_interface* xc_interface_open(xentoollog_logger*, xentoollog_logger*, unsigned
 int xc_interface_close(xc_interface*) { return 0; }
 
 int xc_domain_getinfo(xc_interface*, uint32_t first, unsigned int most, xc_dominfo_t* infos) {
-  return called(-1, [&](StockHost& host) {
-    return listed(host, first, most, [&](size_t i, const DomainFacts& facts) { copyTo(infos[i], facts); });
-  });
+  return listed(first, most, infos);
 }
 
 int xc_domain_getinfolist(xc_interface*, uint32_t first, unsigned int most, xc_domaininfo_t* infos) {
-  return called(-1, [&](StockHost& host) {
-    return listed(host, first, most, [&](size_t i, const DomainFacts& facts) { copyTo(infos[i], facts); });
-  });
+  return listed(first, most, infos);
 }
 
 void* xc_map_foreign_range(xc_interface*, uint32_t domid, int, int, unsigned long frame) {

@@ -20,7 +20,7 @@ StockHost& StockHost::instance() {
   return *host;
 }
 
-StockHost::StockHost() : machine_(machinePath()), domains_(machinePath()), events_(machine_) {}
+StockHost::StockHost() : machine_(machinePath()), link_(machinePath()), domains_(link_), events_(machine_) {}
 
 void* StockHost::keep(std::unique_ptr<MappedPage> page) {
   void* const address = page->data();

@@ -11,6 +11,7 @@
 #include "../../../native/src/failure.h"
 #include "../../../native/src/machine_simulator.h"
 #include "../../../native/src/simulator_link.h"
+#include "domain_list.h"
 #include "event_queue.h"
 
 namespace xcl::stock {
@@ -21,7 +22,7 @@ class StockHost {
   static StockHost& instance();
 
   MachineSimulator& machine() { return machine_; }
-  SimulatorLink& domains() { return domains_; }
+  DomainList& domains() { return domains_; }
   EventQueue& events() { return events_; }
 
   /** Keeps a page until `drop`. @returns where it is */
@@ -37,7 +38,8 @@ class StockHost {
   void mapSelf();
 
   MachineSimulator machine_;
-  SimulatorLink domains_;
+  SimulatorLink link_;
+  DomainList domains_;
   EventQueue events_;
   /** By address; a page may be mapped more than once. */
   std::unordered_multimap<void*, std::unique_ptr<MappedPage>> pages_;
@@ -47,13 +49,22 @@ class StockHost {
 
 /** Runs the body of a call of libxen; what fails sets errno, as a call of the hypervisor does. */
 template <typename Result, typename Body>
-Result called(Result failed, Body body) {
+Result asked(Result failed, Body body) {
   try {
     return body(StockHost::instance());
   } catch (const Failure& failure) {
     errno = failure.error();
     return failed;
   }
+}
+
+/** The same of a call that is no question about domains. */
+template <typename Result, typename Body>
+Result called(Result failed, Body body) {
+  return asked(failed, [&](StockHost& host) {
+    host.domains().forget();
+    return body(host);
+  });
 }
 
 }  // namespace xcl::stock
