@@ -1,10 +1,13 @@
 /** What was checked is what counts: pages that change while they are read, and after it. */
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
-import { afterEach, describe, expect, test } from 'vitest'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { XS_READ, XS_WRITE } from '../../lixs/wire/ops.ts'
 import { decode, encode, type WireMessage } from '../native/guest-ring.ts'
 import { RingHarness } from '../native/ring-harness.ts'
+import { aFolder } from '../support/a-socket-peer.ts'
 import type { TappedGuest } from '../support/a-tapped-guest.ts'
 import { BesiegedProcess, type Victim } from './a-besieged-process.ts'
 
@@ -13,6 +16,14 @@ const RING = 1024
 /** A header and a payload of the same length, so that each header begins at a multiple of it. */
 const MESSAGE = 32
 const SEARCHED_BYTES = 64 * 2 ** 20
+
+const folder = aFolder()
+const flipper = join(folder.path, 'page-flipper')
+beforeAll(() => {
+  const source = join(import.meta.dirname, 'page-flipper.c')
+  execFileSync(process.env.CC ?? 'cc', ['-O2', '-o', flipper, source])
+})
+afterAll(() => folder.remove())
 
 test('what the guest does to its page while a batch is handled changes nothing of the batch', async () => {
   const harness = new RingHarness()
@@ -48,9 +59,7 @@ describe('a page that another processor changes meanwhile', () => {
     const replies = await exchanged(guest, count, victim)
     await flipping.stop()
     expect(replies).toHaveLength(count)
-    const kinds = new Set(
-      replies.map(({ type, payload }) => `${type} ${Buffer.from(payload).toString()}`),
-    )
+    const kinds = new Set(replies.map(kindOf))
     const allowed = ['16 ENOENT\0', '16 ENOSYS\0', '16 EACCES\0']
     expect([...kinds].filter((kind) => !allowed.includes(kind))).toEqual([])
     expect((await guest.ring()).error).toBe(0)
@@ -67,8 +76,12 @@ describe('a page that another processor changes meanwhile', () => {
     const guest = await siege.guest()
     const flipping = await flip(siege, guest, 12, [MESSAGE - 16, 0x7fff_ffff])
     const socket = await guest.connect()
+    let replies = Buffer.alloc(0)
+    socket.on('data', (bytes) => {
+      replies = Buffer.concat([replies, bytes])
+    })
     const errors = new Set<number>()
-    for (let round = 0; round < 15; round++) {
+    for (let round = 0; round < 25; round++) {
       socket.write(requests(20))
       await victim.isServed()
       errors.add((await guest.ring()).error)
@@ -77,6 +90,10 @@ describe('a page that another processor changes meanwhile', () => {
     await flipping.stop()
     socket.destroy()
     expect([...errors].filter((error) => error !== 0 && error !== 3)).toEqual([])
+    // A length that was not the checked one would make another request of it.
+    const { messages, rest } = decode(replies)
+    expect(new Set(messages.map(kindOf))).toEqual(new Set(['16 ENOENT\0']))
+    expect(rest).toHaveLength(0)
     await siege.destroy(guest)
     await victim.isServed()
     await expect.poll(() => siege.kept()).toEqual(before)
@@ -84,6 +101,8 @@ describe('a page that another processor changes meanwhile', () => {
     victim.close()
   })
 })
+
+const kindOf = ({ type, payload }: WireMessage): string => `${type} ${Buffer.from(payload)}`
 
 function requests(count: number): Buffer {
   const payload = Buffer.from('none-of-15-byte\0')
@@ -115,7 +134,7 @@ async function exchanged(
 }
 
 /**
- * Writes two values in turn to one word of each header that may lie in a guest's ring, as fast as a thread
+ * Writes two values in turn to one word of each header that may lie in a guest's ring, as fast as a processor
  * can. The guest's page is found in the machine's memory by what the guest has just sent.
  */
 async function flip(
@@ -132,35 +151,19 @@ async function flip(
   await answered
   socket.destroy()
   const page = find(path, mark) & ~(PAGE - 1)
-  const offsets = Array.from({ length: RING / MESSAGE }, (_, i) => page + i * MESSAGE + word)
-  const state = new Int32Array(new SharedArrayBuffer(8))
-  const worker = new Worker(FLIPPER, {
-    eval: true,
-    workerData: { path, offsets, values, state },
+  const offsets = Array.from({ length: RING / MESSAGE }, (_, i) => i * MESSAGE + word)
+  const child = spawn(flipper, [path, page, ...values, ...offsets].map(String), {
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
-  while (Atomics.load(state, 1) === 0) await new Promise((resolve) => setImmediate(resolve))
+  const ended = once(child, 'exit')
+  await once(child.stdout, 'data')
   return {
     async stop() {
-      Atomics.store(state, 0, 1)
-      await new Promise((resolve) => worker.once('exit', resolve))
+      child.stdin.end()
+      expect(await ended).toEqual([0, null])
     },
   }
 }
-
-const FLIPPER = `
-  const { openSync, writeSync } = require('node:fs')
-  const { path, offsets, values, state } = require('node:worker_threads').workerData
-  const memory = openSync(path, 'r+')
-  const words = values.map((value) => {
-    const bytes = Buffer.alloc(4)
-    bytes.writeUInt32LE(value)
-    return bytes
-  })
-  for (let round = 0; Atomics.load(state, 0) === 0; round++) {
-    for (const offset of offsets) writeSync(memory, words[round % 2], 0, 4, offset)
-    Atomics.store(state, 1, 1)
-  }
-`
 
 /** The file in which the pages of all domains of a simulated machine lie. */
 function memoryOf(pid: number): string {
