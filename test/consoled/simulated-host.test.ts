@@ -59,6 +59,22 @@ describe.each(['4.17', '4.21'] as const)('on Xen %s', (xen) => {
   })
 })
 
+test('where Xen and the store say which domain it was, a death has nobody list the others', async () => {
+  host = await SimulatedHost.start({ xen: '4.21' })
+  const names = Array.from({ length: GUESTS }, (_, i) => `g${i}`)
+  for (const name of names) expect((await host.create(name)).code).toBe(0)
+  for (const name of names) await host.news.said(new RegExp(`^ready \\d+ ${name} `))
+  const { listings } = await host.simulator.stats()
+  const dead = await host.simulator.die({ count: 3, seed: 1, how: 'vanish' })
+  const crashed = await host.simulator.die({ count: 1, seed: 2, how: 'crash' })
+  for (const domid of [...dead, ...crashed]) {
+    await host.program('consoled').said(new RegExp(`"domid":${domid},"msg":"console closed"`))
+  }
+  // xcld has done its part as well: no record is left of those that are gone.
+  while ((await host.traces()).records.length > GUESTS - 4) await host.simulator.stats()
+  expect((await host.simulator.stats()).listings).toBe(listings)
+})
+
 test('numbers that begin anew are of new guests, which find nothing of others', async () => {
   host = await SimulatedHost.start({ firstDomid: 32750 })
   const store = await host.store()

@@ -122,6 +122,7 @@ std::vector<std::string> Commands::stats() const {
       line("portsHeld", machine_.handles().portsHeld()),
       line("pagesHeld", machine_.handles().pagesHeld()),
       line("hypercalls", machine_.hypercalls().count()),
+      line("listings", machine_.hypercalls().listings()),
       line("events", machine_.eventsDelivered()),
   };
   for (const std::string& said : machine_.world().command({"stats"})) lines.push_back(said);

@@ -192,6 +192,7 @@ void Hypercalls::host(Handle&, const Request&, std::string_view, Answer& answer)
 
 void Hypercalls::list(Handle&, const Request& request, std::string_view, Answer& answer) {
   if (request.args[1] > kListedAtOnce) throw Malformed{};
+  if (request.args[1] > 1) listings_++;
   const DomainTable& domains = machine_.domains();
   uint32_t domid = domains.atOrAfter(narrowed(request.args[0]));
   for (uint64_t i = 0; i < request.args[1] && domid != DomainTable::kNone; i++) {

@@ -20,6 +20,8 @@ class Hypercalls {
   /** Serves the request that waits. @returns false: the handle has hung up or broken the protocol */
   bool serve(Handle& handle);
   uint64_t count() const { return count_; }
+  /** Those that asked for more than one domain. */
+  uint64_t listings() const { return listings_; }
 
  private:
   struct Answer {
@@ -83,6 +85,7 @@ class Hypercalls {
   std::vector<DomainFacts> facts_;
   Answer answer_;
   uint64_t count_ = 0;
+  uint64_t listings_ = 0;
 };
 
 }  // namespace xcl::sim
