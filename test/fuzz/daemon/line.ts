@@ -42,6 +42,8 @@ const WINDOW_MAX = 1024
 const CHUNK_BYTES = 256 * 1024
 const OPEN_TRANSACTIONS = 6
 const OPEN_WATCHES = 20
+/** Of a connection that hoards: more than a guest may have. */
+const HOARDED_WATCHES = 140
 const ERRNOS: ReadonlySet<string> = new Set(XS_ERRNOS)
 const SAY_OK: ReadonlySet<number> = new Set([
   XS_WRITE,
@@ -90,6 +92,7 @@ export class Line {
   readonly #maker: RequestMaker
   readonly #transactions: number[] = []
   readonly #watches: string[] = []
+  readonly #watchesMax: number
   readonly #watched = new WatchLog()
   /** Of request n at n modulo WINDOW_MAX. */
   readonly #types = new Uint32Array(WINDOW_MAX)
@@ -109,6 +112,7 @@ export class Line {
   private constructor(options: LineOptions, path: string) {
     this.name = options.name
     this.#options = options
+    this.#watchesMax = options.random.once(4) ? HOARDED_WATCHES : OPEN_WATCHES
     this.#maker = new RequestMaker(options.random, options.samples.all)
     this.#socket = createConnection({
       path,
@@ -217,6 +221,10 @@ export class Line {
   #add(): void {
     const maker = this.#maker
     this.#closeSome()
+    if (this.#watchesMax === HOARDED_WATCHES && this.#sent % 3 === 0) {
+      const token = this.#sent % HOARDED_WATCHES
+      this.#put(XS_WATCH, 0, Buffer.from(`hoard/${token}\0hoarded ${token}\0`, 'latin1'))
+    }
     let payload: Buffer
     do {
       maker.make({ transactions: this.#transactions, watches: this.#watches })
@@ -231,7 +239,7 @@ export class Line {
       const txId = this.#transactions.shift() ?? 0
       this.#put(XS_TRANSACTION_END, txId, Buffer.from(this.#options.random.once(4) ? 'F\0' : 'T\0'))
     }
-    if (this.#watches.length >= OPEN_WATCHES) {
+    if (this.#watches.length >= this.#watchesMax) {
       const watch = this.#watches.shift() ?? ''
       this.#put(XS_UNWATCH, 0, Buffer.from(`${watch}\0`, 'latin1'))
     }

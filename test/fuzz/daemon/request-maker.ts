@@ -117,8 +117,11 @@ export class RequestMaker {
     const random = this.#random
     const words = this.#words
     switch (this.type) {
-      case XS_READ:
       case XS_DIRECTORY:
+        this.#say(`${words.directory()}\0`)
+        this.txId = this.#maybeTransaction(open)
+        return
+      case XS_READ:
       case XS_GET_PERMS:
       case XS_MKDIR:
       case XS_RM:
@@ -139,7 +142,7 @@ export class RequestMaker {
         return
       }
       case XS_DIRECTORY_PART:
-        this.#say(`${words.path()}\0${words.number()}\0`)
+        this.#say(`${words.directory()}\0${words.number()}\0`)
         return
       case XS_WATCH:
         this.#say(
@@ -163,7 +166,7 @@ export class RequestMaker {
         return
       case XS_SET_TARGET:
       case XS_SET_FEATURE:
-        this.#say(`${words.domid()}\0${words.number()}\0`)
+        this.#say(`${words.domid()}\0${random.once(2) ? words.domid() : words.number()}\0`)
         return
       case XS_SET_QUOTA:
         this.#say(`${words.domid()}\0nodes\0${words.number()}\0`)

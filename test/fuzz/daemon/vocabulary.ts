@@ -72,6 +72,11 @@ const COMMANDS = [
 
 /** Domains that never live: what is done to them disturbs nobody. */
 const STRANGERS = ['31999', '32000', '1', '7', '0', '32752']
+/** Domains that live, for what may be done to them. */
+const GUESTS = ['31001', '31002', '31003']
+/** A directory with so many children that its list does not fit into a reply. */
+const CROWDED = '/f/crowded'
+const CHILDREN = 1200
 
 export class Vocabulary {
   readonly #random: Random
@@ -83,11 +88,18 @@ export class Vocabulary {
   path(): string {
     const random = this.#random
     if (random.once(20)) return random.of(ODD_PATHS)
+    if (random.once(20)) {
+      return random.once(400) ? CROWDED : `${CROWDED}/child-${random.below(CHILDREN)}`
+    }
     let path = random.of(ROOTS)
     const depth = 1 + random.below(3)
     for (let i = 0; i < depth; i++) path += `/${random.of(NAMES)}`
     // Without its first slash it is relative to the client's own directory.
     return random.once(3) ? path.slice(1) : path
+  }
+
+  directory(): string {
+    return this.#random.once(20) ? CROWDED : this.path()
   }
 
   /** Near the root, where much happens below; or anything. */
@@ -116,7 +128,9 @@ export class Vocabulary {
   }
 
   domid(): string {
-    return this.#random.once(6) ? this.#random.of(ODD_NUMBERS) : this.#random.of(STRANGERS)
+    const random = this.#random
+    if (random.once(6)) return random.of(ODD_NUMBERS)
+    return random.of(random.once(3) ? GUESTS : STRANGERS)
   }
 
   command(): string {
