@@ -27,6 +27,7 @@ const FIGURES = [
   'commits',
   'conflicts',
   'quotaWarnings',
+  'requestsDeferred',
 ] as const
 type Figure = (typeof FIGURES)[number]
 
@@ -47,6 +48,7 @@ const BROKEN_RINGS = indexOf('brokenRings')
 const COMMITS = indexOf('commits')
 const CONFLICTS = indexOf('conflicts')
 const QUOTA_WARNINGS = indexOf('quotaWarnings')
+const REQUESTS_DEFERRED = indexOf('requestsDeferred')
 
 /** Seconds; a batch of one request takes some ten microseconds. */
 const LATENCY_BOUNDS = [
@@ -151,6 +153,11 @@ export class Counters {
   /** A domain uses more than it is only warned of. */
   quotaWarning(): void {
     this.#add(QUOTA_WARNINGS, 1)
+  }
+
+  /** A request has to wait, since it would spoil somebody's transaction. */
+  deferral(): void {
+    this.#add(REQUESTS_DEFERRED, 1)
   }
 
   /** Replies per operation and result: those that there were. @param type OP_COUNT: unknown ones */

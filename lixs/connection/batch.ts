@@ -118,6 +118,8 @@ export class BatchWalk {
       exchange.begin(id, who, type, reqId, txId, bytes, start, start + len)
       if (this.#deferrals.isOn && this.#deferrals.takes(this.#services, exchange)) {
         exchange.isAnswered = true
+        this.#counters.deferral()
+        if (this.#trace.isOn) this.#trace.limit(id, `${opName(type)} waits for a transaction`)
         continue
       }
       const kind = this.#connections.kindOf(id)

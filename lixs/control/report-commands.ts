@@ -77,7 +77,7 @@ function memoryLines({ store, memoryUsage }: ReportTargets): string[] {
     cells('resident', rss),
     cells('heap', heapTotal),
     cells('heap in use', heapUsed),
-    cells('external', external),
+    cells('reserved', external),
     cells('table', 'in use', 'ever used', 'capacity', 'bytes'),
     ...store
       .tableUses()

@@ -79,6 +79,11 @@ function requestFamilies(counters: Counters): Family[] {
       { value: of('commits'), labels: { outcome: 'committed' } },
       { value: of('conflicts'), labels: { outcome: 'conflict' } },
     ]),
+    counter(
+      'lixs_requests_deferred_total',
+      'Requests that had to wait because they would have spoilt a transaction.',
+      of('requestsDeferred'),
+    ),
     counter('lixs_broken_rings_total', 'Guests that broke the ring protocol.', of('brokenRings')),
     counter(
       'lixs_quota_warnings_total',

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { XS_WRITE } from '../../lixs/wire/ops.ts'
 import { BATCH_BROKEN, BATCH_CLOSED } from '../../native/ring-set.ts'
 import { aConversation, type Conversation, type Peer } from '../support/a-conversation.ts'
+import { aDaemon, turn } from '../support/a-daemon.ts'
 
 let talk: Conversation
 let tool: Peer
@@ -167,6 +169,29 @@ test('tdb shows what a request changed in the tables', () => {
     `tdb s${tool.id}     nodes 12 (+2) blocks 13 (+3)`,
     `tdb s${tool.id}     nodes 10 (-2) blocks 10 (-3)`,
   ])
+})
+
+test('wrl shows requests that have to wait for a transaction', async () => {
+  const daemon = aDaemon()
+  const [asker, writer] = [await daemon.connect(), daemon.guest(7)]
+  await asker.write('/shared', '')
+  await asker.introduce(7, 0, writer.end.port)
+  await asker.setPerms('/shared', ['b0'])
+  await asker.control('logfile', '/x/trace')
+  for (const change of ['+wrl', '-io', '-obj']) await asker.control('log', change)
+  daemon.traced.take()
+  let tries = 0
+  await asker.transaction(async (tx) => {
+    await tx.read('/shared')
+    await writer.send(XS_WRITE, `/shared|${tries}`)
+    // After two failures the transaction is guarded: the guest has no answer before it ends.
+    if (++tries < 3) await writer.next()
+    else while (daemon.traced.lines.length === 0) await turn()
+    tx.write('/shared', 'y')
+  })
+  expect(tries).toBe(3)
+  expect(daemon.traced.take()).toEqual(['wrl d7     WRITE waits for a transaction'])
+  daemon.stop()
 })
 
 test('with every switch off nothing is written, and nothing asked', () => {

@@ -14,7 +14,7 @@ import { StateMemory } from '../../native/os/state-memory.ts'
 import type { RingSet } from '../../native/ring-set.ts'
 import { aDomain, SMALL_CAPACITY } from './a-conversation.ts'
 import { aFolder } from './a-socket-peer.ts'
-import { aTrace } from './a-trace.ts'
+import { aTrace, type TraceLines } from './a-trace.ts'
 import { statesOf } from './domain-states.ts'
 
 const RING_BYTES = 1024
@@ -32,6 +32,8 @@ export interface RunningDaemon {
   readonly rings: RingSet
   /** Domains that the hypervisor knows; the test changes them. */
   readonly domains: Map<number, DomainInfo>
+  /** What is traced: nothing, until it is opened. */
+  readonly traced: TraceLines
   connect(): Promise<XenstoreClient>
   /** A domain with a ring, not yet introduced. */
   guest(domid: number): RingGuest
@@ -55,6 +57,7 @@ export interface DaemonOptions {
 
 export function aDaemon(options: DaemonOptions = {}): RunningDaemon {
   const folder = aFolder()
+  const { trace, traced } = aTrace()
   const socketPath = join(folder.path, 'socket')
   const memory = StateMemory.anonymous()
   const loopback = openLoopback()
@@ -82,7 +85,7 @@ export function aDaemon(options: DaemonOptions = {}): RunningDaemon {
         { name: 'lixs', level: options.log === undefined ? 'fatal' : 'info' },
         { write: options.log ?? (() => undefined) },
       ),
-      trace: aTrace().trace,
+      trace,
     },
     {
       socketPath,
@@ -98,6 +101,7 @@ export function aDaemon(options: DaemonOptions = {}): RunningDaemon {
     loopback,
     rings,
     domains,
+    traced,
     async connect() {
       const client = await XenstoreClient.connect(socketPath)
       clients.push(client)
