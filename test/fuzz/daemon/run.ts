@@ -7,6 +7,8 @@ import { Violation } from './violation.ts'
 
 /** Answers between two changes in who is connected. */
 const CHANGE_AFTER = 10_000
+/** Answers between two looks of the daemon at its own tables. */
+const CHECK_AFTER = 5 * CHANGE_AFTER
 const ROUND = 250_000
 /** Who is asked something and says nothing for so long has lost it. */
 const SILENCE_MS = 60_000
@@ -95,20 +97,22 @@ async function playRound(
     fail(new Violation(`the daemon has ended with ${code ?? signal}`))
   })
   try {
-    await Promise.race([failed, play(crowd, wanted)])
+    await Promise.race([failed, play(target, crowd, wanted)])
   } finally {
     clearInterval(silence)
   }
   return crowd
 }
 
-async function play(crowd: Crowd, wanted: number): Promise<void> {
+async function play(target: Target, crowd: Crowd, wanted: number): Promise<void> {
   await crowd.come()
   for (let next = CHANGE_AFTER; next < wanted; next += CHANGE_AFTER) {
     await crowd.untilAnswered(next)
     await crowd.change()
+    if (next % CHECK_AFTER === 0) await target.checkConsistency()
   }
   await crowd.untilAnswered(wanted)
+  await target.checkConsistency()
   await crowd.go()
 }
 
