@@ -33,15 +33,11 @@ export async function aLixs(name: string, hasGuests: boolean): Promise<DaemonUnd
   ])
   await program.said(/"msg":"serving"/)
   const guests = simulator === undefined ? undefined : await TappedGuests.on(simulator)
-  let hasEnded = false
-  program.ended.then(() => {
-    hasEnded = true
-  })
   return {
     name,
     socketPath,
     machine: guests === undefined ? undefined : new TappedMachine(guests),
-    hasEnded: () => hasEnded,
+    ended: program.ended,
     async stop() {
       program.child.kill()
       await program.ended

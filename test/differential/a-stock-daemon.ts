@@ -18,15 +18,11 @@ export async function aStockDaemon(name: StockDaemonName): Promise<DaemonUnderTe
     args: name === 'xenstored' ? XENSTORED_LIMITS : configuration(folder.path),
   })
   const guests = await TappedGuests.on(simulator)
-  let hasEnded = false
-  daemon.ended.then(() => {
-    hasEnded = true
-  })
   return {
     name,
     socketPath: daemon.socketPath,
     machine: new TappedMachine(guests),
-    hasEnded: () => hasEnded,
+    ended: daemon.ended,
     async stop() {
       await daemon.stop()
       guests.close()

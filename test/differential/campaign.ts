@@ -95,11 +95,14 @@ export class Campaign {
   /** Makes a sequence small in which something differs, and prints it. */
   async #report(contest: Contest, named: Named, found: readonly Difference[]): Promise<void> {
     this.failed++
+    const [first] = found
+    if (first !== undefined) this.#print(describe(first, named.steps, this.#against))
     const { steps, differences } = await contest.shrink(named.steps, found)
     const said = differences.map((difference) => describe(difference, steps, this.#against))
     const lines = steps.map((step) => `  ${lineOf(step)}`)
     this.#print([`\n${named.name}:`, ...lines, ...said].join('\n'))
-    if (!this.#orders.keeps) return
+    // A way to stop a daemon that others run is not written down.
+    if (!this.#orders.keeps || differences.some(({ on }) => on === 'the daemon')) return
     const about = said[0] ?? named.name
     keep(`found-${this.#against}-${named.name}`, { about, against: [this.#against], steps })
   }

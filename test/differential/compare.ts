@@ -1,10 +1,11 @@
-import { EXCUSES } from './excuses.ts'
+import { EXCUSES, type Excuse } from './excuses.ts'
+import { Interference } from './interference.ts'
 import { lineOf, type Step, shown } from './step.ts'
 import type { Heard, Transcript } from './transcript.ts'
 
 /** The first thing on some connection that two daemons say differently, and nothing excuses. */
 export interface Difference {
-  /** Where: a connection, or `the store`. */
+  /** Where: a connection, `the store`, `the daemon`. */
   readonly on: string
   /** Index of the step at or after which it shows. */
   readonly step: number
@@ -13,12 +14,13 @@ export interface Difference {
 }
 
 export interface Comparison {
+  /** In the order of the steps. */
   readonly differences: readonly Difference[]
-  /** Pairs of replies that were compared. */
   readonly replies: number
   readonly events: number
   /** By name of the excuse. */
-  readonly excused: ReadonlyMap<string, number>
+  readonly excusedReplies: ReadonlyMap<string, number>
+  readonly excusedEvents: ReadonlyMap<string, number>
 }
 
 const NOTHING: Heard = { step: -1, burst: -1, text: 'nothing' }
@@ -34,87 +36,112 @@ export function compare(
   ours: Transcript,
   theirs: Transcript,
 ): Comparison {
-  const differences: Difference[] = []
-  const excused = new Map<string, number>()
-  let replies = 0
-  let events = 0
-  const excuses = EXCUSES.filter((excuse) => excuse.against.includes(against))
-  const count = (name: string): void => {
-    excused.set(name, (excused.get(name) ?? 0) + 1)
+  const comparing = new Comparing(steps, against, ours, theirs)
+  for (const on of new Set([...ours.connections, ...theirs.connections])) comparing.compareOn(on)
+  comparing.compareRepetitions()
+  comparing.compareEnds()
+  if (comparing.differences.length === 0) comparing.compareStores()
+  comparing.differences.sort((one, other) => one.step - other.step)
+  return comparing
+}
+
+class Comparing implements Comparison {
+  readonly differences: Difference[] = []
+  readonly excusedReplies = new Map<string, number>()
+  readonly excusedEvents = new Map<string, number>()
+  replies = 0
+  events = 0
+  readonly #steps: readonly Step[]
+  readonly #ours: Transcript
+  readonly #theirs: Transcript
+  readonly #excuses: readonly Excuse[]
+  readonly #interference: Interference
+
+  constructor(steps: readonly Step[], against: string, ours: Transcript, theirs: Transcript) {
+    this.#steps = steps
+    this.#ours = ours
+    this.#theirs = theirs
+    this.#excuses = EXCUSES.filter((excuse) => excuse.against.includes(against))
+    this.#interference = new Interference(steps, ours, theirs)
   }
-  const explain = (our: Heard, their: Heard): string | undefined => {
-    const step = steps[our.step]
-    if (our.step !== their.step || step?.kind !== 'send') return undefined
-    const pair = { steps, step, ours: our.text, theirs: their.text }
-    return excuses.find((excuse) => excuse.explains(pair))?.name
-  }
-  for (const on of new Set([...ours.connections, ...theirs.connections])) {
-    const left = ours.heardOn(on)
-    const right = theirs.heardOn(on)
+
+  /** Replies and events of one connection, until the first difference that nothing excuses. */
+  compareOn(on: string): void {
+    const left = this.#ours.heardOn(on)
+    const right = this.#theirs.heardOn(on)
     let last = 0
-    let l = 0
-    let r = 0
-    while (l < left.length || r < right.length) {
+    for (let l = 0, r = 0; l < left.length || r < right.length; l++, r++) {
       const our = left[l] ?? NOTHING
       const their = right[r] ?? NOTHING
-      if (our.step === their.step && our.text === their.text) {
-        if (our.step < 0) events++
-        else {
-          replies++
-          last = our.step
+      if (our.step !== their.step || our.text !== their.text) {
+        if (isRepeated(left, l)) {
+          r--
+          count(this.excusedEvents, COALESCED)
+          continue
         }
-        l++
-        r++
-        continue
+        if (isRepeated(right, r)) {
+          l--
+          count(this.excusedEvents, COALESCED)
+          continue
+        }
+        if (!this.#isExcused(our, their)) {
+          const step = Math.max(our.step, their.step, last)
+          this.differences.push({ on, step, ours: said(our), theirs: said(their) })
+          return
+        }
       }
-      if (isRepeated(left, l)) {
-        l++
-        count(COALESCED)
-        continue
+      if (our.step < 0) this.events++
+      else {
+        this.replies++
+        last = our.step
       }
-      if (isRepeated(right, r)) {
-        r++
-        count(COALESCED)
-        continue
-      }
-      const name = explain(our, their)
-      if (name === undefined) {
-        const step = Math.max(our.step, their.step, last)
-        differences.push({ on, step, ours: said(our), theirs: said(their) })
-        break
-      }
-      count(name)
-      replies++
-      l++
-      r++
     }
   }
-  for (const [step, told] of theirs.repeated) {
-    if (ours.repeated.has(step)) continue
-    excused.set(REPEATED, (excused.get(REPEATED) ?? 0) + told.length)
+
+  /** Ours may refuse a transaction only where theirs refuses it, too. */
+  compareRepetitions(): void {
+    for (const [step, told] of this.#theirs.repeated) {
+      if (!this.#ours.repeated.has(step)) count(this.excusedReplies, REPEATED, told.length)
+    }
+    for (const step of this.#ours.repeated.keys()) {
+      if (this.#theirs.repeated.has(step)) continue
+      this.differences.push({ on: 'transactions', step, ours: 'ERROR EAGAIN|', theirs: 'OK' })
+    }
   }
-  for (const step of ours.repeated.keys()) {
-    if (theirs.repeated.has(step)) continue
-    differences.push({ on: 'transactions', step, ours: 'ERROR EAGAIN|', theirs: 'OK' })
+
+  compareEnds(): void {
+    const [ours, theirs] = [this.#ours.endedAt, this.#theirs.endedAt]
+    if (ours === theirs) return
+    const how = (ended: number): string => (ended < 0 ? 'answers to the end' : 'answers no more')
+    const step = Math.max(ours, theirs)
+    this.differences.push({ on: 'the daemon', step, ours: how(ours), theirs: how(theirs) })
   }
-  if (ours.endedAt !== theirs.endedAt) {
-    const at = (ended: number): string => (ended < 0 ? 'answers to the end' : `answers no more`)
-    const step = Math.max(ours.endedAt, theirs.endedAt)
-    differences.push({
-      on: 'the daemon',
-      step,
-      ours: at(ours.endedAt),
-      theirs: at(theirs.endedAt),
-    })
+
+  compareStores(): void {
+    const [ours, theirs] = [this.#ours.store, this.#theirs.store]
+    for (let i = 0; i < Math.max(ours.length, theirs.length); i++) {
+      const [our = 'nothing', their = 'nothing'] = [ours[i], theirs[i]]
+      if (our === their) continue
+      const step = this.#steps.length - 1
+      this.differences.push({ on: 'the store', step, ours: our, theirs: their })
+      return
+    }
   }
-  const store = ours.store.findIndex((line, i) => line !== theirs.store[i])
-  if (differences.length === 0 && (store >= 0 || ours.store.length !== theirs.store.length)) {
-    const at = store < 0 ? ours.store.length : store
-    const [our = 'nothing', their = 'nothing'] = [ours.store[at], theirs.store[at]]
-    differences.push({ on: 'the store', step: steps.length - 1, ours: our, theirs: their })
+
+  #isExcused(our: Heard, their: Heard): boolean {
+    const step = this.#steps[our.step]
+    if (our.step !== their.step || step?.kind !== 'send') return false
+    const isDoomed = this.#interference.isInDoomedTransaction(our.step)
+    const pair = { step, ours: our.text, theirs: their.text, isDoomed }
+    const excuse = this.#excuses.find((excuse) => excuse.explains(pair))
+    if (excuse !== undefined) count(this.excusedReplies, excuse.name)
+    return excuse !== undefined
   }
-  differences.sort((one, other) => one.step - other.step)
-  return { differences, replies, events, excused }
+}
+
+/** Adds to a count. */
+export function count(counts: Map<string, number>, name: string, by = 1): void {
+  counts.set(name, (counts.get(name) ?? 0) + by)
 }
 
 /** Is there the same event already that may not have been read when this one was sent? */
@@ -131,6 +158,17 @@ function isRepeated(stream: readonly Heard[], at: number): boolean {
 
 function said({ step, text }: Heard): string {
   return step < 0 && text !== NOTHING.text ? `EVENT ${text}` : text
+}
+
+/** What has to stay the same while a sequence is made smaller. */
+export function kindOf({ on, step, ours, theirs }: Difference, steps: readonly Step[]): string {
+  const at = steps[step]
+  const what = at?.kind === 'send' ? at.op : at?.kind
+  const where = /^[sg]\d/.test(on) ? on.slice(0, 1) : on
+  const isEvent = ours.startsWith('EVENT') || theirs.startsWith('EVENT')
+  if (isEvent || !/^[sg]$/.test(where)) return `${where} ${isEvent}`
+  const [our, their] = [ours, theirs].map((text) => /^(ERROR \w+|\w+|)/.exec(text)?.[0])
+  return `${where} ${what} ${our} ${their}`
 }
 
 /** A difference for people. */

@@ -1,4 +1,4 @@
-import { type Comparison, compare, type Difference } from './compare.ts'
+import { type Comparison, compare, type Difference, kindOf } from './compare.ts'
 import { Coverage } from './coverage.ts'
 import type { DaemonUnderTest } from './daemon.ts'
 import { Player } from './player.ts'
@@ -37,22 +37,25 @@ export class Contest {
   }
 
   /**
-   * The least of a sequence in which some difference is left, uncounted. A sequence in which nothing
-   * differs when it is played again stays as it is.
+   * The least of a sequence that still shows a difference of the same kind as the first one, uncounted.
+   * A sequence in which nothing differs when it is played again stays as it is.
    */
   async shrink(
     steps: readonly Step[],
     differences: readonly Difference[],
     onProgress: (left: number) => void = () => undefined,
   ): Promise<{ readonly steps: readonly Step[]; readonly differences: readonly Difference[] }> {
-    const first = differences[0]
+    const [first] = differences
+    if (first === undefined) return { steps, differences }
+    const wanted = kindOf(first, steps)
     let found = differences
     const differs = async (fewer: readonly Step[]): Promise<boolean> => {
       const { differences } = await this.#judge(fewer)
-      if (differences.length > 0) found = differences
-      return differences.length > 0
+      const isSame = differences.some((difference) => kindOf(difference, fewer) === wanted)
+      if (isSame) found = differences
+      return isSame
     }
-    const until = steps.slice(0, (first?.step ?? steps.length) + 1)
+    const until = steps.slice(0, first.step + 1)
     const start = (await differs(until)) ? until : steps
     const least = await shrink(start, differs, onProgress)
     return { steps: least, differences: found }

@@ -4,8 +4,8 @@ export interface DaemonUnderTest {
   readonly socketPath: string
   /** Undefined: sockets only. */
   readonly machine: Machine | undefined
-  /** @returns has it ended without being told to? */
-  hasEnded(): boolean
+  /** Settled when its process has ended, for whatever reason. */
+  readonly ended: Promise<unknown>
   stop(): Promise<void>
 }
 

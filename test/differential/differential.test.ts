@@ -26,7 +26,7 @@ async function aDaemonThat(
     name: 'lixs',
     socketPath: proxy?.socketPath ?? daemon.socketPath,
     machine: undefined,
-    hasEnded: () => false,
+    ended: new Promise(() => undefined),
     async stop() {
       await proxy?.close()
       daemon.stop()

@@ -2,14 +2,15 @@
  * Differences that are none: each has a name, a reason in docs/differences.md, and is as narrow as it
  * can be said.
  */
-import type { SendStep, Step } from './step.ts'
+import type { SendStep } from './step.ts'
 
 /** The two replies to one step. */
 export interface Pair {
-  readonly steps: readonly Step[]
   readonly step: SendStep
   readonly ours: string
   readonly theirs: string
+  /** Is it in a transaction that others have interfered with, and that came to nothing? */
+  readonly isDoomed: boolean
 }
 
 export interface Excuse {
@@ -35,6 +36,11 @@ export const EXCUSES: readonly Excuse[] = [
     against: ['lixs', 'xenstored'],
     explains: ({ step, ours, theirs }) =>
       step.op === 'DIRECTORY_PART' && withoutGeneration(ours) === withoutGeneration(theirs),
+  },
+  {
+    name: 'doomed-transaction',
+    against: ['lixs', 'xenstored'],
+    explains: ({ isDoomed }) => isDoomed,
   },
 ]
 

@@ -34,6 +34,8 @@ export class Generator {
   readonly #steps: Step[] = []
   readonly #clients = new Map<string, Client>()
   readonly #recent: string[] = []
+  /** `domid target` of domains that have one. */
+  readonly #targets = new Set<string>()
   /** Name of the client that asked last. */
   #last = ''
   #remembered = 0
@@ -104,8 +106,26 @@ export class Generator {
 
   /** Something happens to a domain. */
   befall(kind: MachineStep['kind'], domid: number): void {
+    if (kind === 'destroy') this.freeFromTargeters(domid)
     this.add({ kind, domid })
     this.disconnect(domid)
+  }
+
+  /** A domain may from now on do what another one may. */
+  target(domid: number, target: number): void {
+    this.#targets.add(`${domid} ${target}`)
+  }
+
+  /**
+   * Destroys who has this domain as its target: it would hold the page of the dead one in C xenstored,
+   * and keep its rights.
+   */
+  freeFromTargeters(domid: number): void {
+    for (const pair of this.#targets) {
+      const [one, target] = pair.split(' ').map(Number)
+      if (target === domid || one === domid) this.#targets.delete(pair)
+      if (target === domid && one !== undefined) this.befall('destroy', one)
+    }
   }
 
   /** A domain is made as toolstacks do it, and introduced. */
@@ -159,7 +179,7 @@ export class Generator {
   }
 
   #bringBack(domid: number): void {
-    this.add({ kind: 'destroy', domid })
+    this.befall('destroy', domid)
     this.create(domid)
   }
 }

@@ -1,12 +1,14 @@
 import {
   XS_DIRECTORY,
   XS_GET_PERMS,
+  XS_INTRODUCE,
   XS_READ,
   XS_RM,
   XS_SET_PERMS,
   XS_WATCH,
   XS_WRITE,
 } from '../../lixs/wire/ops.ts'
+import type { Guest } from './daemon.ts'
 import { Line } from './line.ts'
 
 /** What a fresh daemon has, and keeps. */
@@ -78,8 +80,16 @@ export class Keeper {
     }
   }
 
+  /** Hangs up; who waits for something waits no more. */
   close(): void {
     this.#line.close()
+    this.#tell(false)
+  }
+
+  /** A domain that is unknown to the daemon gets known, so that its death will be told of. */
+  async introduce(domid: number, { gfn, port }: Guest): Promise<boolean> {
+    const reply = await this.#line.request(XS_INTRODUCE, 0, `${domid}|${gfn}|${port}|`)
+    return reply === 'INTRODUCE OK|'
   }
 
   async #children(path: string): Promise<string[]> {

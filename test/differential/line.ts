@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { Decoder } from '../../lixs/wire/decoder.ts'
 import { Encoder, encodePacket } from '../../lixs/wire/encoder.ts'
 import { opName, XENSTORE_PAYLOAD_MAX, XS_ERROR, XS_WATCH_EVENT } from '../../lixs/wire/ops.ts'
@@ -34,12 +36,17 @@ export class Line {
 
   /** @param onEvent is called with the payload of each watch event */
   static async open(path: string, onEvent: (text: string) => void): Promise<Line> {
-    const socket = createConnection(path)
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve)
-      socket.once('error', reject)
-    })
-    return new Line(socket, onEvent)
+    for (;;) {
+      const socket = createConnection(path)
+      try {
+        await once(socket, 'connect')
+        return new Line(socket, onEvent)
+      } catch (error) {
+        // A daemon that keeps one caller waiting at most sends the next one away.
+        if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+        await setImmediate()
+      }
+    }
   }
 
   private constructor(socket: Socket, onEvent: (text: string) => void) {

@@ -24,6 +24,17 @@ const MOST_REPETITIONS = 3
 
 /** So many requests leave together at most: a ring takes no more before somebody reads the replies. */
 const LONGEST_BURST = 8
+/** What a transaction is made of; other requests may name one, but are not part of it. */
+const REPEATABLE: ReadonlySet<string | number> = new Set([
+  'READ',
+  'WRITE',
+  'MKDIR',
+  'RM',
+  'DIRECTORY',
+  'DIRECTORY_PART',
+  'GET_PERMS',
+  'SET_PERMS',
+])
 /** The next step depends on what they are answered. */
 const ALONE: ReadonlySet<string | number> = new Set([
   'TRANSACTION_START',
@@ -51,6 +62,7 @@ interface Transaction {
   readonly on: string
   readonly start: SendStep
   id: number
+  isOpen: boolean
   /** Indices of its steps but for the first and the last. */
   readonly steps: number[]
 }
@@ -61,6 +73,7 @@ export class Player {
   readonly #sockets = new Map<string, Line>()
   readonly #domains = new Map<number, Domain>()
   readonly #transactions = new Map<string, Transaction>()
+  #hasEnded = false
   #transcript = new Transcript()
   #steps: readonly Step[] = []
 
@@ -71,6 +84,10 @@ export class Player {
   private constructor(daemon: DaemonUnderTest, keeper: Keeper) {
     this.#daemon = daemon
     this.#keeper = keeper
+    daemon.ended.then(() => {
+      this.#hasEnded = true
+      this.close()
+    })
   }
 
   /** Plays on a store that is as after the start, and leaves it so. */
@@ -104,6 +121,7 @@ export class Player {
       case 'close':
         await this.#sockets.get(step.on)?.close()
         this.#sockets.delete(step.on)
+        this.#forgetTransactionsOf(step.on)
         break
       case 'send':
         return await this.#burst(i, step.on)
@@ -119,6 +137,8 @@ export class Player {
   async #open(name: string): Promise<void> {
     const transcript = this.#transcript
     const line = await Line.open(this.#daemon.socketPath, (text) => transcript.event(name, text))
+    // Who is answered has been accepted: connections come in the same order everywhere.
+    await line.request(XS_GET_DOMAIN_PATH, 0, '0|')
     this.#sockets.set(name, line)
   }
 
@@ -154,7 +174,7 @@ export class Player {
         i++
         break
       }
-      transaction?.steps.push(i)
+      if (REPEATABLE.has(step.op)) transaction?.steps.push(i)
       const at = i
       this.#add(line, step, transaction, (text) => this.#write(at, on, text))
     }
@@ -175,6 +195,7 @@ export class Player {
     if (step.op === 'TRANSACTION_END' && transaction !== undefined && text === 'ERROR EAGAIN|') {
       text = await this.#repeat(i, step, transaction, line)
     }
+    if (transaction !== undefined && !text.startsWith('ERROR EINVAL')) transaction.isOpen = false
     this.#write(i, step.on, text)
     if (text.startsWith('INTRODUCE ')) this.#introduced(step, true)
     if (text.startsWith('RELEASE ')) this.#introduced(step, false)
@@ -210,11 +231,12 @@ export class Player {
   #started(step: SendStep, text: string): string {
     const id = /^TRANSACTION_START (\d+)\|$/.exec(text)?.[1]
     if (id === undefined) return text
-    const others = [...this.#transactions.values()].filter(({ on }) => on === step.on)
-    const isNew = others.every((other) => other.id !== Number(id))
+    const others = [...this.#transactions.values()].filter((other) => other.on === step.on)
+    const isNew = others.every((other) => !other.isOpen || other.id !== Number(id))
     const { as } = step
     if (as !== undefined) {
-      this.#transactions.set(as, { on: step.on, start: step, id: Number(id), steps: [] })
+      const { on } = step
+      this.#transactions.set(as, { on, start: step, id: Number(id), isOpen: true, steps: [] })
     }
     return `TRANSACTION_START <${isNew && id !== '0' ? 'id' : 'an id that is in use'}>|`
   }
@@ -241,7 +263,15 @@ export class Player {
     return 'ERROR EAGAIN|'
   }
 
+  /** A connection has lost its transactions. */
+  #forgetTransactionsOf(name: string): void {
+    for (const transaction of this.#transactions.values()) {
+      if (transaction.on === name) transaction.isOpen = false
+    }
+  }
+
   #introduced(step: SendStep, isIntroduced: boolean): void {
+    this.#forgetTransactionsOf(`g${Number.parseInt(step.payload, 10)}`)
     const domain = this.#domains.get(Number.parseInt(step.payload, 10))
     if (domain !== undefined) domain.isIntroduced = isIntroduced
   }
@@ -249,9 +279,11 @@ export class Player {
   #write(i: number, on: string, text: string): void {
     // A request that was not made says nothing of what came before it.
     if (text !== NOT_TAKEN) this.#transcript.reply(on, i, text)
-    const isFault = text === SILENCE || this.#daemon.hasEnded()
+    const isFault = text === SILENCE || this.#hasEnded
     if (isFault && this.#transcript.endedAt < 0) this.#transcript.endedAt = i
+    const hasReset = text === 'RESET_WATCHES OK|'
     if (text === CLOSED && on.startsWith('s')) this.#sockets.delete(on)
+    if (text === CLOSED || hasReset) this.#forgetTransactionsOf(on)
   }
 
   async #command({ kind, domid }: MachineStep): Promise<void> {
@@ -270,7 +302,9 @@ export class Player {
     if (domain === undefined) return
     if (kind === 'destroy') {
       this.#domains.delete(domid)
-      const told = domain.isIntroduced ? this.#keeper.nextRelease() : undefined
+      // A daemon may know a domain that was not introduced, and forgets it some time after its death.
+      const isKnown = domain.isIntroduced || (await this.#keeper.introduce(domid, domain))
+      const told = isKnown ? this.#keeper.nextRelease() : undefined
       await machine.destroy(domid)
       this.#notice(domid, await told)
       await domain.line.close()
@@ -299,7 +333,9 @@ export class Player {
     this.#transcript = new Transcript()
     for (const line of this.#sockets.values()) await line.close()
     this.#sockets.clear()
-    for (const domid of [...this.#domains.keys()]) await this.#command({ kind: 'destroy', domid })
+    // Who has a target has the smaller number, and holds what is left of the target until he goes.
+    const domids = [...this.#domains.keys()].sort((one, other) => one - other)
+    for (const domid of domids) await this.#command({ kind: 'destroy', domid })
     await this.#keeper.empty()
   }
 }

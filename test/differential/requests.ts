@@ -13,6 +13,7 @@ import {
   somePerms,
   someToken,
   someValue,
+  specialPath,
 } from './vocabulary.ts'
 
 const MOST_TRANSACTIONS = 4
@@ -39,7 +40,7 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
     const { random, domids } = generator
     const path = random.pick(['@introduceDomain', '@releaseDomain'])
     const perms = somePerms(random, random.chance(700) ? 0 : random.pick(domids), domids)
-    generator.send(generator.someClient(), 'SET_PERMS', `${path}|${perms}`)
+    generator.send(generator.someSocket(), 'SET_PERMS', `${path}|${perms}`)
   },
   watch,
   'watch special': watchSpecial,
@@ -71,6 +72,7 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
   release: (generator) => {
     const guest = generator.someGuest()
     if (guest === undefined) return
+    generator.freeFromTargeters(guest.domid)
     generator.send(generator.someSocket(), 'RELEASE', `${guest.domid}|`)
     generator.disconnect(guest.domid)
   },
@@ -81,12 +83,7 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
     const { random, domids } = generator
     generator.send(generator.someSocket(), 'RESUME', `${random.pick(domids)}|`)
   },
-  target: (generator) => {
-    const { random, domids, guests } = generator
-    const [one, two] = random.chance(700) && guests.length > 1 ? guests : [random.pick(domids), 9]
-    const payload = random.chance(900) ? `${one}|${two}|` : `${one}|`
-    generator.send(generator.someSocket(), 'SET_TARGET', payload)
-  },
+  target: setTarget,
   control: (generator) => {
     const payload = generator.random.pick(['check|', 'nonsense|', '', 'check', 'print|hello|'])
     generator.send(generator.someSocket(), 'CONTROL', payload)
@@ -170,6 +167,11 @@ function ofDomain(generator: Generator, kind: 'shutdown' | 'crash' | 'destroy'):
   if (guest !== undefined) generator.befall(kind, guest.domid)
 }
 
+/** A path that many name, or now and then an odd one, or one that is none. */
+function anyPath(generator: Generator, client: Client): string {
+  return generator.random.chance(20) ? badPath(generator.random) : aPath(generator, client)
+}
+
 /** A path that many name, or now and then an odd one. */
 function aPath(generator: Generator, client: Client): string {
   const { random } = generator
@@ -182,8 +184,7 @@ function aPath(generator: Generator, client: Client): string {
   }
   if (kind < 94) return relativePath(random)
   if (kind < 96) return homeOf(client.domid) + below(random, random.below(3))
-  if (kind < 97) return '/'
-  return kind < 98 ? oddPath(random) : badPath(random)
+  return kind < 98 ? '/' : oddPath(random)
 }
 
 /** One of the client's transactions, or none; a transaction belongs to its connection. */
@@ -196,7 +197,9 @@ function someTransaction(generator: Generator, client: Client): { readonly tx?: 
 /** @param rest what follows the path and its NUL */
 function ofNode(generator: Generator, op: string, rest: string): void {
   const client = generator.someClient()
-  const payload = `${aPath(generator, client)}|${rest}`
+  const isSpecial = op !== 'GET_PERMS' && generator.random.chance(5)
+  const path = isSpecial ? specialPath(generator.random) : anyPath(generator, client)
+  const payload = `${path}|${rest}`
   generator.send(client, op, payload, someTransaction(generator, client))
 }
 
@@ -206,7 +209,7 @@ function setPerms(generator: Generator): void {
   const owner = random.chance(800) ? client.domid : random.pick(domids)
   const perms = random.chance(960) ? somePerms(random, owner, domids) : badPerms(random, owner)
   const many = random.chance(20) ? 'r1|r2|r3|r1|r2|r3|' : ''
-  const payload = `${aPath(generator, client)}|${perms}${many}`
+  const payload = `${anyPath(generator, client)}|${perms}${many}`
   generator.send(client, 'SET_PERMS', payload, someTransaction(generator, client))
 }
 
@@ -219,6 +222,10 @@ function watch(generator: Generator): void {
   }
   const isKnown = client.watches.length > 0 && random.chance(50)
   const path = aPath(generator, client)
+  if (random.chance(20)) {
+    generator.send(client, 'WATCH', `${badPath(random)}|${someToken(random)}|`)
+    return
+  }
   const payload = isKnown ? random.pick(client.watches) : `${path}|${someToken(random)}|`
   generator.send(client, 'WATCH', payload, someTransaction(generator, client))
   if (!isKnown) client.watches.push(payload)
@@ -243,6 +250,19 @@ function unwatch(generator: Generator): void {
   }
   const [watched = ''] = client.watches.splice(random.below(client.watches.length), 1)
   generator.send(client, 'UNWATCH', watched)
+}
+
+/** Only guests with a smaller number have targets, so that nobody is a target of his own. */
+function setTarget(generator: Generator): void {
+  const { random, guests } = generator
+  const tool = generator.someSocket()
+  const [domid, target] = guests
+  if (domid === undefined || target === undefined || random.chance(300)) {
+    generator.send(tool, 'SET_TARGET', random.pick(['9|1|', '1|9|', '1|', '', '1|2']))
+    return
+  }
+  generator.send(tool, 'SET_TARGET', `${domid}|${target}|`)
+  generator.target(domid, target)
 }
 
 function resetWatches(generator: Generator): void {

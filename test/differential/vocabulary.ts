@@ -9,21 +9,8 @@ const NAMES = ['a', 'b', 'c', 'd'] as const
 const ROOTS = ['/open', '/open', '/closed', '/mixed', '/a', '/deep/1/2/3/4/5/6/7/8/9'] as const
 const TOKENS = ['t', 'u', 'v', 'a/long-token_with:odd.letters'] as const
 const LETTERS = ['n', 'r', 'w', 'b', 'b'] as const
-const BAD_PATHS = [
-  '',
-  '/a/',
-  '//a',
-  '/a//b',
-  '/a b',
-  '/a.b',
-  '/ä',
-  '/local/domain/',
-  'a/',
-  '@',
-  '@releaseDomain',
-  '@introduceDomain',
-  '@other',
-] as const
+const BAD_PATHS = ['', '/a/', '//a', '/a//b', '/a b', '/a.b', '/ä', '/local/domain/', 'a/'] as const
+const SPECIAL_PATHS = ['@', '@releaseDomain', '@introduceDomain', '@other'] as const
 const ODD_PATHS = ['/a@b', '/A-Z_0', '/local/domain/123456/x', '/local', '/local/domain'] as const
 const BAD_PERMS = ['x1', 'b', '', 'r1x', '1', 'b-', 'rw1'] as const
 
@@ -48,6 +35,11 @@ export function relativePath(random: Random): string {
 /** A path that is no path of a node. */
 export function badPath(random: Random): string {
   return random.pick(BAD_PATHS)
+}
+
+/** A path that is no path of a node, but may be one for watches and permissions. */
+export function specialPath(random: Random): string {
+  return random.pick(SPECIAL_PATHS)
 }
 
 /** A path that is one, though it does not look so. */
