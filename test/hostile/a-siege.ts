@@ -26,12 +26,7 @@ import {
 } from '../../native/ring-set.ts'
 import { encode, GuestRing } from '../native/guest-ring.ts'
 import { aDomain } from '../support/a-conversation.ts'
-import {
-  aDaemon,
-  type DaemonOptions,
-  type RingGuest,
-  type RunningDaemon,
-} from '../support/a-daemon.ts'
+import { aDaemon, type DaemonOptions, RingGuest, type RunningDaemon } from '../support/a-daemon.ts'
 
 export const VICTIM = 1
 export const ATTACKER = 7
@@ -190,6 +185,11 @@ export class Siege {
   async #forget(domid: number): Promise<void> {
     if (await this.tool.isIntroduced(domid)) await this.tool.release(domid)
     this.logged.length = 0
+  }
+
+  /** The same guest with a kernel that has heard nothing yet. */
+  at({ domid, kernel }: SiegeGuest): SiegeGuest {
+    return { domid, kernel: new RingGuest(kernel.end), ring: new GuestRing(kernel.end) }
   }
 
   /** A domain that Xen knows, and the daemon does not. */

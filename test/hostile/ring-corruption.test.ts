@@ -1,8 +1,8 @@
 /** Indices of the ring that cannot be, in both directions and at every state of a connection. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { XS_READ, XS_TRANSACTION_START, XS_WATCH, XS_WRITE } from '../../lixs/wire/ops.ts'
-import { encode } from '../native/guest-ring.ts'
-import { ATTACKER, heard, type Kept, Siege, type SiegeGuest, settle } from './a-siege.ts'
+import { ATTACKER, heard, type Kept, Siege, settle } from './a-siege.ts'
+import { request, STATES } from './states.ts'
 
 const HOME = `/local/domain/${ATTACKER}`
 const RING_INDEX = 2
@@ -21,40 +21,6 @@ beforeAll(async () => {
   before = await siege.kept()
 })
 afterAll(() => siege.stop())
-
-const request = (type: number, text: string): Buffer =>
-  encode(type, 1, 0, Buffer.from(text.replaceAll('|', '\0')))
-
-/** What the connection is in the middle of when its indices go wrong. */
-const STATES: Readonly<Record<string, (guest: SiegeGuest) => Promise<void> | void>> = {
-  'at rest': () => {},
-  'with half a header in': async ({ ring }) => {
-    ring.send(request(XS_READ, 'data|').subarray(0, 7))
-    await settle()
-  },
-  'with half a payload in': async ({ ring }) => {
-    ring.send(request(XS_WRITE, 'data/x|a value of which half has come').subarray(0, 30))
-    await settle()
-  },
-  'with a request that nobody was told of': ({ ring }) => {
-    ring.put(request(XS_WRITE, 'data/x|unseen'))
-  },
-  'with half a reply out': async ({ kernel, ring }) => {
-    await heard(kernel, XS_WRITE, `data/large|${'x'.repeat(1800)}`, 2)
-    ring.send(request(XS_READ, 'data/large|'))
-    await settle()
-    expect(siege.queued(ATTACKER).replies).toBe(1)
-  },
-  'with events that wait': async ({ ring }) => {
-    for (let i = 0; i < 60; i++) await siege.tool.write(`${HOME}/data/${i}`, 'told')
-    expect(ring.waiting).toBeGreaterThan(900)
-    expect(siege.queued(ATTACKER).events).toBeGreaterThan(10)
-  },
-  'with an open transaction': async ({ kernel }) => {
-    expect(await kernel.ask(XS_TRANSACTION_START, '|')).toBe('1|')
-    await kernel.ask(XS_WRITE, 'data/in|transaction', 1)
-  },
-}
 
 const CORRUPTIONS: Readonly<Record<string, (words: Int32Array) => void>> = {
   'more requests than the ring holds': (words) => set(words, REQ_PROD, at(words, REQ_CONS) + 1025),
@@ -76,7 +42,7 @@ describe.each(Object.keys(STATES))('a ring %s', (state) => {
   test.each(Object.keys(CORRUPTIONS))('breaks at %s, alone, and leaves nothing', async (name) => {
     const attacker = await siege.attacker()
     await heard(attacker.kernel, XS_WATCH, 'data|t|', 2)
-    await STATES[state]?.(attacker)
+    await STATES[state]?.(siege, attacker)
     CORRUPTIONS[name]?.(attacker.kernel.words)
     attacker.kernel.end.kick()
     // What is wrong with the way back is seen when something has to go that way.
