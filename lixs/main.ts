@@ -69,7 +69,9 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     if (!(error instanceof UsageError)) throw error
     return complain(EXIT_FAILED, `${error.message}; see ${NAME} --help`)
   }
-  if (options.isForeground || isInBackground(env)) return await serve(options)
+  // After a live update this process is in the background already, if it is to be.
+  const mayServe = options.isForeground || options.isLiveUpdate || isInBackground(env)
+  if (mayServe) return await serve(options)
   const started = await startInBackground(argv)
   if (started.sentence !== '') process.stderr.write(`${NAME}: ${started.sentence}\n`)
   if (options.isPidPrinted && started.pid !== undefined) say(`${started.pid}\n`)
@@ -108,10 +110,16 @@ async function start(options: Options): Promise<void> {
   const traceFile = new TraceFile(options.traceFile)
   const trace = new Trace(traceFile, () => performance.timeOrigin + performance.now())
   for (const change of options.traceControl) trace.change(change)
-  if (options.traceFile !== undefined) trace.open()
   const files = raiseOpenFilesLimit()
-  const metrics =
-    options.metrics === undefined ? undefined : await MetricsServer.listen(options.metrics)
+  let metrics: MetricsServer | undefined
+  try {
+    if (options.traceFile !== undefined) trace.open()
+    if (options.metrics !== undefined) metrics = await MetricsServer.listen(options.metrics)
+  } catch (error) {
+    // What is for the operator only must not cost the store that the daemon before has left.
+    if (saved === undefined) throw error
+    log.error({ err: error }, 'goes on without a trace, or without metrics')
+  }
   const memory = StateMemory.anonymous()
   const machine = openMachine(
     options,
@@ -123,6 +131,11 @@ async function start(options: Options): Promise<void> {
     },
     saved?.eventsFd,
   )
+  const succession = successionOf(startFolder, stateFile, pidFile?.fd ?? -1)
+  const become: typeof succession.become = (...how) => {
+    traceFile.flush()
+    return succession.become(...how)
+  }
   const daemon = new Daemon(
     {
       memory,
@@ -134,7 +147,7 @@ async function start(options: Options): Promise<void> {
       levels,
       trace,
       saved,
-      succession: successionOf(startFolder, stateFile, pidFile?.fd ?? -1),
+      succession: { ...succession, become },
     },
     { ...options, isDom0Served: options.isDom0Served && machine.domains !== undefined },
   )

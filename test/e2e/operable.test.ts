@@ -124,13 +124,25 @@ describe('metrics', () => {
   })
 })
 
+test('a live update keeps trace and metrics, and leaves the store in order', async () => {
+  const trace = join(folder.path, 'trace')
+  const metrics = join(folder.path, 'metrics')
+  const { store } = await serving('-T', trace, '--metrics', `unix:${metrics}`)
+  await store.write('/before', 'x')
+  expect(await store.control('live-update', '-s')).toBe('OK')
+  await store.write('/after', 'x')
+  expect(await store.control('check')).toBe('OK')
+  expect(parseExposition(await scrape(metrics)).size).toBeGreaterThan(20)
+  const text = readFileSync(trace, 'utf8')
+  expect(text).toContain('/before|x')
+  expect(text).toContain('CONTROL #2 live-update|-s|')
+  expect(text).toContain('/after|x')
+})
+
 describe('wrong usage ends with 1 and one sentence:', () => {
   test.each([
     [['-Q', 'nonsense=5'], '-Q: "nonsense=5" is not WHAT=N, with nodes, watches'],
-    [['-q', 'nodes=5'], '-q: "nodes=5" is not WHAT=N, with memory'],
     [['extra'], 'unexpected argument "extra"'],
-    [['--trace-control', 'io'], '--trace-control: "io" is none of'],
-    [['--metrics', 'here'], '--metrics: "here" is not unix:/PATH, HOST:PORT or :PORT'],
   ])('%j', async (args, sentence) => {
     const { code, stdout, stderr } = await lixs(...args).ended
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
