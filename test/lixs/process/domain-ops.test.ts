@@ -5,14 +5,14 @@ import {
   DOMAIN_REASON_SHIFT,
   DOMAIN_SHUTDOWN,
 } from '../../../native/hypervisor.ts'
-import { BATCH_BROKEN, BATCH_CLOSED } from '../../../native/ring-set.ts'
-import { XenError } from '../../../native/xen-error.ts'
 import {
-  aConversation,
-  aDomain,
-  type Conversation,
-  type Peer,
-} from '../../support/a-conversation.ts'
+  BATCH_BROKEN,
+  BATCH_CLOSED,
+  BATCH_RECONNECT,
+  type ConnectionId,
+} from '../../../native/ring-set.ts'
+import { XenError } from '../../../native/xen-error.ts'
+import { aConversation, aDomain, type Conversation, Peer } from '../../support/a-conversation.ts'
 
 let talk: Conversation
 let tool: Peer
@@ -93,6 +93,21 @@ describe('INTRODUCE', () => {
     expect(tool.answer('READ', '/local/domain/7/secret|')).toBe('ERROR ENOENT|')
   })
 
+  test('of another domain than the one that was given permissions before: it gets none of them', () => {
+    talk.domains.set(7, aDomain(7))
+    tool.ask('WRITE', '/a|secret')
+    tool.ask('SET_PERMS', '/a|n0|r7|')
+    tool.ask('SET_QUOTA', '7|nodes|5|')
+    // Domain 7 dies before anybody introduces it, and its number is given again.
+    talk.domains.set(7, aDomain(7, { uuid: '00000000-0000-0000-0000-000000000002' }))
+    tool.ask('INTRODUCE', '7|1000|5|')
+    const id = talk.rings.connections.findIndex((word, i) => i % 32 === 1 && word === 7)
+    const guest = new Peer(talk.rings, Math.floor(id / 32) as ConnectionId)
+    expect(guest.answer('READ', '/a|')).toBe('ERROR EACCES|')
+    expect(tool.answer('GET_QUOTA', '7|nodes|')).toBe('GET_QUOTA 1000|')
+    expect(tool.answer('CONTROL', 'stats|')).toContain('domains 1\n')
+  })
+
   test.each([
     undefined,
     aDomain(7, { isDying: true }),
@@ -152,6 +167,16 @@ describe('RELEASE', () => {
 
   test.each(['', '7', 'x|', '0|', '32752|', '7|8|'])('%j is invalid', (payload) => {
     expect(tool.answer('RELEASE', payload)).toBe('ERROR EINVAL|')
+    expect(tool.answer('RESUME', payload)).toBe('ERROR EINVAL|')
+  })
+
+  test('of the domain of --priv-domid is invalid, as is its RESUME', () => {
+    const own = aConversation({ privilegedDomid: 9 })
+    const asker = own.tool()
+    for (const op of ['RELEASE', 'RESUME']) expect(asker.answer(op, '9|')).toBe('ERROR EINVAL|')
+    own.guest(9)
+    for (const op of ['RELEASE', 'RESUME']) expect(asker.answer(op, '9|')).toBe('ERROR EINVAL|')
+    own.end()
   })
 
   test('what a released guest still has in the batch is nobody else’s, even when its number is taken again', () => {
@@ -352,6 +377,37 @@ describe('where Xen says which domains changed', () => {
     expect(tool.heard()).toEqual(['EVENT @releaseDomain|t|'])
     expect(tool.answer('IS_DOMAIN_INTRODUCED', '7|')).toBe('IS_DOMAIN_INTRODUCED F|')
   })
+})
+
+test('a guest that begins anew loses watches and transactions, and what the batch still holds of it', () => {
+  const guest = talk.guest(7)
+  tool.ask('MKDIR', '/local/domain/7|')
+  tool.ask('SET_PERMS', '/local/domain/7|n7|')
+  guest.ask('WATCH', 'data|t|')
+  const tx = guest.start()
+  talk.rings.deliver(
+    guest.request('WRITE', 'data|before'),
+    { connection: guest.id, type: BATCH_RECONNECT },
+    guest.request('WRITE', 'data|behind'),
+  )
+  expect(talk.rings.calls).toContain(`reconnect ${guest.id}`)
+  expect(tool.answer('READ', '/local/domain/7/data|')).toBe('READ before')
+  guest.heard()
+  expect(guest.answer('READ', 'data|', tx)).toBe('ERROR ENOENT|')
+  expect(guest.ask('WATCH', 'data|t|')).toEqual(['WATCH OK|', 'EVENT data|t|'])
+})
+
+test('how often a guest breaks its ring is said once; of the next guest it is said again', () => {
+  const breaks = () => {
+    const guest = talk.guest(7)
+    for (let i = 0; i < 3; i++) {
+      talk.rings.deliver({ connection: guest.id, type: BATCH_BROKEN, reqId: 2 })
+      talk.rings.deliver({ connection: guest.id, type: BATCH_RECONNECT })
+    }
+    tool.ask('RELEASE', '7|')
+    return talk.logged.filter((line) => line.includes('"level":40')).length
+  }
+  expect([breaks(), breaks()]).toEqual([1, 2])
 })
 
 test('a guest that broke its ring is forgotten, but its death is still told', () => {

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { Domid } from '../../../native/hypervisor.ts'
+import { StateMemory } from '../../../native/os/state-memory.ts'
 import { aStore } from './a-store.ts'
 
 test('ids are per connection, from 1 on, and none is given twice at a time', () => {
@@ -11,6 +12,17 @@ test('ids are per connection, from 1 on, and none is given twice at a time', () 
   expect(one.abort(1)).toBe('OK')
   expect(one.start()).toBe(3)
   expect(store.store.findTransaction(one.connection, 1)).toBe(0)
+})
+
+test('ids go round at 2^32, past 0 and those in use', () => {
+  const memory = StateMemory.anonymous(2 ** 30)
+  onTestFinished(() => memory.close())
+  const dom0 = aStore({ memory }).socket()
+  expect([dom0.start(), dom0.start()]).toEqual([1, 2])
+  // The last id given, of connection 0; see lixs/store/connections.ts.
+  memory.int32('store.connections', 2 ** 10 * 8)[4] = -3
+  expect([dom0.start(), dom0.start(), dom0.start()]).toEqual([2 ** 32 - 2, 2 ** 32 - 1, 3])
+  expect([dom0.commit(2 ** 32 - 1), dom0.commit(1), dom0.start()]).toEqual(['OK', 'OK', 4])
 })
 
 test('a guest has at most as many open as its quota says', () => {
