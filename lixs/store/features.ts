@@ -5,9 +5,9 @@
  */
 
 /** A guest may ask for a new beginning: `connection` = 1 in its ring's page. */
-export const FEATURE_RECONNECTION = 1
+const FEATURE_RECONNECTION = 1
 /** The `error` word of the page is written. */
-export const FEATURE_ERROR = 2
+const FEATURE_ERROR = 2
 /** WATCH takes a depth; special events with the domain's number. */
 export const FEATURE_WATCH_DEPTH = 4
 /** A permission may name DOMID_ANY. */
