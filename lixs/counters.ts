@@ -30,6 +30,7 @@ const FIGURES = [
   'requestsDeferred',
 ] as const
 type Figure = (typeof FIGURES)[number]
+const NAMES: readonly string[] = FIGURES
 
 const BATCHES = indexOf('batches')
 const BATCH_BYTES = indexOf('batchBytes')
@@ -171,7 +172,7 @@ export class Counters {
   /** Counts on from what another daemon had; names that are none are passed over. */
   restore(figures: readonly (readonly [string, number])[]): void {
     for (const [name, value] of figures) {
-      const index = FIGURES.findIndex((figure) => figure === name)
+      const index = NAMES.indexOf(name)
       if (index >= 0) this.#values[index] = value
     }
   }

@@ -1,7 +1,20 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, mkdirSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 const BUFFER_BYTES = 64 * 1024
+
+/** Not blocking: a named pipe that nobody reads is an error, not the end of all service. */
+const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = constants
+const APPENDING = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY
+
+/**
+ * Opens a file that an operator named, to write behind what is in it.
+ *
+ * @throws NodeJS.ErrnoException
+ */
+export function openAppending(file: string): number {
+  return openSync(file, APPENDING, 0o640)
+}
 
 /** Where the lines of a trace go. */
 export interface TraceOutput {
@@ -41,7 +54,7 @@ export class TraceFile implements TraceOutput {
   open(file = this.file): void {
     if (file === undefined) throw new Error('no trace file was named')
     mkdirSync(dirname(file), { recursive: true })
-    const fd = openSync(file, 'a', 0o640)
+    const fd = openAppending(file)
     this.close()
     this.#fd = fd
     this.file = file

@@ -1,9 +1,10 @@
-import { appendFileSync } from 'node:fs'
+import { closeSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Logger } from '../../native/os/log.ts'
 import type { Counters } from '../counters.ts'
 import type { Store } from '../store/store.ts'
 import type { Trace } from '../trace.ts'
+import { openAppending } from '../trace-file.ts'
 import {
   type ControlAnswer,
   type ControlCommand,
@@ -60,7 +61,12 @@ function memreport(targets: ReportTargets, words: readonly string[]): ControlAns
   // Upstream's EBADF is none of the protocol's errors, and so sent as EINVAL.
   if (file === undefined) return trace.report(lines) ? OK_ANSWER : INVALID
   try {
-    appendFileSync(resolve(LIB_DIR, file), `${lines.join('\n')}\n`, { mode: 0o640 })
+    const fd = openAppending(resolve(LIB_DIR, file))
+    try {
+      writeFileSync(fd, `${lines.join('\n')}\n`)
+    } finally {
+      closeSync(fd)
+    }
     return OK_ANSWER
   } catch (error) {
     log.warn({ err: error, file }, 'cannot write a report there')

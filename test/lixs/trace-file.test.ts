@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -75,4 +76,10 @@ test('a file that cannot be opened leaves the old one in use', () => {
   trace.write('still\n')
   trace.close()
   expect([trace.file, text()]).toEqual([file, 'still\n'])
+})
+
+test('a named pipe that nobody reads is an error, not a wait', () => {
+  const pipe = join(folder.path, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  expect(() => new TraceFile(pipe).open()).toThrow('ENXIO')
 })
