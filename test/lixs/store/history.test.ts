@@ -125,7 +125,7 @@ const life = fc.oneof(
 )
 
 test.prop([fc.array(life, { maxLength: 100, size: 'max' })], { numRuns: 150 })(
-  'usage is never below zero, and zero with everything else once all is dropped',
+  'usage is never below zero, a check finds nothing, and all is zero once everything is dropped',
   (history) => {
     const memory = StateMemory.anonymous(2 ** 30)
     const store = aStore({ memory, quotas: { nodes: 6, watches: 5, transactionNodes: 8 } })
@@ -160,6 +160,7 @@ test.prop([fc.array(life, { maxLength: 100, size: 'max' })], { numRuns: 150 })(
         if (Math.min(...Object.values(usage)) < 0) expect(usage).toBe('zero or more')
       }
     }
+    expect(store.store.check().sentences).toEqual([])
     for (const client of clients) client.close()
     for (const domid of [5, 6]) {
       store.release(domid)
@@ -170,6 +171,7 @@ test.prop([fc.array(life, { maxLength: 100, size: 'max' })], { numRuns: 150 })(
     dom0.setPerms('/', 'n0')
     dom0.close()
     expect(store.store.figures()).toEqual(start)
+    expect(store.store.check().sentences).toEqual([])
     memory.close()
   },
 )
