@@ -10,6 +10,9 @@ import {
   OK_ANSWER,
 } from './command.ts'
 
+/** In words: for EINVAL xenstore-control says that there is no such command. */
+const NO_FILE: ControlAnswer = { kind: 'text', text: 'no trace file was named; see logfile' }
+
 interface LogTargets {
   readonly log: Logger
   readonly levels: LogLevels
@@ -39,7 +42,7 @@ function log(targets: LogTargets, words: readonly string[]): ControlAnswer {
       TRACE_NAMES.map((name) => `${name.padEnd(4)}: ${trace.isSet(name) ? 'on' : 'off'}`),
     )
   }
-  if (word === 'on') return opened(targets, undefined)
+  if (word === 'on') return trace.file === undefined ? NO_FILE : opened(targets, undefined)
   if (word === 'off') {
     trace.close()
     return OK_ANSWER
@@ -65,7 +68,6 @@ function logfile(targets: LogTargets, words: readonly string[]): ControlAnswer {
 
 /** @param file undefined: where the trace went before, or was told to go at the start */
 function opened({ log, trace }: LogTargets, file: string | undefined): ControlAnswer {
-  if (file === undefined && trace.file === undefined) return INVALID
   try {
     trace.open(file)
     return OK_ANSWER

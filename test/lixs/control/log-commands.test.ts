@@ -51,8 +51,8 @@ test('log off closes the trace file, log on opens it again', () => {
   expect([talk.traced.file, talk.traced.isOpen]).toEqual(['/x/trace', true])
 })
 
-test('log on without any file is invalid', () => {
-  expect(tool.answer('CONTROL', 'log|on|')).toBe('ERROR EINVAL|')
+test('log on without any file says so in words', () => {
+  expect(tool.answer('CONTROL', 'log|on|')).toBe('CONTROL no trace file was named; see logfile|')
 })
 
 test('log level tells the levels of the log, by subsystem', () => {
