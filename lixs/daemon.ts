@@ -134,6 +134,12 @@ export class Daemon {
       connections.outstandingChanged()
     }
     const held = new HeldRequests(rings, (connection) => store.hasTransaction(connection))
+    store.settings.watchMemory({
+      queuedBytesOf: (domid) => connections.queuedBytesOf(store.connectionOf(domid as Domid)),
+      memoryScarce: (domid) => connections.memoryChanged(store.connectionOf(domid as Domid)),
+      memoryExhausted: (domid) =>
+        log.warn({ domid }, 'domain was refused memory: it uses all that the hard quota allows'),
+    })
     const deferrals = new Deferrals(rings, store.guards, timers)
     const { succession } = parts
     const liveUpdate = liveUpdateOf({
@@ -151,7 +157,7 @@ export class Daemon {
     const services = { store, events, domains, control, quotas, path: new ParsedPath() }
     const exchange = new Exchange(rings.output, NOBODY, trace)
     const softQuota = new SoftQuota(store, timers, counters, log)
-    const beside = { counters, trace, held, deferrals, softQuota, log }
+    const beside = { counters, trace, events, held, deferrals, softQuota, log }
     const walk = new BatchWalk(connections, services, exchange, beside)
 
     this.#rings = rings

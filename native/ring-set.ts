@@ -55,6 +55,11 @@ export const BATCH_RECONNECT = -7
 export const OUTPUT_COALESCE = 1
 /** Output flag: this is an event, which may expire (`expireEvents`) and not a reply. */
 export const OUTPUT_EVENT = 2
+/**
+ * Of an event's flags, from this bit on: the connection whose request has caused it; 0: nobody whose
+ * requests are counted. A request of which events wait for other connections is outstanding.
+ */
+export const OUTPUT_CAUSE_SHIFT = 8
 
 export interface Batch {
   readonly words: Int32Array
@@ -80,7 +85,10 @@ export const CONNECTION_DOMID = 1
 export const CONNECTION_QUEUED_REPLIES = 2
 export const CONNECTION_QUEUED_EVENTS = 3
 export const CONNECTION_QUEUED_BYTES = 4
-/** No message is taken from the connection while replies + events reach this; 0 = no limit. */
+/**
+ * No message is taken from the connection while its queued replies and events, and those of its
+ * requests of which events wait for others, reach this; 0 = no limit.
+ */
 export const CONNECTION_MAX_OUTSTANDING = 5
 /** No message is taken while this is not 0. */
 export const CONNECTION_PAUSED = 6

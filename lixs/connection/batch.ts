@@ -27,6 +27,7 @@ import { HEADER_BYTES } from '../wire/packet.ts'
 import { OK, RESULTS } from '../xs-errno.ts'
 import type { Connections } from './connections.ts'
 import type { Deferrals } from './deferrals.ts'
+import type { Events } from './events.ts'
 
 /** So many different defects are logged; the same one only once. */
 const DEFECTS_MAX = 100
@@ -45,6 +46,7 @@ export class BatchWalk {
   readonly #exchange: Exchange
   readonly #counters: Counters
   readonly #trace: Trace
+  readonly #events: Pick<Events, 'cause'>
   readonly #held: HeldRequests
   readonly #deferrals: Deferrals
   readonly #softQuota: SoftQuota
@@ -60,6 +62,7 @@ export class BatchWalk {
     beside: {
       readonly counters: Counters
       readonly trace: Trace
+      readonly events: Pick<Events, 'cause'>
       readonly held: HeldRequests
       readonly deferrals: Deferrals
       readonly softQuota: SoftQuota
@@ -71,6 +74,7 @@ export class BatchWalk {
     this.#exchange = exchange
     this.#counters = beside.counters
     this.#trace = beside.trace
+    this.#events = beside.events
     this.#held = beside.held
     this.#deferrals = beside.deferrals
     this.#softQuota = beside.softQuota
@@ -92,6 +96,7 @@ export class BatchWalk {
         }
       }
     }
+    this.#events.cause = 0
   }
 
   #walk(batch: Batch): void {
@@ -105,6 +110,7 @@ export class BatchWalk {
       const len = words[record + RECORD_LEN] as number
       this.#cursor = record + RECORD_WORDS + ((len + 3) >> 2)
       if (type < 0) {
+        this.#events.cause = 0
         this.#happened(type, id, reqId)
         continue
       }
@@ -125,6 +131,7 @@ export class BatchWalk {
       const kind = this.#connections.kindOf(id)
       this.#counters.request(kind, who.domid)
       if (this.#trace.isOn) this.#trace.request(exchange)
+      this.#events.cause = who.isPrivileged ? 0 : id
       dispatch(this.#services, exchange)
       if (!exchange.isAnswered) throw new Error(`${opName(type)} was left unanswered`)
       this.#answered(kind)

@@ -13,6 +13,7 @@ import {
   type RingSet,
 } from '../../native/ring-set.ts'
 import type { Principal, Store } from '../store/store.ts'
+import { PAUSE_MEMORY, pause, unpause } from './pauses.ts'
 
 /** Unanswered requests and undelivered events that a tool, or dom0's kernel, may have. */
 const PRIVILEGED_OUTSTANDING = 1024
@@ -164,6 +165,27 @@ export class Connections {
     this.#rings.resume(id)
   }
 
+  /** Bytes of replies and events that wait for a connection. */
+  queuedBytesOf(id: number | undefined): number {
+    if (id === undefined) return 0
+    return this.#rings.connections[id * CONNECTION_WORDS + CONNECTION_QUEUED_BYTES] as number
+  }
+
+  /** What a domain uses has changed: less or more may wait for it, and it may have to wait itself. */
+  memoryChanged(id: number | undefined): void {
+    const record = id === undefined ? undefined : this.#records[id]
+    if (id === undefined || record === undefined || record.who.isPrivileged) return
+    const room = this.#store.settings.memoryRoomOf(record.who.domid)
+    const at = id * CONNECTION_WORDS + CONNECTION_MAX_QUEUED_BYTES
+    const words = this.#rings.connections
+    const before = words[at] as number
+    const bytes = Math.max(1, Math.min(QUEUED_BYTES, room))
+    words[at] = bytes
+    if (room < 0) pause(this.#rings, id, PAUSE_MEMORY)
+    const goesOn = room >= 0 && unpause(this.#rings, id, PAUSE_MEMORY)
+    if (goesOn || bytes > before) this.#rings.resume(id as ConnectionId)
+  }
+
   #open(id: ConnectionId, who: Principal, attachedInBatch: number): void {
     this.#records[id] = { who, attachedInBatch }
     this.#count++
@@ -183,5 +205,6 @@ export class Connections {
       : QUEUED_EVENTS
     words[at + CONNECTION_MAX_QUEUED_BYTES] = isPrivileged ? PRIVILEGED_QUEUED_BYTES : QUEUED_BYTES
     words[at + CONNECTION_YIELDS] = isPrivileged ? 0 : 1
+    this.memoryChanged(id)
   }
 }

@@ -2,6 +2,7 @@ import {
   CONNECTION_QUEUED_EVENTS,
   CONNECTION_WORDS,
   type ConnectionId,
+  OUTPUT_CAUSE_SHIFT,
   OUTPUT_COALESCE,
   OUTPUT_EVENT,
   type RingSet,
@@ -37,6 +38,8 @@ export class Events implements EventSink {
   /** Unprivileged connections that may have events waiting. */
   readonly #watched = new Set<number>()
   #cancelTimer: (() => void) | undefined
+  /** The unprivileged connection whose request is served; 0: nobody's. */
+  cause = 0
 
   constructor(rings: RingSet, timers: Timers, counters: Counters, trace: Trace, timeoutMs: number) {
     this.#rings = rings
@@ -77,7 +80,8 @@ export class Events implements EventSink {
     }
     this.#counters.event()
     const { output } = this.#rings
-    const flags = isSpecial ? OUTPUT_EVENT : OUTPUT_EVENT | OUTPUT_COALESCE
+    const kind = isSpecial ? OUTPUT_EVENT : OUTPUT_EVENT | OUTPUT_COALESCE
+    const flags = kind | (this.cause << OUTPUT_CAUSE_SHIFT)
     let at = output.begin(connection as ConnectionId, XS_WATCH_EVENT, 0, 0, flags)
     const into = output.bytes
     for (let i = pathStart; i < pathEnd; i++) into[at++] = path[i] as number

@@ -5,6 +5,7 @@
 import type { Domid } from '../../native/hypervisor.ts'
 import { LIMIT } from './domain-limits.ts'
 import type { DomainRecords } from './domains.ts'
+import { type MemoryWatcher, SCARCE_BYTES } from './memory-watcher.ts'
 import { isDomid } from './perms.ts'
 import type { Quotas } from './quota.ts'
 
@@ -44,7 +45,18 @@ export class DomainSettings {
   /** Does it use more than it is only warned of? */
   exceedsSoftMemory(domid: Domid): boolean {
     const limit = this.#domains.limits.of(domid, LIMIT.memorySoft)
-    return limit !== 0 && this.#domains.memoryOf(domid) > limit
+    if (limit === 0 || this.#domains.memoryOf(domid) + SCARCE_BYTES < limit) return false
+    return this.#domains.chargedTo(domid) > limit
+  }
+
+  /** How many bytes may wait for a domain to take them; below 0: it uses too much already. */
+  memoryRoomOf(domid: Domid): number {
+    return this.#domains.memoryRoomOf(domid)
+  }
+
+  /** Who acts when the memory of domains is used up. */
+  watchMemory(watcher: MemoryWatcher): void {
+    this.#domains.watcher = watcher
   }
 
   /** For this domain alone. @param value below 2^32; 0 = unlimited */

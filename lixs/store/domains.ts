@@ -15,9 +15,10 @@
  */
 import { DOM0, DOMID_FIRST_RESERVED, type Domid } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
-import { DomainLimits } from './domain-limits.ts'
+import { DomainLimits, LIMIT } from './domain-limits.ts'
 import { DomainMaxima, MOST } from './domain-maxima.ts'
 import { SERVER_FEATURES } from './features.ts'
+import { type MemoryWatcher, NOBODY_WATCHES, SCARCE_BYTES } from './memory-watcher.ts'
 import type { Quotas } from './quota.ts'
 import { RowTable } from './row-table.ts'
 
@@ -47,9 +48,11 @@ const FIRST_KNOWN = 1
 
 const INTRODUCED = 1
 const SHUTDOWN_REPORTED = 2
+const EXHAUSTION_REPORTED = 4
 
 export class DomainRecords {
   readonly #rows: RowTable
+  watcher: MemoryWatcher = NOBODY_WATCHES
   /** What each may use; valid for those with a record. */
   readonly limits: DomainLimits
   /** The most that each has used. */
@@ -247,6 +250,33 @@ export class DomainRecords {
     const bytes = this.memoryOf(domid) + delta
     this.#rows.setNumber(domid, MEMORY, bytes)
     if (delta > 0) this.maxima.note(domid, MOST.memoryBytes, bytes)
+    if (domid === DOM0) return
+    const limit = this.limits.of(domid, LIMIT.memoryHard)
+    if (limit !== 0 && Math.max(bytes, bytes - delta) > limit - SCARCE_BYTES) {
+      this.watcher.memoryScarce(domid)
+    }
+  }
+
+  /** Bytes charged, those included that wait for the domain to take them. */
+  chargedTo(domid: number): number {
+    return this.memoryOf(domid) + this.watcher.queuedBytesOf(domid)
+  }
+
+  /** How much may wait for a domain, as far as the store is concerned; below 0: it has too much. */
+  memoryRoomOf(domid: number): number {
+    const limit = this.limits.of(domid, LIMIT.memoryHard)
+    return limit === 0 ? Number.POSITIVE_INFINITY : limit - this.memoryOf(domid)
+  }
+
+  /** @returns may the domain use so many bytes more? */
+  hasMemoryFor(domid: number, more: number): boolean {
+    const room = this.memoryRoomOf(domid) - more
+    const isEnough = room >= SCARCE_BYTES || room >= this.watcher.queuedBytesOf(domid)
+    if (!isEnough && (this.#rows.get(domid, FLAGS) & EXHAUSTION_REPORTED) === 0) {
+      this.#setFlag(domid, EXHAUSTION_REPORTED)
+      this.watcher.memoryExhausted(domid)
+    }
+    return isEnough
   }
 
   /** What a domain uses now may be the most that it has. */

@@ -40,7 +40,7 @@ export function usageOf({ domains }: StoreTables, domid: Domid): DomainUsage {
     nodes: domains.nodesOf(domid),
     watches: domains.watchesOf(domid),
     transactions: domains.transactionsOf(domid),
-    memoryBytes: domains.memoryOf(domid),
+    memoryBytes: domains.chargedTo(domid),
   }
 }
 

@@ -94,10 +94,7 @@ export class QuotaCheck {
     if (who.isPrivileged || more <= 0) return true
     if (!this.#arena.hasRoomFor(who)) return false
     if (charged === DOM0) return true
-    return !exceeds(
-      this.#domains.memoryOf(charged) + more,
-      this.#limitOf(charged, LIMIT.memoryHard),
-    )
+    return this.#domains.hasMemoryFor(charged, more)
   }
 
   allowsNodeSize(who: Principal, perms: number, valueBytes: number, childBytes: number): boolean {

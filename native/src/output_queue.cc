@@ -24,7 +24,8 @@ uint64_t mixed(uint64_t left, uint64_t right) {
 
 }  // namespace
 
-OutputQueue::OutputQueue(BlockPool& pool, std::span<uint32_t> buckets) : pool_(pool), buckets_(buckets) {
+OutputQueue::OutputQueue(BlockPool& pool, std::span<uint32_t> buckets, QueueListener& listener)
+    : pool_(pool), buckets_(buckets), listener_(listener) {
   // Only what is not 0 is written: pages never used stay so.
   for (uint32_t& bucket : buckets_) {
     if (bucket != 0) bucket = 0;
@@ -219,7 +220,9 @@ void OutputQueue::drop(ConnectionRecord& record, uint32_t index) {
   }
   record.queuedBytes -= head.length;
   ((head.flags & kOutputEvent) != 0 ? record.queuedEvents : record.queuedReplies)--;
+  const uint32_t flags = head.flags;
   pool_.giveChain(index);
+  if ((flags >> kOutputCauseShift) != 0) listener_.onEventGone(flags);
 }
 
 }  // namespace xcl

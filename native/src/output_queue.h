@@ -21,13 +21,26 @@ namespace xcl {
 /** Output flags of native/ring-set.ts. */
 inline constexpr uint32_t kOutputCoalesce = 1;
 inline constexpr uint32_t kOutputEvent = 2;
+/** From this bit on: the connection whose request has caused the event; 0: none that is counted. */
+inline constexpr uint32_t kOutputCauseShift = 8;
+/** Below: the request's place among those of its connection, put there by native code. */
+inline constexpr uint32_t kOutputPlaceShift = 3;
+inline constexpr uint32_t kOutputPlaces = 32;
+
+/** Hears of messages that are out, or given up. */
+class QueueListener {
+ public:
+  virtual ~QueueListener() = default;
+  /** @param flags of an event with a cause */
+  virtual void onEventGone(uint32_t flags) = 0;
+};
 /** Not a message but the rest of one that was partly out when this program took over. */
 inline constexpr uint32_t kOutputRest = 1U << 31;
 
 class OutputQueue {
  public:
   /** @param buckets heads of the buckets, a power of two; begin empty, whatever they held before */
-  OutputQueue(BlockPool& pool, std::span<uint32_t> buckets);
+  OutputQueue(BlockPool& pool, std::span<uint32_t> buckets, QueueListener& listener);
 
   /** How many buckets go with so many bytes of blocks. */
   static size_t bucketsFor(size_t blockBytes);
@@ -85,6 +98,7 @@ class OutputQueue {
 
   BlockPool& pool_;
   std::span<uint32_t> buckets_;
+  QueueListener& listener_;
   /** Random: no guest may know which messages share a bucket. */
   uint64_t secret_ = 0;
 };

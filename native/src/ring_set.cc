@@ -50,7 +50,7 @@ RingSet::RingSet(RingKind kind, std::unique_ptr<Machine> machine, const RingSetM
       machine_(std::move(machine)),
       memory_(memory),
       pool_(memory.blocks.first(memory.blocks.size() - bucketsIn(memory.blocks).size_bytes())),
-      queue_(pool_, bucketsIn(memory.blocks)),
+      queue_(pool_, bucketsIn(memory.blocks), *this),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       peers_(1),
       active_(peers_),
@@ -168,6 +168,8 @@ void RingSet::detach(uint32_t id) {
   peer.fd.reset();
   peer.generation++;
   peer.isReadable = peer.isArmed = peer.isRecent = peer.isReady = false;
+  peer.owing = 0;
+  peer.undelivered.fill(0);
   record(id) = ConnectionRecord{};
   if (isInBatch_) {
     freedInBatch_.push_back(id);

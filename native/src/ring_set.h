@@ -53,11 +53,11 @@ struct RingSetMemory {
   std::span<int32_t> output;
 };
 
-class RingSet {
+class RingSet : private QueueListener {
  public:
   RingSet(RingKind kind, std::unique_ptr<Machine> machine, const RingSetMemory& memory,
           const std::vector<uint32_t>& virqs);
-  ~RingSet();
+  ~RingSet() override;
   RingSet(const RingSet&) = delete;
   RingSet& operator=(const RingSet&) = delete;
 
@@ -124,6 +124,12 @@ class RingSet {
     PeerLinks starved;
     /** Distinguishes the users of one id. */
     uint32_t generation = 0;
+    /** Counts its requests, by their replies. */
+    uint32_t requests = 0;
+    /** Requests of which events wait for other connections, */
+    uint32_t owing = 0;
+    /** and how many events of each; requests that are far apart share a place. */
+    std::array<uint32_t, kOutputPlaces> undelivered{};
     /** Group in active_. */
     uint32_t group = 0;
     /** The flush that its last reply left with. */
@@ -209,6 +215,7 @@ class RingSet {
   void writeQueuedToSocket(uint32_t id);
   void enqueue(uint32_t id, std::span<const std::byte> wire, uint32_t sent, uint32_t flags);
   bool hasRoomForEvent(const ConnectionRecord& entry, size_t bytes) const;
+  void onEventGone(uint32_t flags) override;
   void settleQueue(uint32_t id);
   void overflow(uint32_t id);
   void deafen(uint32_t id);

@@ -82,7 +82,7 @@ bool RingSet::mayHoldReplies() {
   for (const uint32_t id : recent_) {
     if (!peers_[id].isRecent || gate(id) != Take::kMessage || !hasWholeMessage(id)) return false;
     const ConnectionRecord& entry = record(id);
-    const uint32_t waiting = heldPasses_ + entry.queuedReplies + entry.queuedEvents;
+    const uint32_t waiting = heldPasses_ + entry.queuedReplies + entry.queuedEvents + peers_[id].owing;
     if (entry.maxOutstanding != 0 && waiting >= entry.maxOutstanding) return false;
   }
   return true;
@@ -134,7 +134,8 @@ RingSet::Take RingSet::gate(uint32_t id) {
     return Take::kIdle;
   }
   if (entry.maxQueuedBytes != 0 && entry.queuedBytes >= entry.maxQueuedBytes) return Take::kIdle;
-  if (entry.maxOutstanding != 0 && entry.queuedReplies + entry.queuedEvents >= entry.maxOutstanding) return Take::kIdle;
+  const uint32_t outstanding = entry.queuedReplies + entry.queuedEvents + peers_[id].owing;
+  if (entry.maxOutstanding != 0 && outstanding >= entry.maxOutstanding) return Take::kIdle;
   return Take::kMessage;
 }
 

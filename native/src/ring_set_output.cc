@@ -46,7 +46,17 @@ void RingSet::flush(size_t words) {
 void RingSet::group(uint32_t id, uint32_t offset) {
   if (!isTaken(id)) return;
   Peer& peer = peers_[id];
-  if ((static_cast<uint32_t>(memory_.output[offset + 1]) & kOutputEvent) == 0) peer.repliedIn = flushes_;
+  auto flags = static_cast<uint32_t>(memory_.output[offset + 1]);
+  if ((flags & kOutputEvent) == 0) {
+    peer.repliedIn = flushes_;
+    peer.requests++;
+  } else if (const uint32_t cause = flags >> kOutputCauseShift; cause != 0 && cause != id && isTaken(cause)) {
+    // Events come before the reply to what has caused them.
+    flags |= (peers_[cause].requests % kOutputPlaces) << kOutputPlaceShift;
+    memory_.output[offset + 1] = static_cast<int32_t>(flags);
+  } else {
+    memory_.output[offset + 1] = static_cast<int32_t>(flags & ((1U << kOutputPlaceShift) - 1));
+  }
   outputs_.push_back(Output{offset, 0});
   const auto place = static_cast<uint32_t>(outputs_.size());
   if (peer.firstOutput == 0) {
@@ -161,8 +171,23 @@ void RingSet::enqueue(uint32_t id, std::span<const std::byte> wire, uint32_t sen
     overflow(id);
     return;
   }
+  if (const uint32_t cause = flags >> kOutputCauseShift; cause != 0) {
+    Peer& writer = peers_[cause];
+    if (writer.undelivered[(flags >> kOutputPlaceShift) % kOutputPlaces]++ == 0) writer.owing++;
+  }
   entry.state |= kWaited;
   if (entry.kind == ConnectionKind::kSocket && !peers_[id].isArmed) arm(id, true);
+}
+
+// Whoever has caused the event is read again when few enough of its requests have such.
+void RingSet::onEventGone(uint32_t flags) {
+  const uint32_t cause = flags >> kOutputCauseShift;
+  Peer& writer = peers_[cause];
+  uint32_t& events = writer.undelivered[(flags >> kOutputPlaceShift) % kOutputPlaces];
+  // The number may be another connection's by now, which owes nothing.
+  if (events == 0 || --events > 0) return;
+  writer.owing--;
+  activate(cause);
 }
 
 bool RingSet::hasRoomForEvent(const ConnectionRecord& entry, size_t bytes) const {

@@ -1,6 +1,7 @@
 /** What waits for one connection is bounded, found again at once, and nobody else's trouble. */
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
+  CONNECTION_MAX_OUTSTANDING,
   CONNECTION_MAX_QUEUED_BYTES,
   CONNECTION_MAX_QUEUED_EVENTS,
   CONNECTION_QUEUED_BYTES,
@@ -9,6 +10,7 @@ import {
   CONNECTION_WORDS,
   CONNECTION_YIELDS,
   type ConnectionId,
+  OUTPUT_CAUSE_SHIFT,
   OUTPUT_COALESCE,
   OUTPUT_EVENT,
 } from '../../native/ring-set.ts'
@@ -142,4 +144,70 @@ test('when the room for queues gets scarce, who yields loses events and is not r
   await own.until(() => own.of(guest.id).length === 1)
   expect(own.of(guest.id)[0]?.type).toBe(READ)
   own.close()
+})
+
+describe('a request of which events wait for others is outstanding', () => {
+  /** A writer whose every request makes two events for a watcher that does not read. */
+  function writerAndWatcher() {
+    const writer = harness.guest(1)
+    const watcher = harness.guest(2)
+    setWord(writer.id, CONNECTION_MAX_OUTSTANDING, 3)
+    harness.send(watcher.id, READ, Buffer.alloc(2000))
+    harness.rings.flush()
+    const flags = OUTPUT_EVENT | (writer.id << OUTPUT_CAUSE_SHIFT)
+    harness.answer = ({ connection, reqId }) => {
+      if (connection !== writer.id) return
+      for (const name of ['a', 'b']) {
+        harness.send(watcher.id, EVENT, Buffer.from(`/${name}${reqId}\0t\0`), flags)
+      }
+      harness.send(writer.id, READ, Buffer.from('OK\0'), 0, reqId)
+    }
+    for (let i = 0; i < 10; i++) writer.ring.send(encode(READ, i, 0, Buffer.alloc(0)))
+    return { writer, watcher }
+  }
+
+  test('until they have taken them', async () => {
+    const { writer, watcher } = writerAndWatcher()
+    await harness.settle(20)
+    expect(harness.of(writer.id).length).toBe(3)
+    expect(writer.ring.receive().length).toBe(3)
+    await harness.settle(20)
+    expect(harness.of(writer.id).length).toBe(3)
+    await harness.until(() => {
+      watcher.ring.receive()
+      return harness.of(writer.id).length === 10
+    })
+  })
+
+  test('until they have expired', async () => {
+    const { writer, watcher } = writerAndWatcher()
+    await harness.until(() => harness.of(writer.id).length === 3)
+    await harness.settle()
+    harness.rings.expireEvents(watcher.id, -1)
+    await harness.until(() => harness.of(writer.id).length === 6)
+    await harness.settle(20)
+    expect(harness.of(writer.id).length).toBe(6)
+  })
+
+  test('until they have gone', async () => {
+    const { writer, watcher } = writerAndWatcher()
+    await harness.until(() => harness.of(writer.id).length === 3)
+    await harness.settle()
+    harness.rings.detach(watcher.id)
+    await harness.until(() => harness.of(writer.id).length === 10)
+  })
+
+  test('and not charged to whoever has its number afterwards', async () => {
+    const { writer, watcher } = writerAndWatcher()
+    await harness.until(() => harness.of(writer.id).length === 3)
+    await harness.settle()
+    harness.rings.detach(writer.id)
+    const next = harness.guest(3)
+    expect(next.id).toBe(writer.id)
+    setWord(next.id, CONNECTION_MAX_OUTSTANDING, 3)
+    harness.answer = () => undefined
+    harness.rings.detach(watcher.id)
+    for (let i = 0; i < 3; i++) next.ring.send(encode(READ, i, 0, Buffer.alloc(0)))
+    await harness.until(() => harness.of(next.id).filter(({ reqId }) => reqId < 3).length === 6)
+  })
 })
