@@ -27,7 +27,7 @@ size_t Peer::pull(size_t max) {
 void Peer::beginAnew() {
   said.forget();
   heard.forget();
-  isGivenUp = isReported = mayBeGivenUp = false;
+  isGivenUp = isReported = mayBeGivenUp = isAsking = false;
   waits = drains = 0;
 }
 
@@ -55,7 +55,7 @@ void GuestPeer::die() {
 }
 
 size_t GuestPeer::write(std::span<const std::byte> bytes) {
-  if (!isLawful || bytes.empty()) return 0;
+  if (!isLawful || isAsking || bytes.empty()) return 0;
   xcl::RingWriter writer(page(), out_);
   if (!writer.look()) return 0;
   const uint32_t put = writer.put(bytes.data(), static_cast<uint32_t>(bytes.size()));

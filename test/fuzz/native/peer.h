@@ -42,6 +42,8 @@ class Peer {
   bool isGivenUp = false;
   /** The daemon has said that the connection is broken or closed. */
   bool isReported = false;
+  /** A guest waits for a new beginning; until then it neither writes nor reads. */
+  bool isAsking = false;
   uint32_t waits = 0;
   uint32_t drains = 0;
 
@@ -71,6 +73,8 @@ class GuestPeer : public Peer {
   void restart(uint32_t value);
   bool isEmpty() const;
   void askForConnection() { xcl::storeShared(page(), xcl::kXenstoreConnection, 1); }
+  /** Says in its page which port is its own. */
+  void namePort(uint32_t named) { xcl::storeShared(page(), xcl::kXenstorePort, named); }
   uint32_t word(uint32_t offset) const { return xcl::loadShared(page(), offset); }
   /** Has the daemon moved one of its indices since the last question? */
   bool hasMoved();

@@ -151,9 +151,12 @@ void Session::checkSettled(Peer& peer) {
     const bool mustEnd = socket.hasEnded() || (peer.isLawful && peer.said.isBreaking()) || peer.isGivenUp;
     require(!mustEnd || peer.isReported, "the end of a socket was not reported");
     if (socket.isClosed()) return;
-  } else if (!isConsole_ && ((peer.isLawful && peer.said.isBreaking()) || static_cast<GuestPeer&>(peer).isCorrupt())) {
+  } else if (!isConsole_ && !peer.isAsking && ((peer.isLawful && peer.said.isBreaking()) || static_cast<GuestPeer&>(peer).isCorrupt())) {
     const auto& guest = static_cast<GuestPeer&>(peer);
     require(peer.isReported || record(peer).localPort == 0 || !guest.isAlive, "a broken ring was not reported");
+  }
+  if (!peer.isSocket() && record(peer).localPort != 0 && static_cast<GuestPeer&>(peer).isAlive) {
+    require(!peer.isAsking, "a guest has asked in vain for a new beginning");
   }
   if (!peer.isLawful || peer.isGivenUp) return;
   // Nobody hears a guest without a port.

@@ -62,6 +62,7 @@ class Session {
   void checkBatch(size_t words);
   void checkRecord(const int32_t* words);
   void checkNotifications();
+  void answerAsking();
   void reply(Peer& peer, uint32_t len);
   void say(Peer& peer, uint32_t type, uint32_t len, uint32_t flags, bool isRepeated);
   void flush();
@@ -69,6 +70,7 @@ class Session {
 
   // session_actions.cc
   void act();
+  void ask(GuestPeer& guest);
   void attach(GuestPeer& guest);
   void reattach(GuestPeer& guest);
   void reset(Peer& peer);
@@ -98,6 +100,8 @@ class Session {
   std::vector<SocketPeer*> newcomers_;
   /** By connection id. */
   std::vector<Peer*> owners_;
+  /** Connections of guests that are to begin anew. */
+  std::vector<uint32_t> asking_;
   std::vector<Output> outputs_;
   size_t outputWords_ = 0;
   uint32_t virqsFired_ = 0;

@@ -17,7 +17,7 @@ constexpr uint32_t kTypes[] = {2, 11, 4, 1, 0, 22, 65535, 0x80000000, 0xffffffff
 }  // namespace
 
 void Session::act() {
-  const uint32_t action = source_.below(32);
+  const uint32_t action = source_.below(33);
   switch (action) {
     case 0:
     case 1:
@@ -133,10 +133,23 @@ void Session::act() {
         default:
           return flushNonsense();
       }
+    case 31:
+      return ask(aGuest());
     default:
       if (!isInBatch_ && source_.below(4) == 0) settle();
       return;
   }
+}
+
+// The guest wants to begin anew with the ring that it has, as after a kexec.
+void Session::ask(GuestPeer& guest) {
+  if (guest.id == 0 || guest.isAsking || isConsole_ || (record(guest).features & 1) == 0) return;
+  flush();
+  sync(guest);
+  guest.askForConnection();
+  guest.heard.forget();
+  guest.isAsking = guest.isGivenUp = true;
+  guest.kick();
 }
 
 void Session::attach(GuestPeer& guest) {
@@ -146,6 +159,7 @@ void Session::attach(GuestPeer& guest) {
     if (guest.isAlive) guest.beBorn();
     guest.beginAnew();
     if (source_.below(4) == 0 && guest.isAlive) guest.askForConnection();
+    if (source_.below(8) == 0 && guest.isAlive) guest.namePort(source_.below(2) == 0 ? guest.port() : 77777);
   }
   const uint32_t port = source_.below(16) == 0 ? 60000 : guest.port();
   const size_t mappings = world_->mappings();
@@ -174,6 +188,8 @@ void Session::reattach(GuestPeer& guest) {
   flush();
   sync(guest);
   if (source_.below(2) == 0 && guest.isAlive && guest.domid != 0) guest.addPort();
+  // What the page names counts first; a guest that has a new port names none or the new one.
+  guest.namePort(source_.below(2) == 0 ? guest.port() : 0);
   if (source_.below(4) == 0) guest.askForConnection();
   set_->reattach(guest.id, source_.below(12) == 0 ? 60000 : guest.port());
   guest.beginAnew();

@@ -23,6 +23,7 @@ void Session::turn(uint32_t actionsInBatch) {
     syncAll();
     checkBatch(words);
     const std::vector<int32_t> copy(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(words));
+    answerAsking();
     for (; actionsInBatch > 0; actionsInBatch--) act();
     require(std::equal(copy.begin(), copy.end(), batch_.begin()), "a batch changed while it was read");
     if (!set_->mayHoldReplies() || source_.below(16) == 0) flush();
@@ -73,6 +74,11 @@ void Session::checkRecord(const int32_t* words) {
     require(peer.drains <= peer.waits || !peer.isLawful, "a queue drained that nothing had waited in");
     return;
   }
+  if (words[2] == xcl::kBatchReconnect) {
+    require(peer.isAsking, "a guest is to begin anew that has not asked");
+    asking_.push_back(id);
+    return;
+  }
   if (words[2] == xcl::kBatchBroken || words[2] == xcl::kBatchClosed) {
     require(!peer.isReported, "an end was reported twice");
     require(peer.isSocket() == (words[2] == xcl::kBatchClosed), "a ring closed, or a socket broke");
@@ -104,6 +110,21 @@ void Session::checkRecord(const int32_t* words) {
     peer.said.checkRequest(wire);
     reply(peer, static_cast<uint32_t>(words[3]) % 5 == 0 ? 0 : len % 700);
   }
+}
+
+// As TypeScript does: what was said before goes out first, where nobody hears it.
+void Session::answerAsking() {
+  flush();
+  for (const uint32_t id : asking_) {
+    auto& guest = static_cast<GuestPeer&>(*owners_[id]);
+    set_->reconnect(id);
+    guest.beginAnew();
+    guest.isLawful = true;
+    guest.hasMoved();
+    require(guest.word(xcl::kXenstoreConnection) == 0 && guest.word(xcl::kXenstoreError) == 0,
+            "a guest that begins anew is not told so");
+  }
+  asking_.clear();
 }
 
 void Session::checkNotifications() {
