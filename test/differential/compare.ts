@@ -84,6 +84,12 @@ class Comparing implements Comparison {
           count(this.excusedEvents, COALESCED)
           continue
         }
+        const reordered = this.#reordered(left, l, right, r, last)
+        if (reordered > 0) {
+          l += reordered - 1
+          r += reordered - 1
+          continue
+        }
         if (!this.#isExcused(our, their)) {
           const step = Math.max(our.step, their.step, last)
           this.differences.push({ on, step, ours: said(our), theirs: said(their) })
@@ -96,6 +102,22 @@ class Comparing implements Comparison {
         last = our.step
       }
     }
+  }
+
+  /**
+   * The next events are the same in another order, and all of one death or one commit may be among them.
+   * @returns how many
+   */
+  #reordered(left: readonly Heard[], l: number, right: readonly Heard[], r: number, last: number) {
+    const [ours, theirs] = [eventsFrom(left, l), eventsFrom(right, r)]
+    const next = left[l + ours.length]?.step ?? this.#steps.length - 1
+    const cause = this.#interference.manyChanged(last, next)
+    if (ours.length !== theirs.length || cause === undefined) return 0
+    theirs.sort()
+    if (ours.sort().some((text, i) => text !== theirs[i])) return 0
+    count(this.excusedEvents, `order-of-${cause}`, ours.length)
+    this.events += ours.length
+    return ours.length
   }
 
   /** Ours may refuse a transaction only where theirs refuses it, too. */
@@ -154,6 +176,12 @@ function isRepeated(stream: readonly Heard[], at: number): boolean {
     if (earlier.step < 0 && earlier.text === event.text) return true
   }
   return false
+}
+
+/** What the events say that come one behind the other from there on. */
+function eventsFrom(stream: readonly Heard[], at: number): string[] {
+  const end = stream.findIndex(({ step }, i) => i >= at && step >= 0)
+  return stream.slice(at, end < 0 ? undefined : end).map(({ text }) => text)
 }
 
 function said({ step, text }: Heard): string {

@@ -21,6 +21,8 @@ export interface Client {
   readonly domid: number
   /** Labels of transactions that are open, unless they were refused. */
   readonly transactions: string[]
+  /** Labels of those that must not be committed. */
+  readonly doomed: string[]
   /** `path|token|` of its watches, unless they were refused. */
   readonly watches: string[]
 }
@@ -96,7 +98,7 @@ export class Generator {
 
   /** A connection begins: nothing of a former one of that name is left. */
   connect(name: string, domid: number): void {
-    this.#clients.set(name, { name, domid, transactions: [], watches: [] })
+    this.#clients.set(name, { name, domid, transactions: [], doomed: [], watches: [] })
   }
 
   /** A guest's ring is served no more. */
@@ -106,9 +108,25 @@ export class Generator {
 
   /** Something happens to a domain. */
   befall(kind: MachineStep['kind'], domid: number): void {
-    if (kind === 'destroy') this.freeFromTargeters(domid)
+    if (kind === 'destroy') {
+      this.freeFromTargeters(domid)
+      this.doomTransactions()
+    }
     this.add({ kind, domid })
     this.disconnect(domid)
+  }
+
+  /**
+   * The nodes of a domain go: most transactions are ended before, the others can only be given up. What
+   * becomes of one that has touched such nodes is a matter of version.
+   */
+  doomTransactions(): void {
+    for (const client of this.#clients.values()) {
+      for (const tx of client.transactions.splice(0)) {
+        if (this.random.chance(700)) this.send(client, 'TRANSACTION_END', 'T|', { tx })
+        else client.doomed.push(tx)
+      }
+    }
   }
 
   /** A domain may from now on do what another one may. */

@@ -35,11 +35,25 @@ export class Interference {
     if (label === undefined || this.#committed.has(label)) return false
     for (let i = this.#starts.get(label) ?? at; i < at; i++) {
       const step = this.#steps[i]
-      if (step?.kind === 'destroy' || step?.kind === 'crash') return true
+      if (step?.kind === 'destroy') return true
       const isElse = this.#labelOf(i) !== label
       if (isElse && CHANGES.test(this.#ours.replies.get(i)?.text ?? '')) return true
     }
     return false
+  }
+
+  /**
+   * What has changed many nodes at once after one step and until another, if anything has: the death of
+   * a domain, or a commit.
+   */
+  manyChanged(after: number, until: number): 'death' | 'commit' | undefined {
+    let found: 'commit' | undefined
+    for (let i = Math.max(after, 0); i <= until; i++) {
+      const text = this.#ours.replies.get(i)?.text
+      if (this.#steps[i]?.kind === 'destroy' || text === 'RELEASE OK|') return 'death'
+      if (text === 'TRANSACTION_END OK|') found = 'commit'
+    }
+    return found
   }
 
   #labelOf(at: number): string | undefined {

@@ -119,6 +119,7 @@ export class Player {
         if (!this.#sockets.has(step.on)) await this.#open(step.on)
         break
       case 'close':
+        await this.#lineOf(step.on)?.request(XS_GET_DOMAIN_PATH, 0, '0|')
         await this.#sockets.get(step.on)?.close()
         this.#sockets.delete(step.on)
         this.#forgetTransactionsOf(step.on)
@@ -135,8 +136,8 @@ export class Player {
   }
 
   async #open(name: string): Promise<void> {
-    const transcript = this.#transcript
-    const line = await Line.open(this.#daemon.socketPath, (text) => transcript.event(name, text))
+    const tell = (text: string): void => this.#transcript.event(name, text)
+    const line = await Line.open(this.#daemon.socketPath, tell)
     // Who is answered has been accepted: connections come in the same order everywhere.
     await line.request(XS_GET_DOMAIN_PATH, 0, '0|')
     this.#sockets.set(name, line)
@@ -190,6 +191,9 @@ export class Player {
     line: Line,
     transaction: Transaction | undefined,
   ): Promise<void> {
+    if (step.op === 'INTRODUCE' || step.op === 'RELEASE') {
+      await this.#hear(Number.parseInt(step.payload, 10))
+    }
     let text = await this.#ask(line, step, transaction)
     if (step.op === 'TRANSACTION_START') text = this.#started(step, text)
     if (step.op === 'TRANSACTION_END' && transaction !== undefined && text === 'ERROR EAGAIN|') {
@@ -293,13 +297,13 @@ export class Player {
     if (kind === 'make') {
       if (domain !== undefined) return
       const guest = await machine.make(domid)
-      const transcript = this.#transcript
-      const name = `g${domid}`
-      const line = await Line.open(guest.tapPath, (text) => transcript.event(name, text))
+      const tell = (text: string): void => this.#transcript.event(`g${domid}`, text)
+      const line = await Line.open(guest.tapPath, tell)
       this.#domains.set(domid, { ...guest, line, isIntroduced: false, hasEnded: false })
       return
     }
     if (domain === undefined) return
+    await this.#hear(domid)
     if (kind === 'destroy') {
       this.#domains.delete(domid)
       // A daemon may know a domain that was not introduced, and forgets it some time after its death.
@@ -323,9 +327,12 @@ export class Player {
   /** Lets the last events come. */
   async #hearAll(): Promise<void> {
     for (const line of this.#sockets.values()) await line.request(XS_GET_DOMAIN_PATH, 0, '0|')
-    for (const domid of this.#domains.keys()) {
-      await this.#lineOf(`g${domid}`)?.request(XS_GET_DOMAIN_PATH, 0, '0|')
-    }
+    for (const domid of this.#domains.keys()) await this.#hear(domid)
+  }
+
+  /** Lets the last events come to a guest: what is in its ring goes with the ring. */
+  async #hear(domid: number): Promise<void> {
+    await this.#lineOf(`g${domid}`)?.request(XS_GET_DOMAIN_PATH, 0, '0|')
   }
 
   /** Makes everything as it was after the start. */

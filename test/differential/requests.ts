@@ -73,6 +73,7 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
     const guest = generator.someGuest()
     if (guest === undefined) return
     generator.freeFromTargeters(guest.domid)
+    generator.doomTransactions()
     generator.send(generator.someSocket(), 'RELEASE', `${guest.domid}|`)
     generator.disconnect(guest.domid)
   },
@@ -190,8 +191,8 @@ function aPath(generator: Generator, client: Client): string {
 /** One of the client's transactions, or none; a transaction belongs to its connection. */
 function someTransaction(generator: Generator, client: Client): { readonly tx?: string } {
   const { random } = generator
-  const hasOne = client.transactions.length > 0 && random.chance(700)
-  return hasOne ? { tx: random.pick(client.transactions) } : {}
+  const open = [...client.transactions, ...client.doomed]
+  return open.length > 0 && random.chance(700) ? { tx: random.pick(open) } : {}
 }
 
 /** @param rest what follows the path and its NUL */
@@ -271,11 +272,12 @@ function resetWatches(generator: Generator): void {
   generator.send(client, 'RESET_WATCHES', '|', tx)
   client.watches.length = 0
   client.transactions.length = 0
+  client.doomed.length = 0
 }
 
 function start(generator: Generator): void {
   const client = generator.someClient()
-  if (client.transactions.length >= MOST_TRANSACTIONS) return
+  if (client.transactions.length + client.doomed.length >= MOST_TRANSACTIONS) return
   const as = generator.newLabel()
   const nested = generator.random.chance(30) ? someTransaction(generator, client) : {}
   generator.send(client, 'TRANSACTION_START', '|', { as, ...nested })
@@ -285,6 +287,8 @@ function start(generator: Generator): void {
 function end(generator: Generator): void {
   const { random } = generator
   const client = generator.someClient()
+  const doomed = client.doomed.shift()
+  if (doomed !== undefined) generator.send(client, 'TRANSACTION_END', 'F|', { tx: doomed })
   const tx = client.transactions.shift()
   if (tx === undefined) return
   if (random.chance(20)) {

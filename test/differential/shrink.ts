@@ -1,7 +1,7 @@
 import type { Step } from './step.ts'
 
 /** Nobody waits for the last step that could be spared. */
-const MOST_ATTEMPTS = 400
+const MOST_ATTEMPTS = 200
 
 /**
  * Leaves out of a sequence what is not needed for what is the matter with it: halves first, single
