@@ -9,6 +9,8 @@ import { Violation } from './violation.ts'
 const CHANGE_AFTER = 10_000
 /** Answers between two looks of the daemon at its own tables. */
 const CHECK_AFTER = 5 * CHANGE_AFTER
+/** Answers of a round before another program takes the daemon's place. */
+const UPDATE_AFTER = 3 * CHANGE_AFTER
 const ROUND = 250_000
 /** Who is asked something and says nothing for so long has lost it. */
 const SILENCE_MS = 60_000
@@ -110,6 +112,7 @@ async function play(target: Target, crowd: Crowd, wanted: number): Promise<void>
     await crowd.untilAnswered(next)
     await crowd.change()
     if (next % CHECK_AFTER === 0) await target.checkConsistency()
+    if (next === UPDATE_AFTER) await target.update()
   }
   await crowd.untilAnswered(wanted)
   await target.checkConsistency()

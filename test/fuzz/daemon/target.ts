@@ -108,6 +108,16 @@ export class Target {
     if (!/^OK\b/.test(said)) throw new Violation(`CONTROL check says: ${said}`)
   }
 
+  /**
+   * Another program takes the daemon's place while everybody goes on; transactions that are open for a second
+   * are lost.
+   * @throws Violation unless it does
+   */
+  async update(): Promise<void> {
+    const said = await this.admin.control('live-update', '-s', '-F', '-t', '1')
+    if (!/^OK\b/.test(said)) throw new Violation(`CONTROL live-update says: ${said}`)
+  }
+
   /** @throws Violation unless the daemon ends when told, having logged no defect */
   async stop(): Promise<void> {
     this.admin.close()
