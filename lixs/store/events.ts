@@ -60,6 +60,8 @@ export class EventQueue implements Removals {
   #count = 0
   /** Those before are told and let go. */
   #told = 0
+  /** As `flush` has it. */
+  #isCommit = false
 
   constructor(
     tables: {
@@ -153,8 +155,12 @@ export class EventQueue implements Removals {
     this.push(node, !isRoot)
   }
 
-  /** Tells everything that was noted, in that order. */
-  flush(): void {
+  /**
+   * Tells everything that was noted, in that order.
+   * @param isCommit of nodes that are gone only they are told who could read the node itself
+   */
+  flush(isCommit = false): void {
+    this.#isCommit = isCommit
     while (this.#told < this.#count) {
       const at = this.#told * STRIDE
       const node = this.#rows[at + NODE] as number
@@ -163,6 +169,7 @@ export class EventQueue implements Removals {
       this.#tell(node, oldPerms, parentPerms, this.#rows[at + IS_EXACT] === 1)
       this.#letGo()
     }
+    this.#isCommit = false
     this.#count = 0
     this.#told = 0
   }
@@ -172,6 +179,7 @@ export class EventQueue implements Removals {
    * function that notes events.
    */
   reset(): void {
+    this.#isCommit = false
     while (this.#told < this.#count) this.#letGo()
     this.#count = 0
     this.#told = 0
@@ -223,6 +231,8 @@ export class EventQueue implements Removals {
     const nodes = this.#nodes
     if (nodes.exists(node) && this.#isReadable(nodes.permsOf(node), domid)) return true
     if (this.#isReadable(oldPerms, domid)) return true
+    // As C's watch_permitted, which finds neither the node nor its parent after a commit.
+    if (this.#isCommit && !nodes.exists(node)) return false
     const parent = nodes.parentOf(node)
     if (parent === 0) return false
     return this.#isReadable(nodes.exists(parent) ? nodes.permsOf(parent) : parentPerms, domid)

@@ -69,7 +69,7 @@ export class TransactionCommit {
     for (let record = first; record !== 0; record = records.nextOf(record)) {
       this.#write(slot, record)
     }
-    this.#tables.events.flush()
+    this.#tables.events.flush(true)
     guards.won(slot)
     return OK
   }

@@ -60,6 +60,24 @@ test('the same path and token again is EEXIST, in any spelling; others are other
   expect(store.store.usageOf(5 as Domid).watches).toBe(2)
 })
 
+test('a guest hears of the removal of what only its parent let it know of, but not of a commit of it', () => {
+  const store = aStore()
+  const dom0 = store.socket()
+  const guest = store.guest(5)
+  for (const path of ['/d', '/d/a', '/d/b', '/d/c']) dom0.mkdir(path)
+  dom0.setPerms('/d', 'r0')
+  dom0.setPerms('/d/c', 'n0 r5')
+  guest.watch('/d', 't')
+  store.takeEvents()
+  dom0.rm('/d/a')
+  const tx = dom0.start()
+  dom0.rm('/d/b', tx)
+  dom0.rm('/d/c', tx)
+  expect(dom0.commit(tx)).toBe('OK')
+  const { connection } = guest
+  expect(store.takeEvents()).toEqual([`${connection} /d/a t`, `${connection} /d/c t`])
+})
+
 test('RM tells exact watches below, children first, then everyone of the root of it', () => {
   const store = aStore()
   const dom0 = store.socket()
