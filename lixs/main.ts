@@ -16,7 +16,7 @@ import {
   startInBackground,
 } from '../native/os/daemonize.ts'
 import { raiseOpenFilesLimit } from '../native/os/file-limit.ts'
-import { type Logger, openLog } from '../native/os/log.ts'
+import { type Logger, openLog, type ProcessLog } from '../native/os/log.ts'
 import { notify } from '../native/os/notify.ts'
 import { AlreadyRunning, PidFile } from '../native/os/pidfile.ts'
 import { StateMemory } from '../native/os/state-memory.ts'
@@ -85,11 +85,21 @@ async function serve(options: Options): Promise<number | undefined> {
     return undefined
   } catch (error) {
     const { code, message } = error instanceof AlreadyRunning ? already(error) : explain(error)
+    if (options.isLiveUpdate) logEnd(options, message)
     if (isInBackground()) {
       await reportEnded(code, message)
       return code
     }
     return complain(code, message)
+  }
+}
+
+/** Nobody waits for the program that takes over, and it may have no stderr: the log is what is left. */
+function logEnd(options: Options, message: string): void {
+  try {
+    openProcessLog(options).log.fatal(message)
+  } catch {
+    // Then there is no log either.
   }
 }
 
@@ -101,11 +111,7 @@ async function start(options: Options): Promise<void> {
   if (saved !== undefined) rmSync(stateFile)
   const pidFile = pidFileFor(options.pidFile, saved)
   if (saved === undefined) await refuseSecondDaemon(options.socketPath)
-  const processLog = openLog({
-    name: NAME,
-    level: options.logLevel,
-    file: options.logFile ?? (options.isForeground ? undefined : BACKGROUND_LOG_FILE),
-  })
+  const processLog = openProcessLog(options)
   const { log, levels } = processLog
   const traceFile = new TraceFile(options.traceFile)
   const trace = new Trace(traceFile, () => performance.timeOrigin + performance.now())
@@ -196,6 +202,11 @@ function pauseOf(saved: SavedState | undefined): { readonly pauseMs?: number } {
   const stoppedAtMs = saved?.annex?.process.stoppedAtMs
   if (stoppedAtMs === undefined) return {}
   return { pauseMs: Math.round(Number(process.hrtime.bigint()) / 1e6 - stoppedAtMs) }
+}
+
+function openProcessLog({ logLevel, logFile, isForeground }: Options): ProcessLog {
+  const file = logFile ?? (isForeground ? undefined : BACKGROUND_LOG_FILE)
+  return openLog({ name: NAME, level: logLevel, file })
 }
 
 /** Two daemons would take turns in replacing each other's socket: the first one keeps it. */

@@ -137,6 +137,7 @@ export class SavedNodes {
 class Findings {
   firstNode = 0
   nodes = 0
+  #hasRoot = false
   #listenerFd: number | undefined
   #eventsFd = -1
   #quotas: QuotaValues = new Map()
@@ -161,7 +162,7 @@ class Findings {
   }
 
   state(annex: Annex | undefined, nodes: SavedNodes): SavedState {
-    if (this.#listenerFd === undefined || this.nodes === 0) {
+    if (this.#listenerFd === undefined || !this.#hasRoot) {
       throw new RestoreFailure('the saved state holds nothing')
     }
     return {
@@ -234,9 +235,11 @@ class Findings {
       if (letterAt(reader, i) < 0) reader.refuse('has a permission without a letter')
     }
     reader.require(valueEnd)
-    if (this.nodes++ > 0) return
+    if (this.nodes++ === 0) this.firstNode = reader.place
+    // Special nodes may come before all others: C xenstored 4.17 tells them first.
+    if (this.#hasRoot || path[0] === AT) return
     if (path.length !== 1 || path[0] !== SLASH) reader.refuse('is the first node and not the root')
-    this.firstNode = reader.place
+    this.#hasRoot = true
   }
 
   #takeDomain(reader: StreamReader, version: number): void {

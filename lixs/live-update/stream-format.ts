@@ -8,7 +8,7 @@
  * ```
  *
  * In this order: GLOBAL, quotas, each connection with its watches, nodes (parents before children, "/"
- * first), special nodes, domains, END.
+ * first), special nodes (C xenstored 4.17: before all other nodes), domains, END.
  *
  * @see docs/designs/xenstore-migration.md in Xen's tree
  */

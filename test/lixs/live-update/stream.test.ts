@@ -86,6 +86,17 @@ test('what upstream tells is restored without our own part', () => {
   expect(handover.cutOf(client(2).connection as ConnectionId)).toBe(2)
 })
 
+test('special nodes may come before all others, as C xenstored 4.17 tells them', () => {
+  const parts = SMALL_STORE.map((part) => part.replaceAll(' ', ''))
+  // The two special nodes, each of two lines, and END.
+  const specials = parts.slice(-5, -1)
+  const root = parts.findIndex((part) => part.endsWith('2f000000'))
+  const reordered = [...parts.slice(0, root), ...specials, ...parts.slice(root, -5), '0'.repeat(16)]
+  const { client } = restoredFrom(Buffer.from(reordered.join(''), 'hex'))
+  expect(client(1).directory('/')).toEqual(['tool', 'a'])
+  expect(client(1).getPerms('@releaseDomain')).toBe('n0')
+})
+
 test('a permission of a domain that is no more counts for none of its successors', () => {
   const { store } = restoredFrom(Buffer.from(SMALL_STORE.join('').replaceAll(' ', ''), 'hex'))
   expect(store.guest(9).read('/a')).toBe('EACCES')
