@@ -8,9 +8,11 @@
  * A proof is a test of `npm test`, by file and title, or a claim of a rig's suite, by its words; an item
  * without one says `not done:` and why.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 
-export const CHECKLIST = 'docs/conformance.md'
+const CHECKLIST = 'docs/conformance.md'
+const SCENARIOS = 'test/xen/scenarios'
 const TAGS = ['MUST', 'SHOULD', 'NICE'] as const
 export type Tag = (typeof TAGS)[number]
 
@@ -41,7 +43,7 @@ const NOT_DONE = 'not done: '
 const ARROW = ' › '
 
 /** @throws Error naming a row that cannot be read, or an id that is there twice */
-export function readChecklist(text: string): Item[] {
+function readChecklist(text: string): Item[] {
   const items: Item[] = []
   const ids = new Set<string>()
   for (const line of text.split('\n')) {
@@ -56,9 +58,24 @@ export function readChecklist(text: string): Item[] {
   return items
 }
 
-/** The checklist of this repository. */
+/**
+ * The checklist of this repository.
+ *
+ * @throws Error also for a claim that no scenario of the rig makes
+ */
 export function theChecklist(): Item[] {
-  return readChecklist(readFileSync(CHECKLIST, 'utf8'))
+  const items = readChecklist(readFileSync(CHECKLIST, 'utf8'))
+  const scenarios = readdirSync(SCENARIOS).map((file) =>
+    readFileSync(join(SCENARIOS, file), 'utf8'),
+  )
+  for (const { id, rigClaims } of items) {
+    for (const claim of rigClaims) {
+      const words = claim.slice(claim.indexOf(ARROW) + ARROW.length)
+      if (scenarios.some((text) => text.includes(words))) continue
+      throw new Error(`${CHECKLIST}: ${id}: no scenario of the rig claims "${words}"`)
+    }
+  }
+  return items
 }
 
 function readProofs(id: string, cell: string): Pick<Item, 'tests' | 'rigClaims'> {
