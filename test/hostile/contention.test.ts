@@ -1,13 +1,15 @@
 /** Writers that never rest, against those who want to commit what they have read. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { XS_WRITE } from '../../lixs/wire/ops.ts'
+import { TestTimers } from '../support/test-timers.ts'
 import { ATTACKER, askAll, Siege } from './a-siege.ts'
 
 const HOME = `/local/domain/${ATTACKER}`
 
 let siege: Siege
 beforeAll(async () => {
-  siege = await Siege.begin()
+  // The clock stands still: who is held up is held up until the transaction has ended.
+  siege = await Siege.begin({ timers: new TestTimers() })
 })
 afterAll(() => siege.stop())
 
