@@ -6,8 +6,9 @@
  * that was to be done. It is asked anew when the transaction has ended, or after 50 ms, when the
  * transaction is guarded no more. Only unprivileged connections ever wait.
  *
- * Guests that hold each other up this way would be a lever of its own: whoever has waited for another
- * guest is exempt for nine times as long.
+ * Guests that hold each other up this way would be a lever of its own. So a request waits for other
+ * guests once only, and a guest whose transaction has made others wait has none guarded for nine times
+ * as long.
  */
 import type { ConnectionId, RingSet } from '../../native/ring-set.ts'
 import type { Exchange } from '../process/exchange.ts'
@@ -22,7 +23,8 @@ import type { Timers } from './timers.ts'
 
 /** For so long a transaction is guarded once somebody waits for it. */
 const GUARDED_MS = 50
-const EXEMPT_MS = 450
+/** A guest's transactions make others wait for a tenth of the time at most. */
+const REST_TIMES = 9
 
 const CHANGES: ReadonlyMap<number, Change> = new Map([
   [XS_WRITE, 'write'],
@@ -34,7 +36,9 @@ const CHANGES: ReadonlyMap<number, Change> = new Map([
 /** Those who wait for one transaction. */
 interface Waiting {
   readonly connections: ConnectionId[]
-  readonly isForGuest: boolean
+  /** Whose transaction it is; undefined: a privileged connection's. */
+  readonly guest: number | undefined
+  readonly sinceMs: number
   readonly cancelTimer: () => void
 }
 
@@ -44,8 +48,10 @@ export class Deferrals {
   readonly #timers: Timers
   /** By slot of the transaction. */
   readonly #waiting = new Map<number, Waiting>()
-  /** Until when a connection has not to wait for guests; at most one entry per connection number. */
-  readonly #exemptUntilMs = new Map<ConnectionId, number>()
+  /** Until when a guest's connection has no transaction guarded. */
+  readonly #restsUntilMs = new Map<number, number>()
+  /** Those whose next request has waited already. */
+  readonly #hasWaited = new Set<ConnectionId>()
 
   constructor(
     rings: Pick<RingSet, 'connections' | 'resume' | 'handover'>,
@@ -56,11 +62,12 @@ export class Deferrals {
     this.#guards = guards
     this.#timers = timers
     guards.onEnd = (slot) => this.#goOn(slot)
+    guards.mayGuardGuest = (connection) => this.#hasRested(connection)
   }
 
   /** Is anything guarded? Asked for each request. */
   get isOn(): boolean {
-    return !this.#guards.isEmpty
+    return !this.#guards.isEmpty || this.#hasWaited.size > 0
   }
 
   /** @returns false: the request is to be served */
@@ -82,25 +89,25 @@ export class Deferrals {
   }
 
   #guardAgainst(services: Services, exchange: Exchange): number {
-    const { connection, who, type, txId, bytes, start, end } = exchange
-    const isExempt = this.#isExempt(connection)
+    const { connection, type, txId, bytes, start, end } = exchange
+    const isExempt = this.#hasWaited.delete(connection)
     if (type === XS_TRANSACTION_END) {
       const slot = services.store.findTransaction(connection, txId >>> 0)
-      return slot === 0 ? 0 : this.#guards.againstCommit(who, isExempt, slot)
+      return slot === 0 ? 0 : this.#guards.againstCommit(connection, isExempt, slot)
     }
     const change = CHANGES.get(type)
     if (change === undefined || txId !== 0) return 0
     const pathEnd = findNul(bytes, start, end)
     if (pathEnd < 0 || !takeNodePath(services, exchange, start, pathEnd)) return 0
-    return this.#guards.against(who, isExempt, services.path, change)
+    return this.#guards.against(connection, isExempt, services.path, change)
   }
 
-  #isExempt(connection: ConnectionId): boolean {
-    const untilMs = this.#exemptUntilMs.get(connection)
-    if (untilMs === undefined) return false
-    if (this.#timers.nowMs() < untilMs) return true
-    this.#exemptUntilMs.delete(connection)
-    return false
+  #hasRested(connection: number): boolean {
+    const untilMs = this.#restsUntilMs.get(connection)
+    if (untilMs === undefined) return true
+    if (this.#timers.nowMs() < untilMs) return false
+    this.#restsUntilMs.delete(connection)
+    return true
   }
 
   #waitingFor(slot: number): Waiting {
@@ -108,7 +115,8 @@ export class Deferrals {
     if (known !== undefined) return known
     const waiting = {
       connections: [],
-      isForGuest: !this.#guards.isPrivileged(slot),
+      guest: this.#guards.guestOf(slot),
+      sinceMs: this.#timers.nowMs(),
       cancelTimer: this.#timers.after(GUARDED_MS, () => this.#guards.end(slot)),
     }
     this.#waiting.set(slot, waiting)
@@ -120,12 +128,15 @@ export class Deferrals {
     if (waiting === undefined) return
     this.#waiting.delete(slot)
     waiting.cancelTimer()
+    const { guest } = waiting
+    if (guest !== undefined) {
+      const nowMs = this.#timers.nowMs()
+      this.#restsUntilMs.set(guest, nowMs + REST_TIMES * (nowMs - waiting.sinceMs))
+    }
     for (const connection of waiting.connections) {
       // The number may be somebody else's by now, who does not wait.
       if (!unpause(this.#rings, connection, PAUSE_GUARD)) continue
-      if (waiting.isForGuest) {
-        this.#exemptUntilMs.set(connection, this.#timers.nowMs() + EXEMPT_MS)
-      }
+      if (guest !== undefined) this.#hasWaited.add(connection)
       this.#rings.resume(connection)
     }
   }

@@ -23,7 +23,6 @@ import {
   WROTE_VALUE,
 } from './access-records.ts'
 import type { ParsedPath } from './path.ts'
-import type { Principal } from './principal.ts'
 import type { StoreTables } from './tables.ts'
 import type { Transactions } from './transactions.ts'
 
@@ -39,10 +38,12 @@ const ANY_READ = READ_EXISTENCE | READ_VALUE | READ_CHILDREN | READ_PERMS | CREA
 export class Guards {
   readonly #tables: StoreTables
   readonly #transactions: Transactions
-  /** Slots; what is lost with the process is a favour, not a truth. */
+  /** Slots, those first that have tried most; what is lost with the process is a favour, no truth. */
   readonly #guarded: number[] = []
-  /** Called when a transaction is guarded no more; it may be gone already. */
+  /** Called when a transaction is guarded no more; it is about to end, or has had its time. */
   onEnd: (slot: number) => void = () => undefined
+  /** May an unprivileged connection's next transaction be guarded? */
+  mayGuardGuest: (connection: number) => boolean = () => true
 
   constructor(tables: StoreTables, transactions: Transactions) {
     this.#tables = tables
@@ -57,8 +58,13 @@ export class Guards {
   /** A transaction was started. */
   started(slot: number): void {
     const { connections } = this.#tables
-    const isAfflicted = connections.retriesOf(this.#transactions.connectionOf(slot)) >= RETRIES
-    if (isAfflicted && this.#guarded.length < GUARDED_MAX) this.#guarded.push(slot)
+    const connection = this.#transactions.connectionOf(slot)
+    if (connections.retriesOf(connection) < RETRIES) return
+    if (!connections.isPrivileged(connection) && !this.mayGuardGuest(connection)) return
+    const place = this.#guarded.findIndex((other) => this.#hasTriedMore(slot, other))
+    this.#guarded.splice(place < 0 ? this.#guarded.length : place, 0, slot)
+    const last = this.#guarded.at(-1)
+    if (last !== undefined && this.#guarded.length > GUARDED_MAX) this.end(last)
   }
 
   /** A commit failed with EAGAIN. @param node where it failed */
@@ -85,20 +91,25 @@ export class Guards {
     this.onEnd(slot)
   }
 
-  isPrivileged(slot: number): boolean {
-    return this.#tables.connections.isPrivileged(this.#transactions.connectionOf(slot))
+  /** Whose transaction it is; undefined: a privileged connection's. */
+  guestOf(slot: number): number | undefined {
+    const connection = this.#transactions.connectionOf(slot)
+    return this.#tables.connections.isPrivileged(connection) ? undefined : connection
   }
 
   /**
    * Which guarded transaction would a change spoil?
    *
-   * @param isExempt only those of privileged connections count
+   * @param connection whose change it is
+   * @param isExempt only transactions of privileged connections count
    * @returns its slot; 0: none
    */
-  against(who: Principal, isExempt: boolean, path: ParsedPath, change: Change): number {
+  against(connection: number, isExempt: boolean, path: ParsedPath, change: Change): number {
     const node = this.#tables.tree.find(path)
+    let mayGuestsCount = !isExempt
     for (const slot of this.#guarded) {
-      if (!this.#isAgainst(slot, who, isExempt)) continue
+      if (this.#transactions.connectionOf(slot) === connection) mayGuestsCount = false
+      if (!this.#counts(slot, connection, mayGuestsCount)) continue
       const isSpoilt =
         node === 0 ? this.#isSpoiltByPath(slot, path, change) : this.#isSpoilt(slot, node, change)
       if (isSpoilt) return slot
@@ -106,23 +117,31 @@ export class Guards {
     return 0
   }
 
-  /** The same for the commit of another transaction. */
-  againstCommit(who: Principal, isExempt: boolean, other: number): number {
+  /** The same for the commit of a transaction of that connection. */
+  againstCommit(connection: number, isExempt: boolean, other: number): number {
+    let mayGuestsCount = !isExempt
     for (const slot of this.#guarded) {
-      if (
-        slot !== other &&
-        this.#isAgainst(slot, who, isExempt) &&
-        this.#isSpoiltByCommit(slot, other)
-      ) {
-        return slot
-      }
+      if (this.#transactions.connectionOf(slot) === connection) mayGuestsCount = false
+      if (!this.#counts(slot, connection, mayGuestsCount)) continue
+      if (this.#isSpoiltByCommit(slot, other)) return slot
     }
     return 0
   }
 
-  #isAgainst(slot: number, who: Principal, isExempt: boolean): boolean {
-    if (this.isPrivileged(slot)) return true
-    return !isExempt && this.#transactions.domidOf(slot) !== who.domid
+  /**
+   * Whoever has a guarded transaction itself waits for those guests only that have tried more: so the
+   * first one waits for no guest, and never two for each other.
+   */
+  #counts(slot: number, connection: number, mayGuestsCount: boolean): boolean {
+    if (this.guestOf(slot) === undefined) return true
+    const domid = this.#tables.connections.domidOf(connection)
+    return mayGuestsCount && this.#transactions.domidOf(slot) !== domid
+  }
+
+  #hasTriedMore(slot: number, other: number): boolean {
+    const { connections } = this.#tables
+    const retriesOf = (of: number) => connections.retriesOf(this.#transactions.connectionOf(of))
+    return retriesOf(slot) > retriesOf(other)
   }
 
   #isSpoilt(slot: number, node: number, change: Change): boolean {

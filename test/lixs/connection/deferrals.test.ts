@@ -225,26 +225,72 @@ test("a guest's transaction never makes a privileged connection wait", async () 
   expect(await ask(XS_TRANSACTION_END, 'T|', tx)).toBe('EAGAIN|')
 })
 
-test('a guest waits for another one 50 ms, and then not for 450', async () => {
-  const ring = await guest(3)
-  const other = await guest(4)
+describe('a guest that writes what a guarded transaction of another guest has read', () => {
+  let ring: RingGuest
+  let other: RingGuest
   const ask = (type: number, payload: string, txId = 0) => ring.ask(type, payload, txId)
-  await afflict(ask, (value) => other.ask(XS_WRITE, `/shared|${value}`))
-  const first = await guarded(ask)
-  await other.send(XS_WRITE, '/shared|late')
-  await settle()
-  expect(other.takeAll()).toEqual([])
-  timers.pass(50)
-  expect(text((await other.next()).payload)).toBe('OK|')
-  expect(await ask(XS_TRANSACTION_END, 'T|', first)).toBe('EAGAIN|')
-  const second = await guarded(ask)
-  expect(await other.ask(XS_WRITE, '/shared|at once')).toBe('OK|')
-  expect(await ask(XS_TRANSACTION_END, 'T|', second)).toBe('EAGAIN|')
-  timers.pass(450)
-  const third = await guarded(ask)
-  await other.send(XS_WRITE, '/shared|late')
-  await settle()
-  expect(other.takeAll()).toEqual([])
-  expect(await ask(XS_TRANSACTION_END, 'T|', third)).toBe('OK|')
-  expect(text((await other.next()).payload)).toBe('OK|')
+
+  beforeEach(async () => {
+    ring = await guest(3)
+    other = await guest(4)
+    await afflict(ask, (value) => other.ask(XS_WRITE, `/shared|${value}`))
+  })
+
+  test('waits until that has ended', async () => {
+    const tx = await guarded(ask)
+    await other.send(XS_WRITE, '/shared|late')
+    await settle()
+    expect(other.takeAll()).toEqual([])
+    expect(await ask(XS_TRANSACTION_END, 'T|', tx)).toBe('OK|')
+    expect(text((await other.next()).payload)).toBe('OK|')
+  })
+
+  test('waits 50 ms, and then no transaction of that guest is guarded for 450', async () => {
+    const first = await guarded(ask)
+    await other.send(XS_WRITE, '/shared|late')
+    await settle()
+    timers.pass(49)
+    await settle()
+    expect(other.takeAll()).toEqual([])
+    timers.pass(1)
+    expect(text((await other.next()).payload)).toBe('OK|')
+    expect(await ask(XS_TRANSACTION_END, 'T|', first)).toBe('EAGAIN|')
+    timers.pass(449)
+    const second = await guarded(ask)
+    expect(await other.ask(XS_WRITE, '/shared|at once')).toBe('OK|')
+    expect(await ask(XS_TRANSACTION_END, 'T|', second)).toBe('EAGAIN|')
+    timers.pass(1)
+    const third = await guarded(ask)
+    await other.send(XS_WRITE, '/shared|late')
+    await settle()
+    expect(other.takeAll()).toEqual([])
+    expect(await ask(XS_TRANSACTION_END, 'T|', third)).toBe('OK|')
+    expect(text((await other.next()).payload)).toBe('OK|')
+  })
+
+  test('waits with a request once only, however many guests have one', async () => {
+    const third = await guest(5)
+    const askThird: Ask = (type, payload, txId = 0) => third.ask(type, payload, txId)
+    await afflict(askThird, (value) => other.ask(XS_WRITE, `/shared|${value}`))
+    const first = await guarded(ask)
+    const second = await guarded(askThird)
+    await other.send(XS_WRITE, '/shared|late')
+    await settle()
+    expect(other.takeAll()).toEqual([])
+    expect(await ask(XS_TRANSACTION_END, 'F|', first)).toBe('OK|')
+    expect(text((await other.next()).payload)).toBe('OK|')
+    expect(await askThird(XS_TRANSACTION_END, 'T|', second)).toBe('EAGAIN|')
+  })
+
+  test('does not wait when its own transaction has been tried as often', async () => {
+    await afflict(
+      (type, payload, txId = 0) => other.ask(type, payload, txId),
+      (value) => tool.write('/shared', value).then(() => 'OK|'),
+    )
+    const own = await guarded((type, payload, txId = 0) => other.ask(type, payload, txId))
+    const tx = await guarded(ask)
+    expect(await other.ask(XS_WRITE, '/shared|mine', own)).toBe('OK|')
+    expect(await other.ask(XS_TRANSACTION_END, 'T|', own)).toBe('OK|')
+    expect(await ask(XS_TRANSACTION_END, 'T|', tx)).toBe('EAGAIN|')
+  })
 })
