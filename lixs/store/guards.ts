@@ -9,7 +9,7 @@
  * A privileged connection is guarded against all unprivileged ones, an unprivileged one against those
  * of other domains; nobody against privileged ones.
  *
- * @see XSA-206; docs/decisions/0008-transactions.md
+ * @see XSA-206; docs/decisions/0010-transactions.md
  */
 import {
   CHANGED,

@@ -1,6 +1,7 @@
 /** How transactions fail and end, rule by rule. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { XenstoreClient } from '../../../lixs/client/client.ts'
+import { encodePacket } from '../../../lixs/wire/encoder.ts'
 import {
   XS_READ,
   XS_RESET_WATCHES,
@@ -9,6 +10,7 @@ import {
   XS_WRITE,
 } from '../../../lixs/wire/ops.ts'
 import type { Domid } from '../../../native/hypervisor.ts'
+import { SocketPeer } from '../../native/socket-peer.ts'
 import { aDaemon, type RingGuest, type RunningDaemon, turn } from '../../support/a-daemon.ts'
 import { aStore, type Client } from '../store/a-store.ts'
 
@@ -147,14 +149,12 @@ describe('a transaction dies', () => {
   })
 
   test('with its connection', async () => {
-    const other = await daemon.connect()
-    // Its last step never comes.
-    void other.transaction(async (inside) => {
-      await inside.write('/half', '1')
-      await new Promise(() => undefined)
-    })
-    while (!(await tool.control('quota', '0')).match(/transactions +: +1/)) await turn()
-    other.close()
+    const peer = await SocketPeer.connect(daemon.socketPath)
+    peer.send(encodePacket(XS_TRANSACTION_START, 1, 0, Buffer.from('\0')))
+    peer.send(encodePacket(XS_WRITE, 2, 1, Buffer.from('/half\0x')))
+    while (peer.received.length < 2) await turn()
+    expect(await tool.control('quota', '0')).toMatch(/transactions +: +1/)
+    peer.close()
     while (!(await tool.control('quota', '0')).match(/transactions +: +0/)) await turn()
     expect(await tool.read('/half')).toBeUndefined()
   })
