@@ -137,7 +137,7 @@ async function start(options: Options): Promise<void> {
     },
     saved?.eventsFd,
   )
-  const succession = successionOf(startFolder, stateFile, pidFile?.fd ?? -1)
+  const succession = successionOf(startFolder, stateFile, pidFile)
   const become: typeof succession.become = (...how) => {
     traceFile.flush()
     return succession.become(...how)
@@ -191,9 +191,10 @@ function pidFileFor(path: string | undefined, saved: SavedState | undefined): Pi
   try {
     return PidFile.lock(path)
   } catch (error) {
-    // A stock daemon has left its own lock, in its own way: it stays ours as long as we live.
-    if (saved !== undefined && error instanceof AlreadyRunning && error.pid === process.pid) return
-    throw error
+    const isOurs = error instanceof AlreadyRunning && error.pid === process.pid
+    if (saved === undefined || !isOurs) throw error
+    // A stock daemon has left its lock to the process; having looked at the file has given it up.
+    return PidFile.lock(path)
   }
 }
 

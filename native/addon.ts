@@ -140,6 +140,7 @@ interface Addon {
   openDisk(path: string, isReadOnly: boolean): BlockDevice
   closeDisk(major: number, minor: number, path: string): void
   lockFile(path: string): number
+  changeLock(fd: number, isOfProcess: boolean): void
   sendNotify(socketPath: string, text: string): void
   raiseFileLimit(wanted: number): number
   closeFd(fd: number): void
@@ -181,6 +182,14 @@ export function reserveMemory(bytes: number): MemoryRange {
  */
 export function lockFile(path: string): number {
   return addon.lockFile(path)
+}
+
+/**
+ * Makes a lock of `lockFile` one that belongs to the process, as stock daemons' do, or the other way round.
+ * @throws XenError with code EAGAIN when somebody else was faster
+ */
+export function changeLock(fd: number, isOfProcess: boolean): void {
+  addon.changeLock(fd, isOfProcess)
 }
 
 /** Sends one datagram to a service manager's socket; `@name` is an abstract address. */

@@ -1,4 +1,5 @@
 import { becomeProgram } from '../../native/os/exec.ts'
+import type { PidFile } from '../../native/os/pidfile.ts'
 
 /** How this process becomes another program. */
 export interface Succession {
@@ -22,17 +23,26 @@ export interface Succession {
 const LIVE_UPDATE = ['-U', '--live-update']
 
 /** @param folder where relative paths on the command line begin */
-export function successionOf(folder: string, stateFile: string, pidFileFd: number): Succession {
+export function successionOf(
+  folder: string,
+  stateFile: string,
+  pidFile: PidFile | undefined,
+): Succession {
   return {
     stateFile,
-    pidFileFd,
+    pidFileFd: pidFile?.fd ?? -1,
     become(program, commandLine, keptOpen) {
       const given = commandLine?.split(' ').filter(Boolean) ?? process.argv.slice(2)
       const words = [...given.filter((word) => !LIVE_UPDATE.includes(word)), '-U']
       const self = [process.execPath, ...process.execArgv, process.argv[1] ?? '']
       const path = program ?? process.execPath
       const args = program === undefined ? [...self, ...words] : [program, ...words]
-      return becomeProgram({ path, args, env: process.env, folder, keptOpen })
+      pidFile?.handOver()
+      try {
+        return becomeProgram({ path, args, env: process.env, folder, keptOpen })
+      } finally {
+        pidFile?.takeBack()
+      }
     },
   }
 }

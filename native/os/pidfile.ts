@@ -8,7 +8,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { lockFile } from '../addon.ts'
+import { changeLock, lockFile } from '../addon.ts'
 import { XenError } from '../xen-error.ts'
 
 /** Another instance holds the pid file. */
@@ -62,6 +62,7 @@ export class PidFile {
     if (held.dev !== named.dev || held.ino !== named.ino) {
       throw new Error(`the lock that was left is not of ${path}`)
     }
+    changeLock(fd, false)
     return new PidFile(fd)
   }
 
@@ -69,9 +70,19 @@ export class PidFile {
     this.#fd = fd
   }
 
-  /** To be left open for the next program. */
+  /** To be left open for the next program in this process. */
   get fd(): number {
     return this.#fd
+  }
+
+  /** The lock becomes one that any next program takes for its own. */
+  handOver(): void {
+    changeLock(this.#fd, true)
+  }
+
+  /** There is no next program after all. */
+  takeBack(): void {
+    changeLock(this.#fd, false)
   }
 
   /** From now on the file says which process this is: the number and a newline. */

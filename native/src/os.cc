@@ -34,6 +34,27 @@ Napi::Value lockFile(const Napi::CallbackInfo& info) {
   });
 }
 
+int setLock(int fd, int command, short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return fcntl(fd, command, &lock);
+}
+
+// The next program in this process may be a stock daemon, which knows locks of processes only, and would take
+// ours for somebody else's.
+Napi::Value changeLock(const Napi::CallbackInfo& info) {
+  const int fd = info[0].As<Napi::Number>().Int32Value();
+  const bool isOfProcess = info[1].As<Napi::Boolean>();
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    setLock(fd, isOfProcess ? F_OFD_SETLK : F_SETLK, F_UNLCK);
+    if (setLock(fd, isOfProcess ? F_SETLK : F_OFD_SETLK, F_WRLCK) != 0) {
+      throw Failure("fcntl", errno == EACCES ? EAGAIN : errno, "cannot lock descriptor " + std::to_string(fd));
+    }
+    return info.Env().Undefined();
+  });
+}
+
 Napi::Value sendNotify(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
   const std::string text = info[1].As<Napi::String>();
@@ -96,6 +117,7 @@ Napi::Value setParentDeathSignal(const Napi::CallbackInfo& info) {
 
 void defineOs(Napi::Env env, Napi::Object exports) {
   exports.Set("lockFile", Napi::Function::New(env, lockFile, "lockFile"));
+  exports.Set("changeLock", Napi::Function::New(env, changeLock, "changeLock"));
   exports.Set("sendNotify", Napi::Function::New(env, sendNotify, "sendNotify"));
   exports.Set("raiseFileLimit", Napi::Function::New(env, raiseFileLimit, "raiseFileLimit"));
   exports.Set("closeFd", Napi::Function::New(env, closeFd, "closeFd"));

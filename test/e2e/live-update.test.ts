@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { XenstoreClient } from '../../lixs/client/client.ts'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { XenstoreClient } from '../../lixs/client/client.ts'
 import { Decoder } from '../../lixs/wire/decoder.ts'
 import { encodePacket } from '../../lixs/wire/encoder.ts'
 import {
@@ -15,7 +15,9 @@ import {
   XS_WRITE,
 } from '../../lixs/wire/ops.ts'
 import type { Packet } from '../../lixs/wire/packet.ts'
+import { startLixs } from '../support/a-program.ts'
 import { SimulatedHost } from '../support/a-simulated-host.ts'
+import { aFolder } from '../support/a-socket-peer.ts'
 
 const SOON = { timeout: 20_000, interval: 20 }
 const GUESTS = 60
@@ -202,3 +204,42 @@ test('a program that cannot be started changes nothing', async () => {
   await host.simulator.command(`destroy ${domid}`).catch(() => undefined)
   expect(await host.xcl(['destroy', 'afterwards'])).toMatchObject({ code: 0 })
 }, 60_000)
+
+test('the pid file stays locked by the same process', async () => {
+  const folder = aFolder()
+  const pidFile = join(folder.path, 'lixs.pid')
+  const args = ['--no-fork', '--hypervisor', 'none', '--pid-file', pidFile]
+  const start = (name: string) => startLixs([...args, '--socket-path', join(folder.path, name)])
+  const daemon = start('socket')
+  onTestFinished(async () => {
+    daemon.child.kill('SIGKILL')
+    await daemon.ended
+    folder.remove()
+  })
+  await daemon.said(/"msg":"serving"/)
+  const client = await XenstoreClient.connect(join(folder.path, 'socket'))
+  for (let i = 0; i < 2; i++) {
+    expect(await client.control('live-update', '-s')).toBe('OK')
+    expect(readFileSync(pidFile, 'latin1')).toBe(`${daemon.child.pid}\n`)
+    expect(await start('other').ended).toMatchObject({ code: 0 })
+  }
+  client.close()
+}, 60_000)
+
+test('a damaged state ends the next program with one sentence', async () => {
+  const folder = aFolder()
+  onTestFinished(() => folder.remove())
+  writeFileSync(join(folder.path, 'state_dump'), 'xenstore')
+  const socketPath = join(folder.path, 'socket')
+  const { code, stderr } = await startLixs([
+    '--no-fork',
+    '--hypervisor',
+    'none',
+    '--socket-path',
+    socketPath,
+    '-U',
+  ]).ended
+  expect(code).toBe(1)
+  expect(stderr).toContain('lixs: the saved state has no header of its kind\n')
+  expect(existsSync(socketPath)).toBe(false)
+})

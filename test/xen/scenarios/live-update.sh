@@ -1,13 +1,15 @@
-# Another program takes the place of the XenStore daemon while guests run: ours after ours, or ours after a stock one.
+# Another program takes the place of the XenStore daemon while guests run: ours after ours; or ours after the
+# stock one, and the stock one after ours.
 . ./lib.sh
 . ./scenarios/guests.sh
 TOOL=/opt/xcl/bin/xcl
 : "${STORE:=lixs}"
 
-update() { timeout 60 xenstore-control live-update -t 20 /opt/xcl/bin/lixs; }
+program_of() { case $1 in lixs) echo /opt/xcl/bin/lixs ;; *) echo "/usr/sbin/$1" ;; esac; }
+update() { timeout 60 xenstore-control live-update -t 20 "$(program_of "$1")"; }
 serves() { timeout 10 xenstore-exists /tool/xenstored; }
 same_pid() { [ "$(cat "$store_pid_file")" = "$pid" ] && running "$store_pid_file"; }
-is_lixs() { grep -aq lixs "/proc/$pid/cmdline"; }
+is_program() { tr '\0' '\n' < "/proc/$pid/cmdline" | head -n 1 | grep -q "$1"; }
 spins_on() { # NAME: it goes on writing
   local path before
   path=/local/domain/$(domid_of "$1")/data/spin
@@ -31,11 +33,13 @@ watcher=$!
 wait_for 10 heard 1
 tree_before=$(timeout 20 xenstore-ls -p /local/domain/$(domid_of stays-pv))
 
-for round in 1 2; do
-  ok "live update $round" update
+round=0
+for next in lixs "$STORE" lixs; do
+  round=$((round + 1))
+  ok "live update $round, to $next" update "$next"
   ok "the daemon serves ($round)" serves
   ok "its process is the same ($round)" same_pid
-  ok "the program is lixs ($round)" is_lixs
+  ok "the program is $next ($round)" is_program "$next"
   ok "a guest that writes all the time goes on ($round)" spins_on spins
   is "the tree of a guest, its permissions included, is as before ($round)" \
     "$(timeout 20 xenstore-ls -p /local/domain/$(domid_of stays-pv) | grep -v poke)" \
