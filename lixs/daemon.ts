@@ -119,6 +119,7 @@ export class Daemon {
     const connections = new Connections(rings, store, settings.privilegedDomid)
     events.serve(connections)
     trace.watch({ connections: rings.connections, store })
+    const softQuota = new SoftQuota(store, timers, counters, log)
     const domains = new Domains(
       parts.domains,
       rings,
@@ -127,6 +128,7 @@ export class Daemon {
       timers,
       counters,
       trace,
+      softQuota,
       log.child({ subsystem: 'domains' }),
     )
     const quotaChanged = (key: keyof Quotas) => {
@@ -156,7 +158,6 @@ export class Daemon {
     ])
     const services = { store, events, domains, control, quotas, path: new ParsedPath() }
     const exchange = new Exchange(rings.output, NOBODY, trace)
-    const softQuota = new SoftQuota(store, timers, counters, log)
     const beside = { counters, trace, events, held, deferrals, softQuota, log }
     const walk = new BatchWalk(connections, services, exchange, beside)
 

@@ -22,6 +22,7 @@ import type { Trace } from '../trace.ts'
 import { xsErrnoFrom } from '../wire/errno.ts'
 import { OK, type Outcome } from '../xs-errno.ts'
 import { DomainNews } from './domain-news.ts'
+import type { SoftQuota } from './soft-quota.ts'
 
 /** What the daemon before has told of a domain. */
 interface DomainNote {
@@ -45,6 +46,7 @@ export class Domains {
   readonly #connections: Connections
   readonly #counters: Counters
   readonly #trace: Trace
+  readonly #softQuota: Pick<SoftQuota, 'forget'>
   readonly #log: Logger
   readonly #news: DomainNews | undefined
   /** Of the domains that the store knows: tells a domain from the next one with its domid. */
@@ -62,9 +64,11 @@ export class Domains {
     timers: Timers,
     counters: Counters,
     trace: Trace,
+    softQuota: Pick<SoftQuota, 'forget'>,
     log: Logger,
   ) {
     this.#control = control
+    this.#softQuota = softQuota
     this.#rings = rings
     this.#store = store
     this.#connections = connections
@@ -242,6 +246,7 @@ export class Domains {
       this.#news?.forget(domid)
       this.#introduced++
       this.#counters.introduction()
+      this.#softQuota.forget(domid)
       this.#store.introduceDomain(domid, connection)
       this.#log.info({ domid, port }, 'domain introduced')
       if (this.#trace.isOn) this.#trace.object(connection, `domain introduced, port ${port}`)

@@ -7,6 +7,12 @@ import type { Store } from '../store/store.ts'
 /** A domain that stays above is told of so often. */
 const WARN_EVERY_MS = 10_000
 
+/** `atMs`: the last warning; `isAbove`: nothing was said since. */
+interface Told {
+  readonly atMs: number
+  readonly isAbove: boolean
+}
+
 /**
  * Tells the operator of domains that use more memory than the soft quota, and when they use less
  * again. Looked at behind each request of a guest: who asks nothing needs no more memory.
@@ -16,8 +22,8 @@ export class SoftQuota {
   readonly #timers: Timers
   readonly #counters: Counters
   readonly #log: Logger
-  /** When each domain that is above was told of last. */
-  readonly #toldAtMs = new Map<Domid, number>()
+  /** Domains that were told of, some of which use less again since. */
+  readonly #told = new Map<Domid, Told>()
 
   constructor(
     store: Pick<Store, 'settings' | 'usageOf'>,
@@ -32,16 +38,17 @@ export class SoftQuota {
   }
 
   look(domid: Domid): void {
+    const told = this.#told.get(domid)
     if (!this.#store.settings.exceedsSoftMemory(domid)) {
-      if (this.#toldAtMs.size > 0 && this.#toldAtMs.delete(domid)) {
-        this.#log.info({ domid }, 'domain uses less memory than the soft quota again')
-      }
+      if (told?.isAbove !== true) return
+      this.#told.set(domid, { atMs: told.atMs, isAbove: false })
+      this.#log.info({ domid }, 'domain uses less memory than the soft quota again')
       return
     }
     const nowMs = this.#timers.nowMs()
-    const toldAtMs = this.#toldAtMs.get(domid)
-    if (toldAtMs !== undefined && nowMs - toldAtMs < WARN_EVERY_MS) return
-    this.#toldAtMs.set(domid, nowMs)
+    // Whoever goes up and down around the quota is told of as seldom as one that stays above.
+    if (told !== undefined && nowMs - told.atMs < WARN_EVERY_MS) return
+    this.#told.set(domid, { atMs: nowMs, isAbove: true })
     this.#counters.quotaWarning()
     const { memoryBytes } = this.#store.usageOf(domid)
     const limitBytes = this.#store.settings.quotaOf(domid, 'memorySoft')
@@ -49,5 +56,10 @@ export class SoftQuota {
       { domid, memoryBytes, limitBytes },
       'domain uses more memory than the soft quota',
     )
+  }
+
+  /** A domain begins: nothing of the last one with its number counts for it. */
+  forget(domid: Domid): void {
+    this.#told.delete(domid)
   }
 }

@@ -21,6 +21,8 @@ namespace xcl {
 /** Output flags of native/ring-set.ts. */
 inline constexpr uint32_t kOutputCoalesce = 1;
 inline constexpr uint32_t kOutputEvent = 2;
+/** Native code's own: not a message but the rest of one that was partly out when this program took over. */
+inline constexpr uint32_t kOutputRest = 4;
 /** From this bit on: the connection whose request has caused the event; 0: none that is counted. */
 inline constexpr uint32_t kOutputCauseShift = 8;
 /** Below: the request's place among those of its connection, put there by native code. */
@@ -34,8 +36,6 @@ class QueueListener {
   /** @param flags of an event with a cause */
   virtual void onEventGone(uint32_t flags) = 0;
 };
-/** Not a message but the rest of one that was partly out when this program took over. */
-inline constexpr uint32_t kOutputRest = 1U << 31;
 
 class OutputQueue {
  public:

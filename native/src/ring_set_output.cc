@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kPartsAtOnce = 128;
 constexpr uint32_t kScarceShare = 16;
+// So many replies wait for each other at most.
+constexpr uint32_t kHeldRepliesMax = 32;
 
 std::span<const std::byte> bytesOf(const iovec& part) {
   return {static_cast<const std::byte*>(part.iov_base), part.iov_len};
@@ -21,10 +23,36 @@ std::span<const std::byte> bytesOf(const iovec& part) {
 }  // namespace
 
 void RingSet::flush(size_t words) {
+  const bool isSound = groupAll(words);
+  for (const uint32_t id : flushed_) deliver(id);
+  flushed_.clear();
+  settleFlush(isSound);
+}
+
+bool RingSet::flushAwaited(size_t words) {
+  const bool isSound = groupAll(words);
+  const auto isAwaited = [this](uint32_t id) { return isReplyAwaited(id); };
+  // While nobody is told that something was done, nobody has to hear of it: so events wait, too.
+  if (isSound && !recent_.empty() && std::none_of(recent_.begin(), recent_.end(), isAwaited)) return false;
+  size_t held = 0;
+  for (const uint32_t id : flushed_) {
+    if (isSound && !peers_[id].hasEventOut && !isReplyAwaited(id)) {
+      flushed_[held++] = id;
+    } else {
+      deliver(id);
+    }
+  }
+  flushed_.resize(held);
+  settleFlush(isSound);
+  return held == 0;
+}
+
+// @returns false: the output is no row of records
+bool RingSet::groupAll(size_t words) {
   flushes_++;
-  heldPasses_ = 0;
-  bool isSound = words <= memory_.output.size();
-  for (size_t at = 0; isSound && at < words;) {
+  bool isSound = words <= memory_.output.size() && groupedWords_ <= words;
+  size_t at = groupedWords_;
+  while (isSound && at < words) {
     isSound = at + kRecordWords <= words;
     if (!isSound) break;
     const int32_t* output = memory_.output.data() + at;
@@ -34,12 +62,28 @@ void RingSet::flush(size_t words) {
     if (isSound) group(static_cast<uint32_t>(output[0]), static_cast<uint32_t>(at));
     at = end;
   }
-  for (const uint32_t id : flushed_) deliver(id);
-  flushed_.clear();
-  outputs_.clear();
+  groupedWords_ = words;
+  return isSound;
+}
+
+void RingSet::settleFlush(bool isSound) {
+  if (flushed_.empty()) {
+    outputs_.clear();
+    groupedWords_ = 0;
+  }
   notifyTouched();
   wakeStarved();
   if (!isSound) throw Failure("flush", EINVAL, "the output is no row of records");
+}
+
+// A connection that was just served and has its next message there waits for nothing.
+bool RingSet::isReplyAwaited(uint32_t id) {
+  const Peer& peer = peers_[id];
+  if (!peer.isRecent || peer.repliesOut >= kHeldRepliesMax) return true;
+  const ConnectionRecord& entry = record(id);
+  const uint32_t outstanding = peer.repliesOut + entry.queuedReplies + entry.queuedEvents + peer.owing;
+  if (entry.maxOutstanding != 0 && outstanding >= entry.maxOutstanding) return true;
+  return gate(id) != Take::kMessage || !hasWholeMessage(id);
 }
 
 // Chains the records of each connection, so that each gets all of its own in one go.
@@ -50,6 +94,7 @@ void RingSet::group(uint32_t id, uint32_t offset) {
   if ((flags & kOutputEvent) == 0) {
     peer.repliedIn = flushes_;
     peer.requests++;
+    peer.repliesOut++;
   } else if (const uint32_t cause = flags >> kOutputCauseShift; cause != 0 && cause != id && isTaken(cause)) {
     // Events come before the reply to what has caused them.
     flags |= (peers_[cause].requests % kOutputPlaces) << kOutputPlaceShift;
@@ -57,6 +102,7 @@ void RingSet::group(uint32_t id, uint32_t offset) {
   } else {
     memory_.output[offset + 1] = static_cast<int32_t>(flags & ((1U << kOutputPlaceShift) - 1));
   }
+  peer.hasEventOut = peer.hasEventOut || (flags & kOutputEvent) != 0;
   outputs_.push_back(Output{offset, 0});
   const auto place = static_cast<uint32_t>(outputs_.size());
   if (peer.firstOutput == 0) {
@@ -71,10 +117,12 @@ void RingSet::group(uint32_t id, uint32_t offset) {
 void RingSet::deliver(uint32_t id) {
   if (record(id).kind == ConnectionKind::kSocket) {
     deliverToSocket(id);
-  } else {
+  } else if (record(id).kind == ConnectionKind::kRing) {
     deliverToRing(id);
   }
-  peers_[id].firstOutput = peers_[id].lastOutput = 0;
+  Peer& peer = peers_[id];
+  peer.firstOutput = peer.lastOutput = peer.repliesOut = 0;
+  peer.hasEventOut = false;
 }
 
 std::span<const std::byte> RingSet::wireOf(const Output& output) const {
@@ -182,6 +230,7 @@ void RingSet::enqueue(uint32_t id, std::span<const std::byte> wire, uint32_t sen
 // Whoever has caused the event is read again when few enough of its requests have such.
 void RingSet::onEventGone(uint32_t flags) {
   const uint32_t cause = flags >> kOutputCauseShift;
+  if (cause >= peers_.size()) return;
   Peer& writer = peers_[cause];
   uint32_t& events = writer.undelivered[(flags >> kOutputPlaceShift) % kOutputPlaces];
   // The number may be another connection's by now, which owes nothing.

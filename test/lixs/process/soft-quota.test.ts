@@ -45,6 +45,29 @@ test('the operator is warned of one domain at most every 10 s', () => {
   expect([...(samples?.values() ?? [])]).toEqual([2])
 })
 
+test('a domain that goes up and down around the quota is told of once in 10 s', () => {
+  for (let i = 0; i < 20; i++) {
+    guest.ask('WRITE', `a|${'x'.repeat(1500)}`)
+    guest.ask('RM', 'a|')
+  }
+  expect(logged()).toEqual([
+    [40, ABOVE],
+    [30, BELOW],
+  ])
+  talk.timers.pass(10_000)
+  guest.ask('WRITE', `a|${'x'.repeat(1500)}`)
+  expect(logged()).toEqual([[40, ABOVE]])
+})
+
+test('what was said of a domain is not held against the next one with its number', () => {
+  guest.ask('WRITE', `a|${'x'.repeat(1500)}`)
+  talk.tool().ask('RELEASE', '7|')
+  const heir = talk.guest(7)
+  talk.logged.length = 0
+  heir.ask('GET_DOMAIN_PATH', '7|')
+  expect(logged()).toEqual([])
+})
+
 test('that it uses less again is told once', () => {
   guest.ask('WRITE', `a|${'x'.repeat(1500)}`)
   guest.ask('RM', 'a|')
