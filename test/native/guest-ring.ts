@@ -127,9 +127,9 @@ export class GuestRing {
     return bytes
   }
 
-  /** Takes what is there, tells the daemon, and gives the messages that are complete by now. */
-  receive(): WireMessage[] {
-    this.#received = Buffer.concat([this.#received, this.takeBytes()])
+  /** Takes what is there, at most `max` bytes, tells the daemon, and gives the messages that are complete by now. */
+  receive(max = Number.POSITIVE_INFINITY): WireMessage[] {
+    this.#received = Buffer.concat([this.#received, this.takeBytes(max)])
     this.end.kick()
     const { messages, rest } = decode(this.#received)
     this.#received = Buffer.from(rest)
