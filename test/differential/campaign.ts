@@ -13,6 +13,9 @@ const MOST_EXCUSED = 0.01
 /** Who differs that often is not looked at any further. */
 const MOST_FAILURES = 8
 
+/** Who has not become that small is not worth to be read from its beginning. */
+const MOST_LINES = 60
+
 export interface Orders {
   /** Of the first sequence; the next one has the next seed. */
   readonly seed: number
@@ -62,6 +65,8 @@ export class Campaign {
         if (performance.now() - begun > seconds * 1000) return
         if (campaign.failed - earlier >= MOST_FAILURES) return
         const name = `seed-${next}`
+        if (planned > 0 && planned % (100 * length) === 0)
+          campaign.#print(`  ${planned} operations`)
         yield { name, steps: new SequenceGenerator(next++, profile).sequence(length) }
       }
     }
@@ -99,7 +104,8 @@ export class Campaign {
     if (first !== undefined) this.#print(describe(first, named.steps, this.#against))
     const { steps, differences } = await contest.shrink(named.steps, found)
     const said = differences.map((difference) => describe(difference, steps, this.#against))
-    const lines = steps.map((step) => `  ${lineOf(step)}`)
+    const lines = steps.slice(-MOST_LINES).map((step) => `  ${lineOf(step)}`)
+    if (steps.length > lines.length) lines.unshift(`  … ${steps.length - lines.length} steps …`)
     this.#print([`\n${named.name}:`, ...lines, ...said].join('\n'))
     // A way to stop a daemon that others run is not written down.
     if (!this.#orders.keeps || differences.some(({ on }) => on === 'the daemon')) return

@@ -85,9 +85,9 @@ class Comparing implements Comparison {
           continue
         }
         const reordered = this.#reordered(left, l, right, r, last)
-        if (reordered > 0) {
-          l += reordered - 1
-          r += reordered - 1
+        if (reordered !== undefined) {
+          l += reordered[0] - 1
+          r += reordered[1] - 1
           continue
         }
         if (!this.#isExcused(our, their)) {
@@ -106,18 +106,23 @@ class Comparing implements Comparison {
 
   /**
    * The next events are the same in another order, and all of one death or one commit may be among them.
-   * @returns how many
+   * @returns how many on either side
    */
-  #reordered(left: readonly Heard[], l: number, right: readonly Heard[], r: number, last: number) {
+  #reordered(
+    left: readonly Heard[],
+    l: number,
+    right: readonly Heard[],
+    r: number,
+    last: number,
+  ): readonly [number, number] | undefined {
     const [ours, theirs] = [eventsFrom(left, l), eventsFrom(right, r)]
     const next = left[l + ours.length]?.step ?? this.#steps.length - 1
     const cause = this.#interference.manyChanged(last, next)
-    if (ours.length !== theirs.length || cause === undefined) return 0
-    theirs.sort()
-    if (ours.sort().some((text, i) => text !== theirs[i])) return 0
+    const isSame = coalesced(ours).join('\n') === coalesced(theirs).join('\n')
+    if (cause === undefined || !isSame || ours.length === 0) return undefined
     count(this.excusedEvents, `order-of-${cause}`, ours.length)
     this.events += ours.length
-    return ours.length
+    return [ours.length, theirs.length]
   }
 
   /** Ours may refuse a transaction only where theirs refuses it, too. */
@@ -182,6 +187,13 @@ function isRepeated(stream: readonly Heard[], at: number): boolean {
 function eventsFrom(stream: readonly Heard[], at: number): string[] {
   const end = stream.findIndex(({ step }, i) => i >= at && step >= 0)
   return stream.slice(at, end < 0 ? undefined : end).map(({ text }) => text)
+}
+
+/** Sorted, and each that may be dropped when the same one waits only once. */
+function coalesced(events: readonly string[]): string[] {
+  return [...events]
+    .sort()
+    .filter((text, i, sorted) => text.startsWith('@') || text !== sorted[i - 1])
 }
 
 function said({ step, text }: Heard): string {

@@ -13,7 +13,7 @@ const NOBODY = 9
 /** Paths that were named last; half of all requests are about them. */
 const RECENT = 24
 /** How often in a thousand a client goes on: what it asks for together, costs one wait. */
-const STAYS = 650
+const STAYS = 800
 
 /** A connection as the generator imagines it. */
 export interface Client {

@@ -11,10 +11,11 @@
  * interferes then. What counts is what was answered in the end.
  */
 import { opName, XS_GET_DOMAIN_PATH } from '../../lixs/wire/ops.ts'
-import type { DaemonUnderTest, Guest } from './daemon.ts'
+import type { DaemonUnderTest } from './daemon.ts'
+import { Guests } from './guests.ts'
 import { Keeper } from './keeper.ts'
 import { CLOSED, Line, SILENCE } from './line.ts'
-import type { MachineStep, SendStep, Step } from './step.ts'
+import type { SendStep, Step } from './step.ts'
 import { Transcript } from './transcript.ts'
 
 /** What stands for the reply to a step that could not be taken. */
@@ -23,7 +24,7 @@ const NOT_TAKEN = 'not taken'
 const MOST_REPETITIONS = 3
 
 /** So many requests leave together at most: a ring takes no more before somebody reads the replies. */
-const LONGEST_BURST = 8
+const LONGEST_BURST = 16
 /** What a transaction is made of; other requests may name one, but are not part of it. */
 const REPEATABLE: ReadonlySet<string | number> = new Set([
   'READ',
@@ -41,6 +42,7 @@ const ALONE: ReadonlySet<string | number> = new Set([
   'TRANSACTION_END',
   'INTRODUCE',
   'RELEASE',
+  'SET_TARGET',
 ])
 
 const OPS = new Map(Array.from({ length: 27 }, (_, type) => [opName(type), type]))
@@ -50,12 +52,6 @@ export function typeOf(op: string | number): number {
   const type = typeof op === 'number' ? op : OPS.get(op)
   if (type === undefined) throw new Error(`there is no operation ${op}`)
   return type
-}
-
-interface Domain extends Guest {
-  readonly line: Line
-  isIntroduced: boolean
-  hasEnded: boolean
 }
 
 interface Transaction {
@@ -71,7 +67,7 @@ export class Player {
   readonly #daemon: DaemonUnderTest
   readonly #keeper: Keeper
   readonly #sockets = new Map<string, Line>()
-  readonly #domains = new Map<number, Domain>()
+  readonly #guests: Guests
   readonly #transactions = new Map<string, Transaction>()
   #hasEnded = false
   #transcript = new Transcript()
@@ -84,6 +80,8 @@ export class Player {
   private constructor(daemon: DaemonUnderTest, keeper: Keeper) {
     this.#daemon = daemon
     this.#keeper = keeper
+    const onEvent = (on: string, text: string): void => this.#transcript.event(on, text)
+    this.#guests = new Guests(daemon.machine, keeper, onEvent)
     daemon.ended.then(() => {
       this.#hasEnded = true
       this.close()
@@ -107,7 +105,7 @@ export class Player {
   close(): void {
     this.#keeper.close()
     for (const line of this.#sockets.values()) line.close()
-    for (const { line } of this.#domains.values()) line.close()
+    this.#guests.close()
   }
 
   /** Takes the step with this index, and those that leave together with it. @returns the next one */
@@ -130,7 +128,7 @@ export class Player {
         await this.#announce(i, step.on, step.length)
         break
       default:
-        await this.#command(step)
+        await this.#guests.befall(step)
     }
     return i + 1
   }
@@ -144,9 +142,9 @@ export class Player {
   }
 
   #lineOf(name: string): Line | undefined {
-    if (!name.startsWith('g')) return this.#sockets.get(name)
-    const domain = this.#domains.get(Number(name.slice(1)))
-    return domain?.isIntroduced && !domain.hasEnded ? domain.line : undefined
+    return name.startsWith('g')
+      ? this.#guests.lineOf(Number(name.slice(1)))
+      : this.#sockets.get(name)
   }
 
   async #announce(i: number, on: string, length: number): Promise<void> {
@@ -192,7 +190,7 @@ export class Player {
     transaction: Transaction | undefined,
   ): Promise<void> {
     if (step.op === 'INTRODUCE' || step.op === 'RELEASE') {
-      await this.#hear(Number.parseInt(step.payload, 10))
+      await this.#guests.hear(Number.parseInt(step.payload, 10))
     }
     let text = await this.#ask(line, step, transaction)
     if (step.op === 'TRANSACTION_START') text = this.#started(step, text)
@@ -201,8 +199,17 @@ export class Player {
     }
     if (transaction !== undefined && !text.startsWith('ERROR EINVAL')) transaction.isOpen = false
     this.#write(i, step.on, text)
-    if (text.startsWith('INTRODUCE ')) this.#introduced(step, true)
-    if (text.startsWith('RELEASE ')) this.#introduced(step, false)
+    this.#noteGuests(step, text)
+  }
+
+  /** A successful request may have changed what becomes of guests. */
+  #noteGuests({ op, payload }: SendStep, text: string): void {
+    if (text !== `${op} OK|`) return
+    const [domid = 0, target = 0] = payload.split('|').map(Number)
+    if (op === 'SET_TARGET') this.#guests.targeted(domid, target)
+    if (op !== 'INTRODUCE' && op !== 'RELEASE') return
+    this.#guests.introduced(domid, op === 'INTRODUCE')
+    this.#forgetTransactionsOf(`g${domid}`)
   }
 
   async #ask(line: Line, step: SendStep, transaction: Transaction | undefined): Promise<string> {
@@ -221,12 +228,10 @@ export class Player {
     answer: (text: string) => void,
   ): void {
     const { payload } = step
-    const domain = payload.includes('<')
-      ? this.#domains.get(Number.parseInt(payload, 10))
-      : undefined
+    const guest = payload.includes('<') ? this.#guests.get(Number.parseInt(payload, 10)) : undefined
     const filled = payload
-      .replace('<gfn>', String(domain?.gfn ?? 1))
-      .replace('<port>', String(domain?.port ?? 1))
+      .replace('<gfn>', String(guest?.gfn ?? 1))
+      .replace('<port>', String(guest?.port ?? 1))
     const txId = transaction?.id ?? (typeof step.tx === 'number' ? step.tx : 0)
     line.add(typeOf(step.op), txId, filled, answer)
   }
@@ -274,12 +279,6 @@ export class Player {
     }
   }
 
-  #introduced(step: SendStep, isIntroduced: boolean): void {
-    this.#forgetTransactionsOf(`g${Number.parseInt(step.payload, 10)}`)
-    const domain = this.#domains.get(Number.parseInt(step.payload, 10))
-    if (domain !== undefined) domain.isIntroduced = isIntroduced
-  }
-
   #write(i: number, on: string, text: string): void {
     // A request that was not made says nothing of what came before it.
     if (text !== NOT_TAKEN) this.#transcript.reply(on, i, text)
@@ -290,49 +289,10 @@ export class Player {
     if (text === CLOSED || hasReset) this.#forgetTransactionsOf(on)
   }
 
-  async #command({ kind, domid }: MachineStep): Promise<void> {
-    const { machine } = this.#daemon
-    const domain = this.#domains.get(domid)
-    if (machine === undefined) return
-    if (kind === 'make') {
-      if (domain !== undefined) return
-      const guest = await machine.make(domid)
-      const tell = (text: string): void => this.#transcript.event(`g${domid}`, text)
-      const line = await Line.open(guest.tapPath, tell)
-      this.#domains.set(domid, { ...guest, line, isIntroduced: false, hasEnded: false })
-      return
-    }
-    if (domain === undefined) return
-    await this.#hear(domid)
-    if (kind === 'destroy') {
-      this.#domains.delete(domid)
-      // A daemon may know a domain that was not introduced, and forgets it some time after its death.
-      const isKnown = domain.isIntroduced || (await this.#keeper.introduce(domid, domain))
-      const told = isKnown ? this.#keeper.nextRelease() : undefined
-      await machine.destroy(domid)
-      this.#notice(domid, await told)
-      await domain.line.close()
-    } else if (!domain.hasEnded) {
-      domain.hasEnded = true
-      const told = domain.isIntroduced ? this.#keeper.nextRelease() : undefined
-      await machine.end(domid, kind)
-      this.#notice(domid, await told)
-    }
-  }
-
-  #notice(domid: number, isTold: boolean | undefined): void {
-    if (isTold === false) this.#transcript.event(`g${domid}`, 'its end was not told of')
-  }
-
   /** Lets the last events come. */
   async #hearAll(): Promise<void> {
     for (const line of this.#sockets.values()) await line.request(XS_GET_DOMAIN_PATH, 0, '0|')
-    for (const domid of this.#domains.keys()) await this.#hear(domid)
-  }
-
-  /** Lets the last events come to a guest: what is in its ring goes with the ring. */
-  async #hear(domid: number): Promise<void> {
-    await this.#lineOf(`g${domid}`)?.request(XS_GET_DOMAIN_PATH, 0, '0|')
+    await this.#guests.hearAll()
   }
 
   /** Makes everything as it was after the start. */
@@ -340,9 +300,7 @@ export class Player {
     this.#transcript = new Transcript()
     for (const line of this.#sockets.values()) await line.close()
     this.#sockets.clear()
-    // Who has a target has the smaller number, and holds what is left of the target until he goes.
-    const domids = [...this.#domains.keys()].sort((one, other) => one - other)
-    for (const domid of domids) await this.#command({ kind: 'destroy', domid })
+    await this.#guests.destroyAll()
     await this.#keeper.empty()
   }
 }
