@@ -169,7 +169,8 @@ export class Daemon {
     this.#socketPath = settings.socketPath
     const sources = { counters, store, domains, connections, rings, memoryUsage }
     this.#metrics = () => metricsText(sources)
-    if (saved !== undefined) takeOver(saved, { rings, store, domains, connections, counters, log })
+    if (saved !== undefined)
+      takeOver(saved, { rings, store, domains, connections, events, counters, log })
     const isDom0Known = store.connectionOf(DOM0) !== undefined
     if (settings.isDom0Served && !isDom0Known) domains.introduceSelf()
     if (saved === undefined || saved.listenerFd < 0) {

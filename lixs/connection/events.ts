@@ -89,15 +89,23 @@ export class Events implements EventSink {
     for (let i = tokenStart; i < tokenEnd; i++) into[at++] = token[i] as number
     into[at] = 0
     output.end(length)
-    if (this.#timeoutMs !== 0 && mayBeDropped) {
-      this.#watched.add(connection)
-      if (this.#cancelTimer === undefined) this.#lookLater()
-    }
+    if (mayBeDropped) this.#watch(connection)
+  }
+
+  /** Events of a daemon before wait for the connection: their time begins anew. */
+  taken(connection: ConnectionId): void {
+    if (this.#connections?.isPrivileged(connection) === false) this.#watch(connection)
   }
 
   stop(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
+  }
+
+  #watch(connection: number): void {
+    if (this.#timeoutMs === 0) return
+    this.#watched.add(connection)
+    if (this.#cancelTimer === undefined) this.#lookLater()
   }
 
   #lookLater(): void {

@@ -59,6 +59,8 @@ export interface LiveUpdateTargets {
   }
   /** Who has transactions open, in words. */
   holders(): string
+  /** Sends what was said and is held back for a better moment. */
+  flush(): void
   /** All that is to be written down, as it is now. */
   source(): DumpSource
   /** Sends the reply to a CONTROL request that was not answered at once. */
@@ -173,8 +175,9 @@ export class LiveUpdate {
   }
 
   #go({ request, options }: Pending): void {
-    const { handover, succession, log } = this.#targets
+    const { handover, succession, flush, log } = this.#targets
     try {
+      flush()
       this.#writeState(lastWordTo(request), options.version)
       handover.releaseVirqs()
       log.info({ program: this.#program, file: succession.stateFile }, 'another program takes over')

@@ -42,6 +42,7 @@ export function liveUpdateOf(parts: LiveUpdateParts): LiveUpdate | undefined {
     timers,
     log: parts.log.child({ subsystem: 'live-update' }),
     store,
+    flush: () => rings.flush(),
     holders: () => holdersIn(store),
     answer: (request, text) => answer(rings, request, text),
     source: () => ({

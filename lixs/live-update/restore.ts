@@ -86,6 +86,10 @@ export interface ConnectionTargets {
     openSocket(id: ConnectionId): void
     openRing(id: ConnectionId, domid: Domid): void
   }
+  readonly events: {
+    /** Something that was said before waits for the connection. */
+    taken(id: ConnectionId): void
+  }
   readonly log: Logger
   /** FEATURE_… bits that the domain is offered. */
   featuresOf(domid: Domid): number
@@ -110,7 +114,9 @@ export function restoreConnections(state: SavedState, targets: ConnectionTargets
     store.lastTxId(id, state.annex?.connections.get(saved.id)?.lastTxId ?? 0)
     restoreWatches(saved, id, path, targets)
     if (saved.input.length > 0) handover.putBack(id, saved.input)
-    if (saved.output.length > 0) handover.restoreOutput(id, saved.output, saved.cut)
+    if (saved.output.length === 0) continue
+    handover.restoreOutput(id, saved.output, saved.cut)
+    targets.events.taken(id)
   }
   return count
 }

@@ -2,6 +2,7 @@ import type { Domid } from '../../native/hypervisor.ts'
 import type { Logger } from '../../native/os/log.ts'
 import type { RingSet } from '../../native/ring-set.ts'
 import type { Connections } from '../connection/connections.ts'
+import type { Events } from '../connection/events.ts'
 import type { Counters } from '../counters.ts'
 import type { Domains } from '../process/domains.ts'
 import type { Store } from '../store/store.ts'
@@ -15,6 +16,7 @@ export interface EmptyDaemon {
   readonly store: Store
   readonly domains: Domains
   readonly connections: Connections
+  readonly events: Events
   readonly counters: Counters
   readonly log: Logger
 }
@@ -26,7 +28,7 @@ export interface EmptyDaemon {
  * @throws RestoreFailure; then nothing was taken over
  */
 export function takeOver(saved: SavedState, daemon: EmptyDaemon): void {
-  const { rings, store, domains, connections, counters, log } = daemon
+  const { rings, store, domains, connections, events, counters, log } = daemon
   const { handover } = rings
   if (handover === undefined) throw new RestoreFailure('these rings cannot take anything over')
   const restoration = store.restoration()
@@ -36,6 +38,7 @@ export function takeOver(saved: SavedState, daemon: EmptyDaemon): void {
     handover,
     store: restoration,
     connections,
+    events,
     log,
     featuresOf: (domid: Domid) => store.settings.featuresOf(domid),
     isSame: (domid: Domid) => domains.isSame({ domid, uuid: notes.get(domid)?.uuid }),

@@ -137,6 +137,8 @@ export interface Restored {
   readonly handover: TestHandover
   readonly state: SavedState
   readonly logged: string[]
+  /** Connections for which something waits that was said before. */
+  readonly taken: number[]
   client(saved: number): Client
 }
 
@@ -149,6 +151,7 @@ export function restoredFrom(bytes: Uint8Array, handover = new TestHandover()): 
   restoreStore(state, restoration)
   const who = new Map<number, Principal>()
   const logged: string[] = []
+  const taken: number[] = []
   const open = (id: ConnectionId, principal: Principal): void => {
     who.set(id, principal)
     store.store.openConnection(id, principal)
@@ -160,6 +163,7 @@ export function restoredFrom(bytes: Uint8Array, handover = new TestHandover()): 
       openSocket: (id) => open(id, { domid: 0 as Domid, isPrivileged: true }),
       openRing: (id, domid) => open(id, { domid, isPrivileged: false }),
     },
+    events: { taken: (id) => taken.push(id) },
     log: pino({}, { write: (line: string) => logged.push(line) }),
     featuresOf: (domid) => store.store.settings.featuresOf(domid),
     isSame: () => true,
@@ -169,6 +173,7 @@ export function restoredFrom(bytes: Uint8Array, handover = new TestHandover()): 
     handover,
     state,
     logged,
+    taken,
     client(saved) {
       const id = state.connections.findIndex((connection) => connection.id === saved) + 1
       const principal = who.get(id)

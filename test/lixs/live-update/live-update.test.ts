@@ -23,7 +23,7 @@ let answers: string[]
 let becomes: (readonly [string | undefined, string | undefined, readonly number[], Buffer])[]
 let stateFile: string
 let resumed: number[]
-let virqs: string[]
+let steps: string[]
 
 beforeEach(() => {
   const folder = aFolder()
@@ -40,9 +40,9 @@ beforeEach(() => {
   answers = []
   becomes = []
   resumed = []
-  virqs = []
-  handover.releaseVirqs = () => virqs.push('released')
-  handover.bindVirqs = () => virqs.push('bound')
+  steps = []
+  handover.releaseVirqs = () => steps.push('released')
+  handover.bindVirqs = () => steps.push('bound')
 })
 
 function commands(onBecome: () => void = () => undefined) {
@@ -59,6 +59,7 @@ function commands(onBecome: () => void = () => undefined) {
     timers,
     log: pino({ level: 'silent' }),
     store: store.store,
+    flush: () => steps.push('flushed'),
     holders: () => 'domain 0 (1)',
     source: () => sourceOf(store, handover),
     answer: ({ connection, reqId }, text) => answers.push(`${connection} ${reqId} ${text}`),
@@ -108,7 +109,7 @@ test('a program that does not start is told in words, and everything goes on', (
   timers.pass(1)
   expect(answers).toEqual(['1 4 it cannot be started'])
   expect(existsSync(stateFile)).toBe(false)
-  expect(virqs).toEqual(['released', 'bound'])
+  expect(steps).toEqual(['flushed', 'released', 'bound'])
   expect(held.isOn).toBe(false)
   expect(resumed).toEqual([1])
   expect(timers.pending).toBe(0)

@@ -68,7 +68,7 @@ test('a small store is told byte by byte as upstream tells it', () => {
 })
 
 test('what upstream tells is restored without our own part', () => {
-  const { store, client, handover, state } = restoredFrom(
+  const { store, client, handover, state, taken } = restoredFrom(
     Buffer.from(SMALL_STORE.join('').replaceAll(' ', ''), 'hex'),
   )
   expect(state.annex).toBeUndefined()
@@ -84,6 +84,7 @@ test('what upstream tells is restored without our own part', () => {
   expect(ring).toMatchObject({ domid: 7, pageKind: 0, page: 1, localPort: 9, remotePort: 0 })
   expect(Buffer.from(handover.inputOf(client(2).connection as ConnectionId)).toString()).toBe('abc')
   expect(handover.cutOf(client(2).connection as ConnectionId)).toBe(2)
+  expect(taken).toEqual([client(2).connection])
 })
 
 test('special nodes may come before all others, as C xenstored 4.17 tells them', () => {
