@@ -77,6 +77,12 @@ class RingSet : private QueueListener {
   /** @returns words in the batch; 0 when there is nothing to say */
   size_t fill();
   void flush(size_t words);
+  /**
+   * After a batch: as `flush`, but replies to a connection whose next message is there already may wait
+   * for that one's, as nobody waits for them.
+   * @returns false: something was held back; the output stays as it is and is added to
+   */
+  bool flushAwaited(size_t words);
   void endBatch();
   uint32_t expireEvents(uint32_t id, double olderThanMs);
   /** Tells guests about room and data that `fill` and `collect` have made. */
@@ -103,12 +109,6 @@ class RingSet : private QueueListener {
   /** @param cut as `cutOf` gave it */
   void restoreOutput(uint32_t id, std::span<const std::byte> bytes, uint32_t cut);
 
-  /**
-   * After a batch: may its replies wait for those of the next? Only while each connection that is
-   * active at all has its next message there already: nobody waits for a reply then.
-   */
-  bool mayHoldReplies();
-
   /** True when another turn would find something without waiting. */
   bool hasWork() const { return !active_.isEmpty() || !recent_.empty() || !notices_.empty(); }
   /** True while the listening socket rests because descriptors or ids ran out. */
@@ -134,14 +134,17 @@ class RingSet : private QueueListener {
     uint32_t group = 0;
     /** The flush that its last reply left with. */
     uint32_t repliedIn = 0;
-    /** First and last record of this flush, as index into outputs_, plus 1. */
+    /** First and last record of this flush, as index into outputs_, plus 1; how many are replies. */
     uint32_t firstOutput = 0;
     uint32_t lastOutput = 0;
+    uint32_t repliesOut = 0;
     /** A socket that may have something to read; edge-triggered, so it has to be remembered. */
     bool isReadable = false;
     /** The socket's writability is waited for. */
     bool isArmed = false;
     bool isTouched = false;
+    /** An event is among the records of this flush. */
+    bool hasEventOut = false;
     /** Stands in recent_; then isReady says whether it is to come back into active_. */
     bool isRecent = false;
     bool isReady = false;
@@ -206,7 +209,10 @@ class RingSet : private QueueListener {
   int32_t* beginRecord(uint32_t id, uint32_t wireBytes);
 
   // ring_set_output.cc
+  bool groupAll(size_t words);
   void group(uint32_t id, uint32_t offset);
+  bool isReplyAwaited(uint32_t id);
+  void settleFlush(bool isSound);
   void deliver(uint32_t id);
   void deliverToRing(uint32_t id);
   void deliverToSocket(uint32_t id);
@@ -251,8 +257,8 @@ class RingSet : private QueueListener {
   /** The last group in active_. */
   uint32_t lastGroup_ = 0;
   uint32_t flushes_ = 0;
-  /** Passes whose replies were held back since the last flush. */
-  uint32_t heldPasses_ = 0;
+  /** Words of the output that are grouped already. */
+  size_t groupedWords_ = 0;
   size_t used_ = 0;
   std::array<std::byte, 16384> scratch_;
   size_t scratchBytes_ = 0;

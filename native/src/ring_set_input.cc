@@ -9,9 +9,6 @@ namespace xcl {
 
 namespace {
 
-// For so many passes replies wait at most.
-constexpr uint32_t kHeldPassesMax = 32;
-
 // Types below zero are what native code itself reports: no guest may forge one. Nothing above 2^31 is
 // served either way.
 void keepTypePositive(int32_t* wire) {
@@ -74,18 +71,6 @@ void RingSet::comeBack() {
     active_.pushBack(id);
   }
   recent_.clear();
-}
-
-bool RingSet::mayHoldReplies() {
-  heldPasses_++;
-  if (recent_.empty() || !active_.isEmpty() || heldPasses_ >= kHeldPassesMax) return false;
-  for (const uint32_t id : recent_) {
-    if (!peers_[id].isRecent || gate(id) != Take::kMessage || !hasWholeMessage(id)) return false;
-    const ConnectionRecord& entry = record(id);
-    const uint32_t waiting = heldPasses_ + entry.queuedReplies + entry.queuedEvents + peers_[id].owing;
-    if (entry.maxOutstanding != 0 && waiting >= entry.maxOutstanding) return false;
-  }
-  return true;
 }
 
 bool RingSet::hasWholeMessage(uint32_t id) {

@@ -175,9 +175,13 @@ void RingSetObject::turn() {
       done += words + 1;
       if (words > 0) callBatch(words);
       if (!set_) return;
-      const bool isHeld = words > 0 && done < kWordsPerTurn && set_->mayHoldReplies();
-      if (!isHeld) flushOutput();
-      if (words > 0) set_->endBatch();
+      if (words > 0) {
+        const int32_t output = outputWords_[0];
+        outputWords_[0] = 0;
+        if (output > 0 && !set_->flushAwaited(static_cast<uint32_t>(output))) outputWords_[0] = output;
+        set_->notifyTouched();
+        set_->endBatch();
+      }
       if (words == 0 && !set_->hasWork()) return;
     }
   });

@@ -65,7 +65,8 @@ class Session {
   void answerAsking();
   void reply(Peer& peer, uint32_t len);
   void say(Peer& peer, uint32_t type, uint32_t len, uint32_t flags, bool isRepeated);
-  void flush();
+  /** @param mayHoldBack replies may wait for later ones, as they may in the addon */
+  void flush(bool mayHoldBack = false);
   void noteDrops(const Output& output);
 
   // session_actions.cc

@@ -26,7 +26,7 @@ void Session::turn(uint32_t actionsInBatch) {
     answerAsking();
     for (; actionsInBatch > 0; actionsInBatch--) act();
     require(std::equal(copy.begin(), copy.end(), batch_.begin()), "a batch changed while it was read");
-    if (!set_->mayHoldReplies() || source_.below(16) == 0) flush();
+    flush(source_.below(16) != 0);
     set_->endBatch();
     isInBatch_ = false;
   } else {
@@ -170,7 +170,7 @@ void Session::say(Peer& peer, uint32_t type, uint32_t len, uint32_t flags, bool 
   }
 }
 
-void Session::flush() {
+void Session::flush(bool mayHoldBack) {
   if (outputWords_ == 0) return;
   std::vector<std::pair<Peer*, bool>> wereEmpty;
   eachPeer([&](Peer& peer) {
@@ -178,13 +178,20 @@ void Session::flush() {
     wereEmpty.emplace_back(&peer, record(peer).queuedBytes == 0);
     if (mayBeExhausted()) peer.mayBeGivenUp = true;
   });
-  set_->flush(outputWords_);
-  outputWords_ = 0;
+  bool isAllOut = true;
+  if (mayHoldBack) {
+    isAllOut = set_->flushAwaited(outputWords_);
+  } else {
+    set_->flush(outputWords_);
+  }
   for (const auto& [peer, wasEmpty] : wereEmpty) {
     if (wasEmpty && record(*peer).queuedBytes > 0) peer->waits++;
   }
   for (const Output& output : outputs_) noteDrops(output);
-  outputs_.clear();
+  if (isAllOut) {
+    outputWords_ = 0;
+    outputs_.clear();
+  }
   syncAll();
 }
 
