@@ -107,6 +107,7 @@ export class Line {
   #isStopped = false
   #isEndExpected = false
   #isBroken = false
+  #error: Error | undefined
   #wake: () => void = () => undefined
 
   private constructor(options: LineOptions, path: string) {
@@ -125,7 +126,9 @@ export class Line {
         },
       },
     })
-    this.#socket.on('error', () => undefined)
+    this.#socket.on('error', (error) => {
+      this.#error = error
+    })
     this.#socket.on('close', () => this.#onClose())
   }
 
@@ -369,7 +372,8 @@ export class Line {
   #onClose(): void {
     this.#wake()
     if (this.#isEndExpected) return
-    if (!this.#isBroken) this.#violated('the connection was closed')
+    if (!this.#isBroken)
+      this.#violated(`the connection was closed: ${this.#error?.message ?? 'end'}`)
     else if (this.pending > 0) this.#violated(`closed with ${this.pending} requests unanswered`)
   }
 
