@@ -8,9 +8,8 @@
 import type { Domid, EvtchnPort } from './hypervisor.ts'
 import type { ConnectionId } from './ring-set.ts'
 
-/** Where a ring's page is; the numbers are native code's (machine.h, PageKind). */
+/** Where a ring's page is; the numbers are native code's (machine.h, PageKind), where 1 is a gfn. */
 export const PAGE_GREF = 0
-export const PAGE_GFN = 1
 /** The own domain's. */
 export const PAGE_SELF = 2
 

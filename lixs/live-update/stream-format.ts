@@ -25,7 +25,7 @@ export const RECORD_END = 0
 export const RECORD_GLOBAL = 1
 export const RECORD_CONNECTION = 2
 export const RECORD_WATCH = 3
-export const RECORD_TRANSACTION = 4
+// 4 is a transaction: nobody writes one, and it is passed over like all that is not known.
 export const RECORD_NODE = 5
 export const RECORD_GLOBAL_QUOTA = 6
 export const RECORD_DOMAIN = 7
@@ -34,7 +34,6 @@ export const RECORD_WATCH_EXTENDED = 8
 /** Bodies without their strings and byte rows. */
 export const GLOBAL_LENGTH = 8
 export const CONNECTION_LENGTH = 24
-export const UNIQUE_ID_LENGTH = 8
 export const WATCH_LENGTH = 8
 export const WATCH_EXTENDED_LENGTH = 12
 export const NODE_LENGTH = 16
@@ -45,8 +44,6 @@ export const CONNECTION_RING = 0
 export const CONNECTION_SOCKET = 1
 /** Of a ring that has none. */
 export const NO_TARGET = 0x7ff4
-/** Of the fields of a connection. */
-export const HAS_UNIQUE_ID = 1
 /** Of a permission. */
 export const PERM_STALE = 1
 /** A depth that is none: all levels. */
