@@ -21,10 +21,18 @@ import { HEADER_BYTES } from '../wire/packet.ts'
 import { PAUSE_GUARD, pause, unpause } from './pauses.ts'
 import type { Timers } from './timers.ts'
 
-/** For so long a transaction is guarded once somebody waits for it. */
+/**
+ * For so long a transaction is guarded once somebody waits for it; a privileged one that was not done by
+ * then twice as long the next time, up to 16 times.
+ */
 const GUARDED_MS = 50
+const DOUBLED_AT_MOST = 4
+/** A guest's transaction that nobody waits for is guarded so long: it may have been left open. */
+const LEFT_OPEN_MS = 1000
 /** A guest's transactions make others wait for a tenth of the time at most. */
 const REST_TIMES = 9
+
+const LETTER_T = 0x54
 
 const CHANGES: ReadonlyMap<number, Change> = new Map([
   [XS_WRITE, 'write'],
@@ -48,6 +56,8 @@ export class Deferrals {
   readonly #timers: Timers
   /** By slot of the transaction. */
   readonly #waiting = new Map<number, Waiting>()
+  /** Ends the guard of a guest's transaction, by slot. */
+  readonly #guestTimers = new Map<number, () => void>()
   /** Until when a guest's connection has no transaction guarded. */
   readonly #restsUntilMs = new Map<number, number>()
   /** Those whose next request has waited already. */
@@ -63,6 +73,12 @@ export class Deferrals {
     this.#timers = timers
     guards.onEnd = (slot) => this.#goOn(slot)
     guards.mayGuardGuest = (connection) => this.#hasRested(connection)
+    guards.onGuestGuarded = (slot) => {
+      this.#guestTimers.set(
+        slot,
+        timers.after(LEFT_OPEN_MS, () => guards.end(slot)),
+      )
+    }
   }
 
   /** Is anything guarded? Asked for each request. */
@@ -74,6 +90,10 @@ export class Deferrals {
   takes(services: Services, exchange: Exchange): boolean {
     const { handover } = this.#rings
     if (exchange.who.isPrivileged || handover === undefined) return false
+    if (this.#guards.isEmpty) {
+      this.#hasWaited.delete(exchange.connection)
+      return false
+    }
     const slot = this.#guardAgainst(services, exchange)
     if (slot === 0) return false
     const { connection, bytes, start, end } = exchange
@@ -85,13 +105,17 @@ export class Deferrals {
 
   stop(): void {
     for (const { cancelTimer } of this.#waiting.values()) cancelTimer()
+    for (const cancel of this.#guestTimers.values()) cancel()
     this.#waiting.clear()
+    this.#guestTimers.clear()
   }
 
   #guardAgainst(services: Services, exchange: Exchange): number {
     const { connection, type, txId, bytes, start, end } = exchange
     const isExempt = this.#hasWaited.delete(connection)
     if (type === XS_TRANSACTION_END) {
+      // Only a commit changes anything.
+      if (bytes[start] !== LETTER_T) return 0
       const slot = services.store.findTransaction(connection, txId >>> 0)
       return slot === 0 ? 0 : this.#guards.againstCommit(connection, isExempt, slot)
     }
@@ -113,17 +137,22 @@ export class Deferrals {
   #waitingFor(slot: number): Waiting {
     const known = this.#waiting.get(slot)
     if (known !== undefined) return known
+    const guest = this.#guards.guestOf(slot)
+    const doubled = Math.min(this.#guards.furtherTriesOf(slot), DOUBLED_AT_MOST)
+    const forMs = guest === undefined ? GUARDED_MS * 2 ** doubled : GUARDED_MS
     const waiting = {
       connections: [],
-      guest: this.#guards.guestOf(slot),
+      guest,
       sinceMs: this.#timers.nowMs(),
-      cancelTimer: this.#timers.after(GUARDED_MS, () => this.#guards.end(slot)),
+      cancelTimer: this.#timers.after(forMs, () => this.#guards.end(slot)),
     }
     this.#waiting.set(slot, waiting)
     return waiting
   }
 
   #goOn(slot: number): void {
+    this.#guestTimers.get(slot)?.()
+    this.#guestTimers.delete(slot)
     const waiting = this.#waiting.get(slot)
     if (waiting === undefined) return
     this.#waiting.delete(slot)

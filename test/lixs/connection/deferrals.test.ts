@@ -1,8 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { XenstoreClient } from '../../../lixs/client/client.ts'
+import { Tree } from '../../../lixs/store/tree.ts'
 import { encodePacket } from '../../../lixs/wire/encoder.ts'
 import {
   XS_READ,
+  XS_RM,
   XS_TRANSACTION_END,
   XS_TRANSACTION_START,
   XS_WRITE,
@@ -61,6 +63,18 @@ async function afflict(ask: Ask, writer: (value: string) => Promise<string>): Pr
     await ask(XS_READ, '/shared|', tx)
     expect(await writer(`again ${i}`)).toBe('OK|')
     expect(await ask(XS_TRANSACTION_END, 'T|', tx)).toBe('EAGAIN|')
+  }
+}
+
+/** A guest whose transactions have failed by its own doing. */
+async function afflictItself(ring: RingGuest, times: number): Promise<void> {
+  await ring.ask(XS_WRITE, 'own|')
+  for (let i = 0; i < times; i++) {
+    const tx = idOf(await ring.ask(XS_TRANSACTION_START, '|'))
+    await ring.ask(XS_READ, 'own|', tx)
+    await ring.ask(XS_WRITE, `own|${i}`)
+    await ring.ask(XS_WRITE, `other|${i}`, tx)
+    expect(await ring.ask(XS_TRANSACTION_END, 'T|', tx)).toBe('EAGAIN|')
   }
 }
 
@@ -171,6 +185,63 @@ describe('a guest that writes what a guarded transaction has read', () => {
     expect(ring.takeAll()).toEqual([])
     expect(await ask(XS_TRANSACTION_END, 'F|', tx)).toBe('OK|')
     expect(text((await ring.next()).payload)).toBe('OK|')
+  })
+
+  test('waits for a longer transaction twice as long when it is tried again', async () => {
+    const first = await guarded(ask)
+    await ring.send(XS_WRITE, '/shared|late')
+    await settle()
+    timers.pass(50)
+    expect(text((await ring.next()).payload)).toBe('OK|')
+    expect(await ask(XS_TRANSACTION_END, 'T|', first)).toBe('EAGAIN|')
+    const second = await guarded(ask)
+    await ring.send(XS_WRITE, '/shared|later')
+    await settle()
+    timers.pass(99)
+    await settle()
+    expect(ring.takeAll()).toEqual([])
+    expect(await ask(XS_TRANSACTION_END, 'T|', second)).toBe('OK|')
+    expect(text((await ring.next()).payload)).toBe('OK|')
+  })
+
+  test('waits with nothing that changes nothing: an abort, or what is refused', async () => {
+    const own = idOf(await ring.ask(XS_TRANSACTION_START, '|'))
+    expect(await ring.ask(XS_WRITE, '/shared|late', own)).toBe('OK|')
+    const tx = await guarded(ask)
+    await tool.setPerms('/tool', ['n0'])
+    await ask(XS_READ, '/tool|', tx)
+    expect(await ring.ask(XS_TRANSACTION_END, 'F|', own)).toBe('OK|')
+    expect(await ring.ask(XS_WRITE, '/tool|x')).toBe('EACCES|')
+    expect(await ring.ask(XS_RM, '/|')).toBe('EACCES|')
+    expect(await ask(XS_TRANSACTION_END, 'T|', tx)).toBe('OK|')
+  })
+
+  test('walks over nothing that it may not remove', async () => {
+    const tx = await guarded(ask)
+    for (let i = 0; i < 50; i++) await tool.write(`/big/${i}`, '')
+    const walk = vi.spyOn(Tree.prototype, 'nextInSubtree')
+    expect(await ring.ask(XS_RM, '/big|')).toBe('EACCES|')
+    expect(walk).not.toHaveBeenCalled()
+    walk.mockRestore()
+    expect(await ask(XS_TRANSACTION_END, 'T|', tx)).toBe('OK|')
+  })
+
+  test('waits also when other guests leave transactions open that are guarded', async () => {
+    for (const domid of [4, 5]) {
+      const hoarder = await guest(domid)
+      await tool.write(`/local/domain/${domid}`, '')
+      await tool.setPerms(`/local/domain/${domid}`, [`n${domid}`])
+      await afflictItself(hoarder, 40)
+      for (let i = 0; i < 10; i++) await hoarder.ask(XS_TRANSACTION_START, '|')
+    }
+    const tx = await guarded(ask)
+    await ring.send(XS_WRITE, '/shared|late')
+    await settle()
+    expect(ring.takeAll()).toEqual([])
+    expect(await ask(XS_TRANSACTION_END, 'T|', tx)).toBe('OK|')
+    expect(text((await ring.next()).payload)).toBe('OK|')
+    timers.pass(1000)
+    expect(timers.pending).toBe(0)
   })
 
   test('waits with the commit of a transaction, too', async () => {
