@@ -35,7 +35,7 @@ function say(tag: Tag, items: readonly Item[], states: States): void {
   }
   const { items: all, here, rig, failed, notDone } = count
   process.stdout.write(
-    `conformance: ${tag.padEnd(6)} ${all} items: ${here} proven here, ${rig} in the rig, ` +
+    `conformance: ${tag.padEnd(6)} ${all} items: ${here} proven here, ${rig} claimed in the rig, ` +
       `${failed} failed, ${notDone} not done\n`,
   )
   if (failed > 0 || (tag === 'MUST' && notDone > 0)) process.exitCode = 1
