@@ -178,8 +178,11 @@ void RingSetObject::turn() {
       if (words > 0) {
         const int32_t output = outputWords_[0];
         outputWords_[0] = 0;
-        if (output > 0 && !set_->flushAwaited(static_cast<uint32_t>(output))) outputWords_[0] = output;
-        set_->notifyTouched();
+        if (output == 0) {
+          set_->notifyTouched();
+        } else if (!set_->flushAwaited(static_cast<uint32_t>(output))) {
+          outputWords_[0] = output;
+        }
         set_->endBatch();
       }
       if (words == 0 && !set_->hasWork()) return;

@@ -325,6 +325,43 @@ describe('fairness', () => {
     expect(harness.noted.map((record) => record.connection)).toEqual(Array(5).fill(ids).flat())
   })
 
+  test('one who pipelines alone is notified once, when the last reply is there', async () => {
+    const { ring } = harness.guest(1)
+    await harness.settle()
+    ring.end.takeNotifications()
+    harness.answer = ({ connection, reqId }) => {
+      if (reqId < 10) expect(ring.waiting).toBe(0)
+      harness.send(connection, READ, Buffer.from('x'), 0, reqId)
+    }
+    for (let i = 0; i < 10; i++) ring.put(encode(READ, i, 0, Buffer.alloc(4)))
+    ring.end.kick()
+    await harness.until(() => ring.waiting > 0)
+    expect(ring.receive().map(({ reqId }) => reqId)).toEqual(
+      Array.from({ length: 10 }, (_, i) => i),
+    )
+    expect(ring.end.takeNotifications()).toBe(1)
+    expect(harness.batches).toBe(10)
+  })
+
+  test('of two who pipeline the one whose last request was served has its replies at once', async () => {
+    const short = harness.guest(1)
+    const long = harness.guest(2)
+    await harness.settle()
+    let served = 0
+    harness.answer = ({ connection, reqId }) => {
+      if (connection === long.id && served++ === 3) {
+        expect(short.ring.waiting).toBe(2 * 17)
+        expect(long.ring.waiting).toBe(0)
+      }
+      harness.send(connection, READ, Buffer.from('x'), 0, reqId)
+    }
+    for (let i = 0; i < 2; i++) short.ring.put(encode(READ, i, 0, Buffer.alloc(4)))
+    for (let i = 0; i < 9; i++) long.ring.put(encode(READ, i, 0, Buffer.alloc(4)))
+    for (const { ring } of [short, long]) ring.end.kick()
+    await harness.until(() => long.ring.waiting === 9 * 17)
+    expect(served).toBe(9)
+  })
+
   test('a ring that is never empty does not keep another from being served', async () => {
     const busy = harness.guest(1)
     const quiet = harness.guest(2)
