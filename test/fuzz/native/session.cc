@@ -114,13 +114,15 @@ void Session::sync(Peer& peer) {
   peer.heard.forget();
 }
 
-// Everybody says and hears the rest, without limits; then nothing may be missing.
+// Everybody says and hears the rest; then nothing may be missing.
 void Session::settle() {
   flush();
+  // Limits end no conversation as long as everybody reads. Who does not, holds up those who tell him news.
+  const bool isLimited = isEverybodyWell() && messages_ % 2 == 0;
   eachPeer([&](Peer& peer) {
     if (peer.id == 0) return;
     auto& entry = record(peer);
-    entry.maxOutstanding = entry.maxQueuedEvents = entry.maxQueuedBytes = entry.yields = 0;
+    if (!isLimited) entry.maxOutstanding = entry.maxQueuedEvents = entry.maxQueuedBytes = entry.yields = 0;
     entry.paused = 0;
     set_->resume(peer.id);
   });
@@ -142,6 +144,20 @@ void Session::settle() {
   }
   eachPeer([&](Peer& peer) { checkSettled(peer); });
   require(virqsHeard_ > 0 || virqsFired_ == 0, "a VIRQ was not heard of");
+}
+
+bool Session::isEverybodyWell() {
+  bool isWell = true;
+  eachPeer([&](Peer& peer) {
+    if (peer.id == 0) return;
+    isWell = isWell && peer.isLawful && !peer.isGivenUp && !peer.said.isBreaking();
+    if (peer.isSocket()) {
+      isWell = isWell && !static_cast<SocketPeer&>(peer).hasEnded();
+    } else {
+      isWell = isWell && static_cast<GuestPeer&>(peer).isAlive && record(peer).localPort != 0;
+    }
+  });
+  return isWell;
 }
 
 void Session::checkSettled(Peer& peer) {

@@ -45,6 +45,7 @@ class Session {
   void open();
   void close();
   void settle();
+  bool isEverybodyWell();
   void checkSettled(Peer& peer);
   GuestPeer& aGuest() { return *guests_[source_.below(static_cast<uint32_t>(guests_.size()))]; }
   Peer& aPeer();

@@ -99,7 +99,9 @@ void Session::act() {
     case 24:
     case 25: {
       Peer& peer = aPeer();
-      const uint32_t flags = isConsole_ ? 0 : source_.below(4);
+      uint32_t flags = isConsole_ ? 0 : source_.below(4);
+      // Whose request has caused the event: it is not read while too many of its requests have such.
+      if ((flags & xcl::kOutputEvent) != 0) flags |= aPeer().id << xcl::kOutputCauseShift;
       const uint32_t len = source_.size();
       const bool isRepeated = source_.below(2) == 0;
       if (peer.id == 0) return;
