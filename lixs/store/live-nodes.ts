@@ -138,6 +138,11 @@ export class LiveNodes {
     if (!this.#may(who, node, PERM_OWNER)) return 'EACCES'
     const before = nodes.permsOf(node)
     if (!who.isPrivileged && perms.draftDomid(0) !== perms.ownerOf(before)) return 'EPERM'
+    if (count > perms.countOf(before)) {
+      const { quota } = this.#tables
+      const [value, names] = [nodes.valueLengthOf(node), nodes.childListBytesOf(node)]
+      if (!quota.allowsNodeSize(who, count, value, names)) return 'ENOSPC'
+    }
     const list = perms.intern(count)
     if (list === 0) return 'ENOMEM'
     perms.use(before)

@@ -198,6 +198,9 @@ export class TransactionNodes {
       const list = view.permsOf(slot, who)
       if (typeof list === 'string') return list
       if (perms.draftDomid(0) !== perms.ownerOf(list)) return 'EPERM'
+      if (count > perms.countOf(list) && !this.#hasRoomForPerms(who, count)) {
+        return this.#fail(slot, 'ENOSPC')
+      }
     }
     const outcome = view.isLive ? view.noteExistence(slot, who) : OK
     if (outcome !== OK) return outcome
@@ -301,6 +304,15 @@ export class TransactionNodes {
     return OK
   }
 
+  #hasRoomForPerms(who: Principal, count: number): boolean {
+    const view = this.#view
+    const { nodes, quota } = this.#tables
+    const hasWritten = view.record !== 0 && this.#records.has(view.record, WROTE_VALUE)
+    const live = view.isLive ? nodes.valueLengthOf(view.node) : 0
+    const value = hasWritten ? this.#records.valueLengthOf(view.record) : live
+    return quota.allowsNodeSize(who, count, value, view.childListBytes())
+  }
+
   /** Makes the next component below the cursor and moves the cursor there. */
   #createChild(who: Principal, slot: number, path: ParsedPath, inherited: number): Outcome {
     const view = this.#view
@@ -319,6 +331,7 @@ export class TransactionNodes {
     // Made before, but what was above it has gone outside meanwhile: the commit will see that.
     if (!records.has(record, CREATED)) {
       records.mark(record, CREATED)
+      this.#transactions.moveToEnd(slot, record)
       records.addChildBytes(view.record, nodes.nameLengthOf(child) + 1)
       this.#transactions.addCreatedNodes(slot, 1)
       this.#transactions.noteShapeChange(slot)

@@ -236,6 +236,21 @@ export class Transactions {
     return record
   }
 
+  /** Children are listed in the order in which they were made, not in which they were looked for. */
+  moveToEnd(slot: number, record: number): void {
+    const rows = this.#rows
+    const last = rows.get(slot, LAST_RECORD)
+    if (record === last) return
+    const next = this.records.nextOf(record)
+    let before = 0
+    for (let at = this.firstRecordOf(slot); at !== record; at = this.records.nextOf(at)) before = at
+    if (before === 0) rows.set(slot, FIRST_RECORD, next)
+    else this.records.setNext(before, next)
+    this.records.setNext(last, record)
+    this.records.setNext(record, 0)
+    rows.set(slot, LAST_RECORD, record)
+  }
+
   /** Does the transaction delete the live node, or one above it? */
   isDeleted(slot: number, node: number): boolean {
     const { nodes } = this.#tables

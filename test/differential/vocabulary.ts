@@ -64,14 +64,14 @@ export function someToken(random: Random): string {
   return random.chance(30) ? '' : random.pick(TOKENS)
 }
 
-/** Mostly short; sometimes near to what a node may hold, sometimes with NULs in it. */
-export function someValue(random: Random): string {
+/** Mostly short; sometimes near to the longest there is, sometimes with NULs in it. */
+export function someValue(random: Random, most: number): string {
   const kind = random.below(100)
   if (kind < 70) return `v${random.below(8)}`
   if (kind < 80) return ''
   if (kind < 88) return `NUL|in|it|${random.below(4)}`
   if (kind < 97) return 'm'.repeat(10 + random.below(200))
-  return 'l'.repeat(1900 + random.below(200))
+  return 'l'.repeat(most - random.below(200))
 }
 
 /** A permission list; its owner comes first. */
