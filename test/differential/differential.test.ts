@@ -79,7 +79,7 @@ describe('a contest', () => {
     )
 
     expect(steps).toContainEqual(expect.objectContaining({ op: 'SET_PERMS' }))
-    expect(steps.length).toBeLessThanOrEqual(5)
+    expect(steps.length).toBeLessThanOrEqual(8)
   })
 
   test('finds a value that is not the same in the end, though every reply was', async () => {
