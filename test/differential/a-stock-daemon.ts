@@ -43,17 +43,13 @@ const XENSTORED_LIMITS = [
 function configuration(folder: string): string[] {
   const path = join(folder, 'oxenstored.conf')
   const lines = [
+    'xenstored-kva = /proc/xen/xsd_kva',
+    'xenstored-port = /proc/xen/xsd_port',
     'quota-activate = true',
-    `quota-maxentity = ${LIMITS.nodes}`,
     'quota-maxsize = 2048',
-    `quota-maxwatch = ${LIMITS.watches - 1}`,
-    `quota-transaction = ${LIMITS.transactions - 1}`,
-    'quota-maxrequests = 1024',
-    'quota-path-max = 1024',
     'perms-activate = true',
+    'merge-activate = true',
     'persistent = false',
-    'xenstored-log-level = warn',
-    'access-log-special-ops = false',
   ]
   writeFileSync(path, `${lines.join('\n')}\n`)
   return ['--config-file', path]

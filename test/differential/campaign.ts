@@ -10,6 +10,7 @@ import { Tally } from './tally.ts'
 
 /** Differences may explain so many replies. */
 const MOST_EXCUSED = 0.01
+const MOST_EVENTS_EXCUSED = 0.08
 /** Who differs that often is not looked at any further. */
 const MOST_FAILURES = 8
 
@@ -71,7 +72,8 @@ export class Campaign {
       }
     }
     await this.#play(seeds(), parallel)
-    if (this.#tally.shareExcused > MOST_EXCUSED) this.failed++
+    const { shareExcused, shareOfEventsExcused } = this.#tally
+    if (shareExcused > MOST_EXCUSED || shareOfEventsExcused > MOST_EVENTS_EXCUSED) this.failed++
     const wall = ((performance.now() - begun) / 1000).toFixed(1)
     this.#print(`\n${this.#against}: seeds ${seed} to ${next - 1}, ${length} steps each`)
     this.#print(`${this.#tally.steps} operations, wall time ${wall} s`)

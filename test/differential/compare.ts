@@ -118,7 +118,12 @@ class Comparing implements Comparison {
     const [ours, theirs] = [eventsFrom(left, l), eventsFrom(right, r)]
     const next = left[l + ours.length]?.step ?? this.#steps.length - 1
     const cause = this.#interference.manyChanged(last, next)
-    const isSame = coalesced(ours).join('\n') === coalesced(theirs).join('\n')
+    // What was the same so far counts, too: something that is missing now may have come before.
+    const [allOurs, allTheirs] = [
+      [...eventsBefore(left, l), ...ours],
+      [...eventsBefore(right, r), ...theirs],
+    ]
+    const isSame = coalesced(allOurs).join('\n') === coalesced(allTheirs).join('\n')
     if (cause === undefined || !isSame || ours.length === 0) return undefined
     count(this.excusedEvents, `order-of-${cause}`, ours.length)
     this.events += ours.length
@@ -158,7 +163,7 @@ class Comparing implements Comparison {
   #isExcused(our: Heard, their: Heard): boolean {
     const step = this.#steps[our.step]
     if (our.step !== their.step || step?.kind !== 'send') return false
-    const isDoomed = this.#interference.isInDoomedTransaction(our.step)
+    const isDoomed = this.#interference.isInDoomedTransaction(our.step, step)
     const pair = { step, ours: our.text, theirs: their.text, isDoomed }
     const excuse = this.#excuses.find((excuse) => excuse.explains(pair))
     if (excuse !== undefined) count(this.excusedReplies, excuse.name)
@@ -171,14 +176,22 @@ export function count(counts: Map<string, number>, name: string, by = 1): void {
   counts.set(name, (counts.get(name) ?? 0) + by)
 }
 
-/** Is there the same event already that may not have been read when this one was sent? */
+/**
+ * Is there the same event already that may still have been queued when this one was sent? A reply takes
+ * along what was queued before it: what came before the last burst of requests was read when this
+ * one's began.
+ */
 function isRepeated(stream: readonly Heard[], at: number): boolean {
   const event = stream[at]
   if (event === undefined || event.step >= 0 || event.text.startsWith('@')) return false
+  const before = stream.findLast(({ step }, i) => i < at && step >= 0)?.burst ?? -1
+  const after = stream.find(({ step }, i) => i > at && step >= 0)?.burst ?? -1
+  const oldest = before === after ? before - 1 : before
   for (let i = at - 1; i >= 0; i--) {
     const earlier = stream[i]
-    if (earlier === undefined || earlier.burst !== event.burst) return false
+    if (earlier === undefined) return false
     if (earlier.step < 0 && earlier.text === event.text) return true
+    if (earlier.step >= 0 && earlier.burst < oldest) return false
   }
   return false
 }
@@ -187,6 +200,12 @@ function isRepeated(stream: readonly Heard[], at: number): boolean {
 function eventsFrom(stream: readonly Heard[], at: number): string[] {
   const end = stream.findIndex(({ step }, i) => i >= at && step >= 0)
   return stream.slice(at, end < 0 ? undefined : end).map(({ text }) => text)
+}
+
+/** What the events say that come one behind the other until there. */
+function eventsBefore(stream: readonly Heard[], at: number): string[] {
+  const reply = stream.findLastIndex(({ step }, i) => i < at && step >= 0)
+  return stream.slice(reply + 1, at).map(({ text }) => text)
 }
 
 /** Sorted, and each that may be dropped when the same one waits only once. */

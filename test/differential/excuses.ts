@@ -40,9 +40,16 @@ export const EXCUSES: readonly Excuse[] = [
   {
     name: 'doomed-transaction',
     against: ['lixs', 'xenstored'],
-    explains: ({ isDoomed }) => isDoomed,
+    explains: ({ isDoomed, ours, theirs }) => isDoomed && mayBothBe(ours, theirs),
   },
 ]
+
+/** What is malformed is so for everybody; and who may not, is not told that he may. */
+function mayBothBe(ours: string, theirs: string): boolean {
+  const replies = [ours, theirs]
+  if (replies.includes('ERROR EINVAL|')) return false
+  return !replies.includes('ERROR EACCES|') || replies.includes('ERROR ENOENT|')
+}
 
 /** A reply to DIRECTORY_PART but for the number that only says whether something has changed. */
 function withoutGeneration(text: string): string {

@@ -1,4 +1,4 @@
-import type { Step } from './step.ts'
+import type { SendStep, Step } from './step.ts'
 import type { Transcript } from './transcript.ts'
 
 /** Successful requests that change what others see. */
@@ -28,18 +28,32 @@ export class Interference {
 
   /**
    * Is the step in a transaction that neither daemon has committed, and has somebody else changed
-   * something since it was started?
+   * something at, above or below its path since the transaction was started?
    */
-  isInDoomedTransaction(at: number): boolean {
+  isInDoomedTransaction(at: number, { on, payload }: SendStep): boolean {
     const label = this.#labelOf(at)
     if (label === undefined || this.#committed.has(label)) return false
+    const path = pathOf(on, payload)
     for (let i = this.#starts.get(label) ?? at; i < at; i++) {
-      const step = this.#steps[i]
-      if (step?.kind === 'destroy') return true
-      const isElse = this.#labelOf(i) !== label
-      if (isElse && CHANGES.test(this.#ours.replies.get(i)?.text ?? '')) return true
+      if (this.#steps[i]?.kind === 'destroy') return true
+      if (this.#labelOf(i) === label && this.#steps[i]?.kind === 'send') continue
+      if (this.#changedBy(i).some((changed) => isRelated(changed, path))) return true
     }
     return false
+  }
+
+  /** Paths that a step has changed for everybody; a commit changes what its transaction has. */
+  #changedBy(at: number): readonly string[] {
+    const step = this.#steps[at]
+    const text = this.#ours.replies.get(at)?.text ?? ''
+    if (step?.kind !== 'send' || !CHANGES.test(text)) return []
+    const label = this.#labelOf(at)
+    if (label === undefined) return [pathOf(step.on, step.payload)]
+    if (step.op !== 'TRANSACTION_END') return []
+    return this.#steps.flatMap((other, i) => {
+      const isOfIt = other.kind === 'send' && other.tx === label && i < at
+      return isOfIt && other.op !== 'READ' ? [pathOf(other.on, other.payload)] : []
+    })
   }
 
   /**
@@ -60,4 +74,18 @@ export class Interference {
     const step = this.#steps[at]
     return step?.kind === 'send' && typeof step.tx === 'string' ? step.tx : undefined
   }
+}
+
+/** The path that a request is about, absolute. */
+function pathOf(on: string, payload: string): string {
+  const [path = ''] = payload.split('|')
+  const domid = on.startsWith('g') ? on.slice(1) : '0'
+  return path.startsWith('/') ? path : `/local/domain/${domid}/${path}`
+}
+
+/** Is one path the other, or above it? */
+function isRelated(one: string, other: string): boolean {
+  const isAbove = (above: string, below: string): boolean =>
+    above === '/' || above === below || below.startsWith(`${above}/`)
+  return isAbove(one, other) || isAbove(other, one)
 }

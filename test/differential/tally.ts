@@ -26,6 +26,11 @@ export class Tally {
     return this.replies === 0 ? 0 : sumOf(this.#excusedReplies) / this.replies
   }
 
+  /** Of the events, how many are excused. */
+  get shareOfEventsExcused(): number {
+    return this.events === 0 ? 0 : sumOf(this.#excusedEvents) / this.events
+  }
+
   toString(): string {
     const lines = (what: string, counts: ReadonlyMap<string, number>): string[] =>
       [...counts].sort().map(([name, times]) => `  ${what} excused as ${name}: ${times}`)
@@ -34,7 +39,8 @@ export class Tally {
       `${this.replies} replies and ${this.events} events compared, ${this.restarts} restarts`,
       ...lines('replies', this.#excusedReplies),
       ...lines('events', this.#excusedEvents),
-      `  excused altogether: ${(this.shareExcused * 100).toFixed(3)} % of the replies`,
+      `  excused altogether: ${(this.shareExcused * 100).toFixed(3)} % of the replies,` +
+        ` ${(this.shareOfEventsExcused * 100).toFixed(3)} % of the events`,
     ].join('\n')
   }
 }
