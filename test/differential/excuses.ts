@@ -27,7 +27,7 @@ const OF_NEWER_DAEMONS = new Set(['GET_FEATURE', 'SET_FEATURE', 'GET_QUOTA', 'SE
 export const EXCUSES: readonly Excuse[] = [
   {
     name: 'newer-operation',
-    against: ['xenstored', 'oxenstored'],
+    against: ['xenstored'],
     explains: ({ step, theirs }) =>
       OF_NEWER_DAEMONS.has(String(step.op)) && theirs === 'ERROR ENOSYS|',
   },
@@ -44,11 +44,9 @@ export const EXCUSES: readonly Excuse[] = [
   },
 ]
 
-/** What is malformed is so for everybody; and who may not, is not told that he may. */
+/** What is malformed is so for everybody. */
 function mayBothBe(ours: string, theirs: string): boolean {
-  const replies = [ours, theirs]
-  if (replies.includes('ERROR EINVAL|')) return false
-  return !replies.includes('ERROR EACCES|') || replies.includes('ERROR ENOENT|')
+  return ours !== 'ERROR EINVAL|' && theirs !== 'ERROR EINVAL|'
 }
 
 /** A reply to DIRECTORY_PART but for the number that only says whether something has changed. */

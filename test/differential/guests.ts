@@ -105,12 +105,14 @@ export class Guests {
 
   async #end(domid: number, how: 'shutdown' | 'crash'): Promise<void> {
     const domain = this.#domains.get(domid)
-    if (domain === undefined || domain.hasEnded || this.#machine === undefined) return
+    // When a daemon notices the end of a domain that was not introduced, nobody can tell.
+    const isServed = domain?.isIntroduced && !domain.hasEnded
+    if (!isServed || this.#machine === undefined) return
     await this.hear(domid)
     domain.hasEnded = true
-    const told = domain.isIntroduced ? this.#keeper.nextRelease() : undefined
+    const told = this.#keeper.nextRelease()
     await this.#machine.end(domid, how)
-    if ((await told) === false) this.#onEvent(`g${domid}`, 'its end was not told of')
+    if (!(await told)) this.#onEvent(`g${domid}`, 'its end was not told of')
   }
 }
 

@@ -1,11 +1,11 @@
 /** Who lixs is compared with, and in what kind of sequences. */
 import { aLixs } from './a-lixs.ts'
-import { aStockDaemon } from './a-stock-daemon.ts'
+import { aXenstored } from './a-xenstored.ts'
 import type { StartDaemon } from './contest.ts'
 import { FULL, type Profile } from './profile.ts'
 
 /** Names of the stock daemons. */
-export const RIVALS = ['xenstored', 'oxenstored'] as const
+export const RIVALS = ['xenstored'] as const
 export type Rival = (typeof RIVALS)[number] | 'lixs'
 
 interface Opponent {
@@ -14,8 +14,7 @@ interface Opponent {
 }
 
 export const rivals: Readonly<Record<Rival, Opponent>> = {
-  xenstored: { profile: FULL, start: () => aStockDaemon('xenstored') },
-  oxenstored: { profile: FULL, start: () => aStockDaemon('oxenstored') },
+  xenstored: { profile: FULL, start: () => aXenstored() },
   // Whoever differs from himself is compared wrongly.
   lixs: { profile: FULL, start: () => aLixs('lixs', true) },
 }
