@@ -261,6 +261,11 @@ export class TransactionNodes {
     const view = this.#view
     const { perms } = this.#tables
     const allowed = view.check(slot, who, PERM_WRITE)
+    if (allowed === 'EACCES') {
+      // What is refused here may be permitted once somebody else has made the node.
+      const noted = view.noteAbsence(slot, who, path)
+      if (noted !== OK) return noted
+    }
     if (allowed !== OK) return allowed
     const list = view.permsOf(slot, who)
     if (typeof list === 'string') return list
