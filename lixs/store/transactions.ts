@@ -101,6 +101,7 @@ export class Transactions {
     const hash = hashPair(this.#index.seed, connection, txId | 0)
     for (let slot = this.#index.first(hash); slot !== 0; slot = this.#index.next(slot)) {
       if (
+        this.#index.hashOf(slot) === hash &&
         this.#rows.get(slot, TX_ID) >>> 0 === txId >>> 0 &&
         this.#rows.get(slot, CONNECTION) === connection
       ) {
