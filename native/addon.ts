@@ -80,7 +80,13 @@ export interface NativeRings extends Handover {
   detach(id: ConnectionId): void
   listen(path: string): void
   /** @param handle takes the words of the batch */
+  /** @param handle called once per turn, with the length of its first batch; `next` gives the others' */
   serve(handle: (words: number) => void): void
+  /**
+   * Within `handle`: sends what was said to the last batch and makes the next one.
+   * @returns its words; 0: the turn is over
+   */
+  next(): number
   flush(): void
   expireEvents(id: ConnectionId, olderThanMs: number): number
   close(): void

@@ -84,7 +84,8 @@ export class NativeRingSet implements RingSet {
     this.connections = memory.int32(`${kind}-connections`, (maxConnections + 1) * CONNECTION_WORDS)
     const blocks = memory.segment(`${kind}-queues`, maxQueuedBytes + BLOCK_BYTES)
     const batch = new ArrayBuffer(BATCH_BYTES)
-    this.#batch = { words: new Int32Array(batch), bytes: new Uint8Array(batch), length: 0 }
+    const views = { words: new Int32Array(batch), bytes: new Uint8Array(batch) }
+    this.#batch = { ...views, length: 0, isFirst: true }
     this.#output = new NativeOutput(() => this.flush())
     this.output = this.#output
     const records = this.connections.buffer
@@ -142,9 +143,14 @@ export class NativeRingSet implements RingSet {
   }
 
   onBatch(handle: (batch: Batch) => void): void {
-    this.#native.serve((length) => {
-      this.#batch.length = length
-      handle(this.#batch)
+    const [native, batch] = [this.#native, this.#batch]
+    native.serve((first) => {
+      batch.isFirst = true
+      for (let length = first; length > 0; length = native.next()) {
+        batch.length = length
+        handle(batch)
+        batch.isFirst = false
+      }
     })
   }
 

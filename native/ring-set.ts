@@ -66,6 +66,8 @@ export interface Batch {
   readonly bytes: Uint8Array
   /** Words in use. */
   length: number
+  /** Of this turn of the loop: before it, the process did something else, or slept. */
+  isFirst: boolean
 }
 
 /** Where the ring's page is: granted by the domain (preferred), or mapped as a foreign frame. */

@@ -1,4 +1,4 @@
-// RingSet as a JavaScript object: joins the event loop, calls TypeScript once per batch.
+// RingSet as a JavaScript object: joins the event loop, calls TypeScript once per turn.
 #pragma once
 
 #include <napi.h>
@@ -33,6 +33,7 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   void detach(const Napi::CallbackInfo& info);
   void listen(const Napi::CallbackInfo& info);
   void serve(const Napi::CallbackInfo& info);
+  static Napi::Value next(const Napi::CallbackInfo& info);
   void flush(const Napi::CallbackInfo& info);
   Napi::Value expireEvents(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
@@ -71,7 +72,9 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   template <typename Body>
   void fromLoop(Body body);
   void turn();
-  void callBatch(size_t words);
+  size_t nextBatch();
+  /** Sends what the batch's handler has put into the output, and frees ids. */
+  void settleBatch();
   /** Sends what TypeScript has put into the output. */
   void flushOutput();
   void comeBack();
@@ -86,6 +89,7 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   Napi::FunctionReference onBatch_;
   Napi::AsyncContext context_;
   bool isInTurn_ = false;
+  size_t wordsInTurn_ = 0;
 };
 
 }  // namespace xcl

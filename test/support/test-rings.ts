@@ -144,7 +144,7 @@ export class TestRings implements RingSet {
       // What lies behind a payload belongs to somebody else and must not be read.
       bytes.fill(0x61, (at - Math.ceil(payload.length / 4)) * 4 + payload.length, at * 4)
     }
-    this.#handle?.({ words, bytes, length: at })
+    this.#handle?.({ words, bytes, length: at, isFirst: true })
   }
 
   #take(kind: number, domid: number): ConnectionId {
