@@ -117,6 +117,7 @@ export class Daemon {
       ...(parts.capacity === undefined ? {} : { capacity: parts.capacity }),
     })
     const connections = new Connections(rings, store, settings.privilegedDomid)
+    rings.findPaths(store.pathTables)
     events.serve(connections)
     trace.watch({ connections: rings.connections, store })
     const softQuota = new SoftQuota(store, timers, counters, log)

@@ -21,7 +21,7 @@ import type {
   ImageSpec,
 } from './hypervisor.ts'
 import type { MemoryRange } from './os/state-memory.ts'
-import type { ConnectionId } from './ring-set.ts'
+import type { ConnectionId, PathTables } from './ring-set.ts'
 import { XenError } from './xen-error.ts'
 
 /** Where the addon may be, seen from this file or from the bundle that holds it. */
@@ -80,6 +80,7 @@ export interface NativeRings extends Handover {
   detach(id: ConnectionId): void
   listen(path: string): void
   /** @param handle takes the words of the batch */
+  findPaths(tables: PathTables): void
   /** @param handle called once per turn, with the length of its first batch; `next` gives the others' */
   serve(handle: (words: number) => void): void
   /**

@@ -24,6 +24,7 @@
         'src/memory_range.cc',
         'src/os.cc',
         'src/output_queue.cc',
+        'src/path_table.cc',
         'src/pty.cc',
         'src/ring_set.cc',
         'src/ring_set_adopt.cc',

@@ -11,6 +11,7 @@ import {
   type ConnectionId,
   OUTPUT_PAYLOAD_ROOM,
   type OutputBatch,
+  type PathTables,
   RECORD_CONNECTION,
   RECORD_FLAGS,
   RECORD_LEN,
@@ -140,6 +141,10 @@ export class NativeRingSet implements RingSet {
 
   listen(path: string): void {
     this.#native.listen(path)
+  }
+
+  findPaths(tables: PathTables): void {
+    this.#native.findPaths(tables)
   }
 
   onBatch(handle: (batch: Batch) => void): void {

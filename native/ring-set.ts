@@ -13,6 +13,9 @@
  * From `type` on a record is what goes over the wire (struct xsd_sockmsg and its payload), so native
  * code moves it in one piece.
  *
+ * The flags of a request in a batch are a hint: the node that the path at the front of its payload names
+ * (`findPaths`).
+ *
  * `batch.bytes` is the same memory as bytes: the payload of the record at word `w` begins at byte
  * `(w + RECORD_WORDS) * 4`. Both buffers are reused: who wants to keep bytes copies them.
  *
@@ -60,6 +63,19 @@ export const OUTPUT_EVENT = 2
  * requests are counted. A request of which events wait for other connections is outstanding.
  */
 export const OUTPUT_CAUSE_SHIFT = 8
+
+/** Of a hint: the node; 0: not known, so the path has to be looked at. */
+export const HINT_NODE_MASK = 2 ** 22 - 1
+/** Of a hint, from this bit on: bytes of the path, without its NUL. */
+export const HINT_BYTES_SHIFT = 22
+
+/** Memory of the tables of a store, laid out as native/src/path_table.h says. */
+export interface PathTables {
+  readonly buckets: ArrayBufferLike
+  readonly links: ArrayBufferLike
+  readonly nodes: ArrayBufferLike
+  readonly names: ArrayBufferLike
+}
 
 export interface Batch {
   readonly words: Int32Array
@@ -166,6 +182,11 @@ export interface RingSet {
 
   /** xenstore only: accepts connections at a unix socket (mode 0600, an old file is replaced). */
   listen(path: string): void
+  /**
+   * xenstore only: from now on requests come with the node that their path names, where there is one:
+   * a hint, true until nodes are removed. Requests of transactions come without.
+   */
+  findPaths(tables: PathTables): void
   /** Serves from now on; one call per batch. What is left in `output` afterwards is flushed. */
   onBatch(handle: (batch: Batch) => void): void
   /** Sends what is in `output`: one notify per ring, one write per socket; the rest is queued. */

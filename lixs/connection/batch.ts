@@ -9,6 +9,7 @@ import {
   type Batch,
   type ConnectionId,
   RECORD_CONNECTION,
+  RECORD_FLAGS,
   RECORD_LEN,
   RECORD_REQ_ID,
   RECORD_TX_ID,
@@ -52,6 +53,8 @@ export class BatchWalk {
   readonly #softQuota: SoftQuota
   readonly #log: Logger
   readonly #defects = new Set<string>()
+  /** As it was when the batch came. */
+  #freedRows = 0
   /** Word at which the next record begins. */
   #cursor = 0
 
@@ -84,6 +87,7 @@ export class BatchWalk {
   handle(batch: Batch): void {
     this.#counters.batch(batch.length << 2)
     this.#connections.beginBatch()
+    this.#freedRows = this.#services.store.freedRows
     this.#cursor = 0
     while (this.#cursor < batch.length) {
       try {
@@ -102,6 +106,7 @@ export class BatchWalk {
   #walk(batch: Batch): void {
     const { words, bytes } = batch
     const exchange = this.#exchange
+    const freedRows = this.#freedRows
     while (this.#cursor < batch.length) {
       const record = this.#cursor
       const id = words[record + RECORD_CONNECTION] as ConnectionId
@@ -121,7 +126,10 @@ export class BatchWalk {
         continue
       }
       const txId = words[record + RECORD_TX_ID] as number
-      exchange.begin(id, who, type, reqId, txId, bytes, start, start + len)
+      // What was found before the batch counts as long as nothing has gone since.
+      const isSame = this.#services.store.freedRows === freedRows
+      const hint = isSame ? (words[record + RECORD_FLAGS] as number) : 0
+      exchange.begin(id, who, type, reqId, txId, bytes, start, start + len, hint)
       if (this.#deferrals.isOn && this.#deferrals.takes(this.#services, exchange)) {
         exchange.isAnswered = true
         this.#counters.deferral()

@@ -5,7 +5,12 @@
  * Replies are put together where they leave from, in the output buffer:
  * `beginReply` … the store writes its answer … `endReply`.
  */
-import type { ConnectionId, OutputBatch } from '../../native/ring-set.ts'
+import {
+  type ConnectionId,
+  HINT_BYTES_SHIFT,
+  HINT_NODE_MASK,
+  type OutputBatch,
+} from '../../native/ring-set.ts'
 import type { Principal, TransactionSlot } from '../store/store.ts'
 import type { Trace } from '../trace.ts'
 import { XENSTORE_PAYLOAD_MAX, XS_ERROR } from '../wire/ops.ts'
@@ -31,6 +36,10 @@ export class Exchange {
   txId = 0
   /** The transaction of txId, when the operation takes part in transactions; else 0. */
   tx: TransactionSlot = 0
+  /** The node that the path at the front of the payload names; 0: not known. */
+  node = 0
+  /** Then: bytes of that path. */
+  pathBytes = 0
   /** The payload is bytes[start … end). */
   bytes: Uint8Array
   start = 0
@@ -50,7 +59,7 @@ export class Exchange {
     this.bytes = output.bytes
   }
 
-  /** A new request takes the place of the last one. */
+  /** A new request takes the place of the last one. @param hint see HINT_… in native/ring-set.ts */
   begin(
     connection: ConnectionId,
     who: Principal,
@@ -60,7 +69,10 @@ export class Exchange {
     bytes: Uint8Array,
     start: number,
     end: number,
+    hint: number,
   ): void {
+    this.node = hint & HINT_NODE_MASK
+    this.pathBytes = hint >>> HINT_BYTES_SHIFT
     this.connection = connection
     this.who = who
     this.type = type

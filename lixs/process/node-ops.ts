@@ -6,7 +6,7 @@
 import { XENSTORE_PAYLOAD_MAX } from '../wire/ops.ts'
 import type { Exchange } from './exchange.ts'
 import { countNuls, findNul, isOneString, parseOffset } from './payload.ts'
-import { takeNodePath, takeOnlyNodePath, takePath } from './request-path.ts'
+import { hasFoundNode, takeNodePath, takeOnlyNodePath, takePath } from './request-path.ts'
 import type { Services } from './services.ts'
 
 /** READ `path|` → value, without a NUL of ours. */
@@ -71,8 +71,10 @@ export function getPerms(services: Services, exchange: Exchange): void {
 /** WRITE `path|value…` → OK; the value is whatever follows the path's NUL. */
 export function write(services: Services, exchange: Exchange): void {
   const { bytes, start, end, who, tx } = exchange
-  const pathEnd = findNul(bytes, start, end)
-  if (pathEnd < 0 || !takeNodePath(services, exchange, start, pathEnd)) exchange.fail('EINVAL')
+  const isFound = hasFoundNode(services, exchange)
+  const pathEnd = isFound ? start + exchange.pathBytes : findNul(bytes, start, end)
+  const isValid = isFound || (pathEnd >= 0 && takeNodePath(services, exchange, start, pathEnd))
+  if (!isValid) exchange.fail('EINVAL')
   else exchange.answer(services.store.write(who, tx, services.path, bytes, pathEnd + 1, end))
 }
 

@@ -40,6 +40,11 @@ export class HashIndex {
     }
   }
 
+  /** What it lies in, for native code. */
+  get memory(): { readonly buckets: ArrayBufferLike; readonly links: ArrayBufferLike } {
+    return { buckets: this.#buckets.buffer, links: this.#links.buffer }
+  }
+
   /** Drawn once: hashes begin with it, so that no guest can choose keys that share a bucket. */
   get seed(): number {
     return this.#buckets[SEED] as number

@@ -34,6 +34,8 @@ for (const byte of Buffer.from(
 
 /** One checked path; made once and filled again and again by `parsePath`. */
 export class ParsedPath {
+  /** Not 0: the node at the path, which exists; then neither bytes nor components are there. */
+  node = 0
   /** The absolute path, or the special one. */
   readonly bytes = new Uint8Array(MAX_BYTES)
   length = 0
@@ -51,6 +53,12 @@ export class ParsedPath {
 
   endOf(i: number): number {
     return (this.starts[i + 1] as number) - 1
+  }
+
+  /** It is that of a node that is known already. */
+  name(node: number): void {
+    this.node = node
+    this.isSpecial = false
   }
 }
 
@@ -71,6 +79,7 @@ export function parsePath(
   into: ParsedPath,
   maxLength: number,
 ): boolean {
+  into.node = 0
   if (end <= start || end - start > 4096) return false
   const first = bytes[start] as number
   const out = into.bytes

@@ -44,6 +44,11 @@ export class RowTable {
     this.capacity = capacity
   }
 
+  /** All rows, for native code. */
+  get memory(): ArrayBufferLike {
+    return this.#words.buffer
+  }
+
   get(id: number, field: number): number {
     return this.#words[id * this.#stride + field] as number
   }

@@ -14,6 +14,7 @@
  */
 import { DOM0, type Domid } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
+import type { PathTables } from '../../native/ring-set.ts'
 import { OK, type Outcome, type XsErrno } from '../xs-errno.ts'
 import { type CheckResult, checkStore } from './check.ts'
 import { DomainSettings } from './domain-settings.ts'
@@ -82,6 +83,24 @@ export class Store {
     this.#commit = new TransactionCommit(this.#tables, this.#transactions, quota)
     this.#orphans = new Orphans(this.#tables, options.keepOrphans)
     this.settings = new DomainSettings(this.#tables.domains, options.domainExists)
+  }
+
+  // --- nodes found by others
+
+  /** Where native code finds nodes. */
+  get pathTables(): PathTables {
+    const { nodes, arena, tree } = this.#tables
+    const { buckets, links } = tree.children.index.memory
+    return { buckets, links, nodes: nodes.rows.memory, names: arena.bytes.buffer }
+  }
+
+  /** As long as it is the same, every node that was found is still the one at its path, if it exists. */
+  get freedRows(): number {
+    return this.#tables.tree.freedRows
+  }
+
+  exists(node: number): boolean {
+    return this.#tables.nodes.exists(node)
   }
 
   // --- connections: the store keeps, per connection, its watches and its transactions

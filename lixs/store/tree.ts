@@ -29,6 +29,7 @@ export const RELEASE_DOMAIN = 4
 const FIRST_PATHS = ['@introduceDomain', '@releaseDomain', '/tool', '/tool/xenstored']
 const GENERATION = 0
 const NOBODYS_LIST = 1
+const FREED_ROWS = 2
 
 /** Who wants to know which nodes go, while they are still there. */
 export interface Removals {
@@ -80,6 +81,11 @@ export class Tree {
     this.#globals[GENERATION] = generation
   }
 
+  /** How many rows have been freed so far: as long as it stays, every id is that of the same path. */
+  get freedRows(): number {
+    return this.#globals[FREED_ROWS] as number
+  }
+
   /** The permission list `n0`; always there, also when there is room for no other. */
   get nobodysList(): number {
     return this.#globals[NOBODYS_LIST] as number
@@ -87,6 +93,7 @@ export class Tree {
 
   /** @returns the existing node at a path; 0 when there is none: `nearest` and `matched` tell more */
   find(path: ParsedPath): number {
+    if (path.node !== 0) return path.node
     const count = path.count
     let node = path.isSpecial ? SPECIAL_ROOT : ROOT
     for (let i = 0; i < count; i++) {
@@ -331,6 +338,7 @@ export class Tree {
   }
 
   #freeRow(id: number): void {
+    this.#globals[FREED_ROWS] = this.freedRows + 1
     this.#index.remove(id)
     this.#nodes.dischargeGhost(id)
     this.#arena.free(this.#nodes.nameOf(id))

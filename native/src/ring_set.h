@@ -33,6 +33,7 @@
 #include "connection_record.h"
 #include "machine.h"
 #include "output_queue.h"
+#include "path_table.h"
 #include "peer_list.h"
 #include "shared_ring.h"
 #include "unique_fd.h"
@@ -72,6 +73,8 @@ class RingSet : private QueueListener {
   void resume(uint32_t id);
   void detach(uint32_t id);
   void listen(const std::string& path);
+  /** From now on a batch says which nodes its requests name. */
+  void findPaths(const PathTableMemory& memory) { paths_.emplace(memory); }
 
   void collect();
   /** @returns words in the batch; 0 when there is nothing to say */
@@ -236,6 +239,7 @@ class RingSet : private QueueListener {
   OutputQueue queue_;
   UniqueFd epoll_;
   std::optional<UnixListener> listener_;
+  std::optional<PathTable> paths_;
   bool isAcceptResting_ = false;
 
   std::vector<Peer> peers_;

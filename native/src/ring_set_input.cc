@@ -49,6 +49,7 @@ size_t RingSet::fill() {
     }
   }
   fillNotices();
+  if (paths_) paths_->resolve(memory_.batch.first(used_), memory_.records);
   isInBatch_ = used_ > 0;
   return used_;
 }

@@ -56,6 +56,7 @@ Napi::Function RingSetObject::define(Napi::Env env) {
                          InstanceMethod<&RingSetObject::resume>("resume"),
                          InstanceMethod<&RingSetObject::detach>("detach"),
                          InstanceMethod<&RingSetObject::listen>("listen"),
+                         InstanceMethod<&RingSetObject::findPaths>("findPaths"),
                          InstanceMethod<&RingSetObject::serve>("serve"),
                          InstanceMethod<&RingSetObject::flush>("flush"),
                          InstanceMethod<&RingSetObject::expireEvents>("expireEvents"),
@@ -139,6 +140,23 @@ void RingSetObject::detach(const Napi::CallbackInfo& info) {
 
 void RingSetObject::listen(const Napi::CallbackInfo& info) {
   withSet(info.Env(), [&] { set_->listen(info[0].As<Napi::String>()); });
+}
+
+void RingSetObject::findPaths(const Napi::CallbackInfo& info) {
+  withSet(info.Env(), [&] {
+    const auto tables = info[0].As<Napi::Object>();
+    const auto buffer = [&](const char* name) {
+      auto found = tables.Get(name).As<Napi::ArrayBuffer>();
+      memory_.push_back(Napi::Persistent(found));
+      return found;
+    };
+    set_->findPaths(PathTableMemory{
+        spanOf<const int32_t>(buffer("buckets")),
+        spanOf<const int32_t>(buffer("links")),
+        spanOf<const int32_t>(buffer("nodes")),
+        spanOf<const std::byte>(buffer("names")),
+    });
+  });
 }
 
 void RingSetObject::serve(const Napi::CallbackInfo& info) {

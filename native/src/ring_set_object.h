@@ -32,6 +32,7 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   void resume(const Napi::CallbackInfo& info);
   void detach(const Napi::CallbackInfo& info);
   void listen(const Napi::CallbackInfo& info);
+  void findPaths(const Napi::CallbackInfo& info);
   void serve(const Napi::CallbackInfo& info);
   static Napi::Value next(const Napi::CallbackInfo& info);
   void flush(const Napi::CallbackInfo& info);

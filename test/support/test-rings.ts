@@ -103,6 +103,9 @@ export class TestRings implements RingSet {
     this.listensAt = path
   }
 
+  /** It does without: then every path is looked at. */
+  findPaths(): void {}
+
   onBatch(handle: (batch: Batch) => void): void {
     this.#handle = handle
   }
