@@ -86,11 +86,11 @@ uint32_t RingSet::attach(uint32_t domid, PageKind kind, uint64_t pageNumber, uin
   entry.pageLow = static_cast<uint32_t>(pageNumber);
   entry.pageHigh = static_cast<uint32_t>(pageNumber >> 32);
   entry.features = features;
-  peers_[id].page = std::move(mapped);
+  peers_[id].setPage(std::move(mapped));
   try {
     bindGuestPort(id, remotePort);
   } catch (const Failure&) {
-    peers_[id].page.reset();
+    peers_[id].setPage(nullptr);
     freeId(id);
     throw;
   }
@@ -107,11 +107,11 @@ uint32_t RingSet::attachSelf() {
   entry.kind = ConnectionKind::kRing;
   entry.remotePort = remotePort;
   entry.pageKind = static_cast<int32_t>(PageKind::kSelf);
-  peers_[id].page = std::move(mapped);
+  peers_[id].setPage(std::move(mapped));
   try {
     bindPort(id);
   } catch (const Failure&) {
-    peers_[id].page.reset();
+    peers_[id].setPage(nullptr);
     freeId(id);
     throw;
   }
@@ -164,7 +164,7 @@ void RingSet::detach(uint32_t id) {
   starved_.remove(id);
   Peer& peer = peers_[id];
   unbindPort(id);
-  peer.page.reset();
+  peer.setPage(nullptr);
   peer.fd.reset();
   peer.generation++;
   peer.isReadable = peer.isArmed = peer.isRecent = peer.isReady = false;

@@ -121,7 +121,8 @@ class RingSet : private QueueListener {
  private:
   /** What the process adds to a ConnectionRecord. */
   struct Peer {
-    std::unique_ptr<MappedPage> page;
+    /** What is read and written for each message comes first. */
+    std::byte* bytes = nullptr;
     UniqueFd fd;
     PeerLinks active;
     PeerLinks starved;
@@ -129,10 +130,8 @@ class RingSet : private QueueListener {
     uint32_t generation = 0;
     /** Counts its requests, by their replies. */
     uint32_t requests = 0;
-    /** Requests of which events wait for other connections, */
+    /** Requests of which events wait for other connections; `undelivered` says how many events of each. */
     uint32_t owing = 0;
-    /** and how many events of each; requests that are far apart share a place. */
-    std::array<uint32_t, kOutputPlaces> undelivered{};
     /** Group in active_. */
     uint32_t group = 0;
     /** The flush that its last reply left with. */
@@ -151,6 +150,15 @@ class RingSet : private QueueListener {
     /** Stands in recent_; then isReady says whether it is to come back into active_. */
     bool isRecent = false;
     bool isReady = false;
+    /** Requests that are far apart share a place. */
+    std::array<uint32_t, kOutputPlaces> undelivered{};
+    /** At `bytes`. */
+    std::unique_ptr<MappedPage> page;
+
+    void setPage(std::unique_ptr<MappedPage> mapped) {
+      page = std::move(mapped);
+      bytes = page ? page->data() : nullptr;
+    }
   };
 
   /** Something to be said of a connection, or (connection -1) of the machine. */
@@ -170,7 +178,7 @@ class RingSet : private QueueListener {
 
   // ring_set.cc
   ConnectionRecord& record(uint32_t id) { return memory_.records[id]; }
-  std::byte* page(uint32_t id) { return peers_[id].page->data(); }
+  std::byte* page(uint32_t id) { return peers_[id].bytes; }
   bool isTaken(uint32_t id) const;
   static void require(bool isMet, uint32_t id);
   uint32_t takeId();
@@ -200,6 +208,10 @@ class RingSet : private QueueListener {
   void fillNotices();
   void comeBack();
   bool hasWholeMessage(uint32_t id);
+  void lookAhead(uint32_t id);
+  void fetchPeer(uint32_t id) const;
+  void fetchIndices(uint32_t id) const;
+  void fetchData(uint32_t id) const;
   Take take(uint32_t id);
   Take gate(uint32_t id);
   Take takeConsole(uint32_t id);
@@ -252,6 +264,8 @@ class RingSet : private QueueListener {
   std::vector<uint32_t> virqPorts_;
   std::vector<Notice> notices_;
   std::vector<uint32_t> touched_;
+  /** Those who are served next in this pass, the first of them first; 0: nobody. */
+  std::array<uint32_t, 3> next_{};
   /** Served in the last pass, in that order. */
   std::vector<uint32_t> recent_;
   std::vector<uint32_t> freedInBatch_;

@@ -121,7 +121,7 @@ uint32_t RingSet::adoptRing(const AdoptedRing& ring) {
   entry.pageHigh = static_cast<uint32_t>(ring.page >> 32);
   entry.features = ring.features;
   entry.state = ring.isBroken ? kBroken | kReported : 0;
-  peers_[id].page = std::move(mapped);
+  peers_[id].setPage(std::move(mapped));
   if (localPort != 0) ownPort(id, localPort);
   // What the guest did meanwhile may have gone unnoticed, so it may wait for us.
   touch(id);
