@@ -61,7 +61,7 @@ class PathTable {
     /** `local/domain/<domid>`. */
     std::array<char, 24> home;
   };
-  static constexpr size_t kSideBySide = 12;
+  static constexpr size_t kSideBySide = 16;
   static constexpr size_t kRowWords = 28;
 
   // All of them: false when the walk has ended.
