@@ -62,7 +62,7 @@ const RESULT_OK = RESULTS.indexOf('OK')
 const RESULT_EAGAIN = RESULTS.indexOf('EAGAIN')
 
 export class Counters {
-  /** From the arrival of a batch until its replies are made, once for each of its requests. */
+  /** From the arrival of a batch until its replies are out, or wait for others, once for each of its requests. */
   readonly latency: Histogram
   /** Requests in a batch; batches without any are not counted. */
   readonly batchRequests: Histogram
@@ -70,6 +70,8 @@ export class Counters {
   /** Per operation, per result. */
   readonly #results: Float64Array
   #answered = 0
+  /** When the batch at hand came. In an array: elsewhere such a number can be an object, a new one each time. */
+  readonly #sinceMs = new Float64Array(1)
 
   constructor(memory: StateMemory) {
     this.#values = memory.float64('lixs.counters', FIGURES.length)
@@ -104,8 +106,13 @@ export class Counters {
     this.#answered++
   }
 
-  /** A batch was handled: all replies since the last one are on their way. */
-  handled(seconds: number): void {
+  /**
+   * So late it is when a batch comes, and when the last one of a turn is done: what was answered since has
+   * taken so long.
+   */
+  time(nowMs: number): void {
+    const seconds = (nowMs - (this.#sinceMs[0] as number)) / 1000
+    this.#sinceMs[0] = nowMs
     if (this.#answered === 0) return
     this.latency.observe(seconds, this.#answered)
     this.batchRequests.observe(this.#answered, 1)

@@ -178,16 +178,14 @@ export class Daemon {
       mkdirSync(dirname(settings.socketPath), { recursive: true, mode: 0o755 })
       rings.listen(settings.socketPath)
     }
-    let arrivedMs = 0
-    rings.onBatch((batch) => {
-      if (batch.isFirst) arrivedMs = timers.nowMs()
-      walk.handle(batch)
-      const handledMs = timers.nowMs()
-      counters.handled((handledMs - arrivedMs) / 1000)
-      // The next batch of this turn is looked for now.
-      arrivedMs = handledMs
-      if (held.isOn) liveUpdate?.afterBatch()
-    })
+    rings.onBatch(
+      (batch) => {
+        counters.time(batch.nowMs)
+        walk.handle(batch)
+        if (held.isOn) liveUpdate?.afterBatch()
+      },
+      (batch) => counters.time(batch.nowMs),
+    )
     // Nobody has told what happened to domains while nobody served.
     if (saved !== undefined) timers.after(0, () => domains.somethingHappened())
   }

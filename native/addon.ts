@@ -58,6 +58,8 @@ export interface RingSetConfig {
   readonly output: ArrayBuffer
   /** One word: how many of `output` are in use. */
   readonly outputWords: ArrayBuffer
+  /** One 64-bit float: when the last batch was made, in milliseconds of a monotonic clock. */
+  readonly clock: ArrayBuffer
   readonly virqs: readonly number[]
   /** -1: none. */
   readonly inheritedFd: number

@@ -73,6 +73,8 @@ export class NativeRingSet implements RingSet {
   readonly handover: Handover
   readonly #output: NativeOutput
   readonly #batch: Batch
+  /** One number: when native code last made a batch, or found that there is none. */
+  readonly #clock = new Float64Array(1)
   readonly #native: NativeRings
 
   /**
@@ -86,7 +88,8 @@ export class NativeRingSet implements RingSet {
     const blocks = memory.segment(`${kind}-queues`, maxQueuedBytes + BLOCK_BYTES)
     const batch = new ArrayBuffer(BATCH_BYTES)
     const views = { words: new Int32Array(batch), bytes: new Uint8Array(batch) }
-    this.#batch = { ...views, length: 0, isFirst: true }
+    // With a fraction from the beginning: as an integer first, it would change its place in the object.
+    this.#batch = { ...views, length: 0, nowMs: 0.5 }
     this.#output = new NativeOutput(() => this.flush())
     this.output = this.#output
     const records = this.connections.buffer
@@ -100,6 +103,7 @@ export class NativeRingSet implements RingSet {
       batch,
       output: this.#output.buffer,
       outputWords: this.#output.used.buffer,
+      clock: this.#clock.buffer,
       virqs,
       inheritedFd,
     })
@@ -147,15 +151,17 @@ export class NativeRingSet implements RingSet {
     this.#native.findPaths(tables)
   }
 
-  onBatch(handle: (batch: Batch) => void): void {
-    const [native, batch] = [this.#native, this.#batch]
+  onBatch(handle: (batch: Batch) => void, onTurnEnd?: (batch: Batch) => void): void {
+    const [native, batch, clock] = [this.#native, this.#batch, this.#clock]
     native.serve((first) => {
-      batch.isFirst = true
       for (let length = first; length > 0; length = native.next()) {
         batch.length = length
+        batch.nowMs = clock[0] as number
         handle(batch)
-        batch.isFirst = false
       }
+      batch.length = 0
+      batch.nowMs = clock[0] as number
+      onTurnEnd?.(batch)
     })
   }
 

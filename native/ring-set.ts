@@ -82,8 +82,8 @@ export interface Batch {
   readonly bytes: Uint8Array
   /** Words in use. */
   length: number
-  /** Of this turn of the loop: before it, the process did something else, or slept. */
-  isFirst: boolean
+  /** When it was made, of a clock that never goes back. Asking a clock for the time would make garbage. */
+  nowMs: number
 }
 
 /** Where the ring's page is: granted by the domain (preferred), or mapped as a foreign frame. */
@@ -187,8 +187,11 @@ export interface RingSet {
    * a hint, true until nodes are removed. Requests of transactions come without.
    */
   findPaths(tables: PathTables): void
-  /** Serves from now on; one call per batch. What is left in `output` afterwards is flushed. */
-  onBatch(handle: (batch: Batch) => void): void
+  /**
+   * Serves from now on; one call per batch. What is left in `output` afterwards is flushed.
+   * @param onTurnEnd called when there is no other batch for the moment, with an empty one that says the time
+   */
+  onBatch(handle: (batch: Batch) => void, onTurnEnd?: (batch: Batch) => void): void
   /** Sends what is in `output`: one notify per ring, one write per socket; the rest is queued. */
   flush(): void
   /**

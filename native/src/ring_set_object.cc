@@ -90,6 +90,7 @@ RingSetObject::RingSetObject(const Napi::CallbackInfo& info)
       spanOf<int32_t>(buffer("output")),
   };
   outputWords_ = spanOf<int32_t>(buffer("outputWords"));
+  clock_ = spanOf<double>(buffer("clock"));
   std::vector<uint32_t> virqs;
   const auto wanted = config.Get("virqs").As<Napi::Array>();
   for (uint32_t i = 0; i < wanted.Length(); i++) virqs.push_back(wanted.Get(i).As<Napi::Number>().Uint32Value());
@@ -215,14 +216,15 @@ Napi::Value RingSetObject::next(const Napi::CallbackInfo& info) {
 
 // @returns words in it; 0: this turn has none
 size_t RingSetObject::nextBatch() {
+  size_t words = 0;
   while (wordsInTurn_ < kWordsPerTurn) {
     set_->collect();
-    const size_t words = set_->fill();
+    words = set_->fill();
     wordsInTurn_ += words + 1;
-    if (words > 0) return words;
-    if (!set_->hasWork()) break;
+    if (words > 0 || !set_->hasWork()) break;
   }
-  return 0;
+  clock_[0] = static_cast<double>(uv_hrtime()) / 1e6;
+  return words;
 }
 
 void RingSetObject::settleBatch() {

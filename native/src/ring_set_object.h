@@ -87,6 +87,8 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   std::vector<Napi::Reference<Napi::ArrayBuffer>> memory_;
   /** One word: how many of the output are in use; TypeScript adds, `flushOutput` takes. */
   std::span<int32_t> outputWords_;
+  /** One number: so many milliseconds it was when the last batch was made. */
+  std::span<double> clock_;
   Napi::FunctionReference onBatch_;
   Napi::AsyncContext context_;
   bool isInTurn_ = false;

@@ -150,6 +150,7 @@ export function aConversation(options: ConversationOptions = {}): Conversation {
   const memory = StateMemory.anonymous()
   const rings = new TestRings()
   const timers = new TestTimers()
+  rings.nowMs = () => timers.nowMs()
   const quotas: Quotas = { ...DEFAULT_QUOTAS, ...options.quotas }
   const domains = new Map<number, DomainInfo>([[0, aDomain(0)]])
   const changes: number[] = []

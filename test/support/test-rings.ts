@@ -57,7 +57,10 @@ export class TestRings implements RingSet {
   readonly unstarted = new Map<number, number>()
   listensAt: string | undefined
   readonly #batch = batchOf(BATCH_BYTES)
+  /** What batches say of the time; it stands still unless told. */
+  nowMs: () => number = () => 0
   #handle: ((batch: Batch) => void) | undefined
+  #onTurnEnd: ((batch: Batch) => void) | undefined
 
   /** @param connections there may be at once */
   constructor(connections = CONNECTIONS) {
@@ -106,8 +109,9 @@ export class TestRings implements RingSet {
   /** It does without: then every path is looked at. */
   findPaths(): void {}
 
-  onBatch(handle: (batch: Batch) => void): void {
+  onBatch(handle: (batch: Batch) => void, onTurnEnd?: (batch: Batch) => void): void {
     this.#handle = handle
+    this.#onTurnEnd = onTurnEnd
   }
 
   flush(): void {}
@@ -147,7 +151,8 @@ export class TestRings implements RingSet {
       // What lies behind a payload belongs to somebody else and must not be read.
       bytes.fill(0x61, (at - Math.ceil(payload.length / 4)) * 4 + payload.length, at * 4)
     }
-    this.#handle?.({ words, bytes, length: at, isFirst: true })
+    this.#handle?.({ words, bytes, length: at, nowMs: this.nowMs() })
+    this.#onTurnEnd?.({ words, bytes, length: 0, nowMs: this.nowMs() })
   }
 
   #take(kind: number, domid: number): ConnectionId {
