@@ -3,6 +3,7 @@ import {
   type Batch,
   type ConnectionId,
   RECORD_CONNECTION,
+  RECORD_FLAGS,
   RECORD_LEN,
   RECORD_REQ_ID,
   RECORD_TX_ID,
@@ -13,6 +14,8 @@ import {
 /** One record of a batch, copied. */
 export interface BatchRecord {
   readonly connection: ConnectionId
+  /** HINT_… of a request. */
+  readonly hint: number
   readonly type: number
   readonly reqId: number
   readonly txId: number
@@ -27,6 +30,7 @@ export function* recordsOf(batch: Batch): Generator<BatchRecord> {
     const from = (at + RECORD_WORDS) * 4
     yield {
       connection: words[at + RECORD_CONNECTION] as ConnectionId,
+      hint: words[at + RECORD_FLAGS] as number,
       type: words[at + RECORD_TYPE] as number,
       reqId: words[at + RECORD_REQ_ID] as number,
       txId: words[at + RECORD_TX_ID] as number,

@@ -22,6 +22,7 @@ const DRIVEN = [
   'failure',
   'loopback_world',
   'output_queue',
+  'path_table',
   'ring_set',
   'ring_set_input',
   'ring_set_output',
