@@ -1,12 +1,13 @@
 /** Who lixs is compared with, and in what kind of sequences. */
 import { aLixs } from './a-lixs.ts'
+import { anOxenstored } from './a-oxenstored.ts'
 import { aXenstored } from './a-xenstored.ts'
 import type { StartDaemon } from './contest.ts'
 import { FULL, type Profile } from './profile.ts'
 
 /** Names of the stock daemons. */
 export const RIVALS = ['xenstored'] as const
-export type Rival = (typeof RIVALS)[number] | 'lixs'
+export type Rival = (typeof RIVALS)[number] | 'oxenstored' | 'lixs'
 
 interface Opponent {
   readonly profile: Profile
@@ -15,6 +16,7 @@ interface Opponent {
 
 export const rivals: Readonly<Record<Rival, Opponent>> = {
   xenstored: { profile: FULL, start: () => aXenstored() },
+  oxenstored: { profile: FULL, start: () => anOxenstored() },
   // Whoever differs from himself is compared wrongly.
   lixs: { profile: FULL, start: () => aLixs('lixs', true) },
 }
