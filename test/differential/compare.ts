@@ -28,6 +28,10 @@ const NOTHING: Heard = { step: -1, burst: -1, text: 'nothing' }
 const REPEATED = 'repeated-transaction'
 /** An event that is the same as one that may have been on its way still. */
 const COALESCED = 'coalesced'
+/** What follows from a RELEASE is told behind its reply. */
+const LATE = 'told-behind-release'
+/** A guest is told of a child of a node that it may read since the commit that changed both. */
+const OPENED = 'readable-since-the-commit'
 
 /** @param against the name of the daemon that ours is compared with */
 export function compare(
@@ -70,10 +74,18 @@ class Comparing implements Comparison {
     const left = this.#ours.heardOn(on)
     const right = this.#theirs.heardOn(on)
     let last = 0
+    this.#compareToChanges(on, left)
     for (let l = 0, r = 0; l < left.length || r < right.length; l++, r++) {
       const our = left[l] ?? NOTHING
       const their = right[r] ?? NOTHING
       if (our.step !== their.step || our.text !== their.text) {
+        const late = this.#toldLate(left, l, right, r)
+        if (late !== undefined) {
+          l += late[0] - 1
+          r += late[1] - 1
+          last = their.step
+          continue
+        }
         if (isRepeated(left, l)) {
           r--
           count(this.excusedEvents, COALESCED)
@@ -82,6 +94,11 @@ class Comparing implements Comparison {
         if (isRepeated(right, r)) {
           l--
           count(this.excusedEvents, COALESCED)
+          continue
+        }
+        if (this.#isOpened(on, left, l, their, last)) {
+          r--
+          count(this.excusedEvents, OPENED)
           continue
         }
         const reordered = this.#reordered(left, l, right, r, last)
@@ -102,6 +119,61 @@ class Comparing implements Comparison {
         last = our.step
       }
     }
+  }
+
+  /** Ours may not say more often that something has changed than it has. */
+  #compareToChanges(on: string, stream: readonly Heard[]): void {
+    let before = 0
+    for (let at = 0; at < stream.length; at++) {
+      const events = eventsFrom(stream, at)
+      at += events.length
+      const next = stream[at]?.step ?? this.#steps.length - 1
+      for (const text of twiceIn(events)) {
+        const times = events.filter((other) => other === text).length
+        if (times <= this.#interference.mostChangesOf(on, text, before, next)) continue
+        const ours = `EVENT ${text} ${times} times`
+        this.differences.push({ on, step: next, ours, theirs: 'fewer changes' })
+      }
+      before = next
+    }
+  }
+
+  /**
+   * xenstored may keep a domain that it was told to release until its turn has ended: what follows from
+   * that is told behind the reply then.
+   * @returns how much on either side
+   */
+  #toldLate(
+    left: readonly Heard[],
+    l: number,
+    right: readonly Heard[],
+    r: number,
+  ): readonly [number, number] | undefined {
+    const reply = right[r]
+    const step = this.#steps[reply?.step ?? -1]
+    if (step?.kind !== 'send' || step.op !== 'RELEASE' || reply?.text !== 'RELEASE OK|')
+      return undefined
+    const ours = eventsFrom(left, l)
+    if (ours.length === 0 || left[l + ours.length]?.step !== reply.step) return undefined
+    const [ourNext, theirNext] = [eventsFrom(left, l + ours.length + 1), eventsFrom(right, r + 1)]
+    const allOurs = coalesced([...eventsBefore(left, l), ...ours, ...ourNext])
+    const allTheirs = coalesced([...eventsBefore(right, r), ...theirNext])
+    if (allOurs.join('\n') !== allTheirs.join('\n')) return undefined
+    count(this.excusedEvents, LATE, ours.length + ourNext.length)
+    this.events += ours.length + ourNext.length
+    this.replies++
+    return [ours.length + 1 + ourNext.length, 1 + theirNext.length]
+  }
+
+  /** Is an event of ours about a child of a node that has become readable with the same commit? */
+  #isOpened(on: string, left: readonly Heard[], l: number, their: Heard, last: number): boolean {
+    const our = left[l]
+    const following = left[l + 1]
+    if (our === undefined || our.step >= 0 || !on.startsWith('g')) return false
+    const isMore = following?.step === their.step && following.text === their.text
+    const isLast = following === undefined && their === NOTHING
+    const next = left.find(({ step }, i) => i > l && step >= 0)?.step ?? this.#steps.length - 1
+    return (isMore || isLast) && this.#interference.isParentOpened(our.text, last, next)
   }
 
   /**
@@ -213,6 +285,12 @@ function coalesced(events: readonly string[]): string[] {
   return [...events]
     .sort()
     .filter((text, i, sorted) => text.startsWith('@') || text !== sorted[i - 1])
+}
+
+/** Texts that are there more than once, and are not about domains. */
+function twiceIn(events: readonly string[]): readonly string[] {
+  const twice = events.filter((text, i) => !text.startsWith('@') && events.indexOf(text) < i)
+  return [...new Set(twice)]
 }
 
 function said({ step, text }: Heard): string {

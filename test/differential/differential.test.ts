@@ -103,6 +103,16 @@ describe('a contest', () => {
     expect(steps).toContainEqual(expect.objectContaining({ op: 'WATCH' }))
   })
 
+  test('finds that lixs tells everything twice', async () => {
+    contest = new Contest(
+      'lixs',
+      () => aDaemonThat((packet) => (packet.type === XS_WATCH_EVENT ? [packet, packet] : [packet])),
+      () => aDaemonThat(),
+    )
+
+    expect(await contest.play(SOME)).not.toEqual([])
+  })
+
   test('finds an event that comes behind a reply it belongs before', async () => {
     let late: Packet[] = []
     const steps = await leastOf((packet) => {

@@ -70,6 +70,52 @@ export class Interference {
     return found
   }
 
+  /**
+   * How often may a client have been told of the path of an event because of the steps from one to another,
+   * both included? Each of his watches with that token tells of each change. A domain that goes takes as
+   * many nodes along as it has.
+   */
+  mostChangesOf(on: string, event: string, from: number, to: number): number {
+    const [path = '', token = ''] = event.split('|')
+    let changes = 0
+    for (let i = from; i <= to; i++) {
+      const step = this.#steps[i]
+      const text = this.#ours.replies.get(i)?.text ?? ''
+      const isEnd = step?.kind !== 'send' && step?.kind !== 'open' && step?.kind !== 'close'
+      if (isEnd || text === 'RELEASE OK|') return Number.POSITIVE_INFINITY
+      changes += this.#changedBy(i).filter((changed) => isAlike(changed, path)).length
+    }
+    const begun = this.#watchesOf(on, token).filter((at) => at <= to)
+    return changes * begun.length + begun.filter((at) => at >= from).length
+  }
+
+  /** Steps with which a client has begun to watch with this token. */
+  #watchesOf(on: string, token: string): readonly number[] {
+    return this.#steps.flatMap((step, i) => {
+      const isWatch = step.kind === 'send' && step.on === on && step.op === 'WATCH'
+      return isWatch && step.payload.endsWith(`|${token}|`) ? [i] : []
+    })
+  }
+
+  /**
+   * Has a transaction that was committed after one step and until another changed the permissions of the
+   * parent of what an event tells?
+   */
+  isParentOpened(event: string, after: number, until: number): boolean {
+    const [path = ''] = event.split('|')
+    const parent = path.slice(0, path.lastIndexOf('/'))
+    for (let i = Math.max(after, 0); i <= until; i++) {
+      const label = this.#labelOf(i)
+      if (this.#ours.replies.get(i)?.text !== 'TRANSACTION_END OK|' || label === undefined) continue
+      const hasOpened = this.#steps.some((step, at) => {
+        const isSet = step.kind === 'send' && step.tx === label && step.op === 'SET_PERMS'
+        return isSet && at < i && pathOf(step.on, step.payload) === parent
+      })
+      if (hasOpened) return true
+    }
+    return false
+  }
+
   #labelOf(at: number): string | undefined {
     const step = this.#steps[at]
     return step?.kind === 'send' && typeof step.tx === 'string' ? step.tx : undefined
@@ -81,6 +127,12 @@ function pathOf(on: string, payload: string): string {
   const [path = ''] = payload.split('|')
   const domid = on.startsWith('g') ? on.slice(1) : '0'
   return path.startsWith('/') ? path : `/local/domain/${domid}/${path}`
+}
+
+/** May a change of the one be told as one of the other, which may be relative? A creation changes what is above. */
+function isAlike(changed: string, told: string): boolean {
+  if (told.startsWith('/')) return isRelated(changed, told)
+  return changed.endsWith(`/${told}`) || changed.includes(`/${told}/`) || isRelated(told, changed)
 }
 
 /** Is one path the other, or above it? */

@@ -1,5 +1,6 @@
 /** What each act is, as steps. */
 import type { Client, Generator } from './generator.ts'
+import { ORDERLY_ACTS, orderlyPath } from './orderly-requests.ts'
 import type { Act } from './profile.ts'
 import {
   badPath,
@@ -21,7 +22,9 @@ const MOST_WATCHES = 16
 
 /** Adds the steps of one act to a sequence, or none when it is not possible now. */
 export function requestOf(generator: Generator, act: Act): void {
-  ACTS[act](generator)
+  const ofOrderly = generator.profile.isOrderly ? ORDERLY_ACTS[act] : undefined
+  const add = ofOrderly ?? ACTS[act]
+  add(generator)
 }
 
 const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
@@ -179,6 +182,7 @@ function anyPath(generator: Generator, client: Client): string {
 
 /** A path that many name, or now and then an odd one. */
 function aPath(generator: Generator, client: Client): string {
+  if (generator.profile.isOrderly) return orderlyPath(generator, client)
   const { random } = generator
   const kind = random.below(100)
   if (kind < 50) return generator.recentPath() ?? '/open'
@@ -193,7 +197,7 @@ function aPath(generator: Generator, client: Client): string {
 }
 
 /** One of the client's transactions, or none; a transaction belongs to its connection. */
-function someTransaction(generator: Generator, client: Client): { readonly tx?: string } {
+export function someTransaction(generator: Generator, client: Client): { readonly tx?: string } {
   const { random } = generator
   const open = [...client.transactions, ...client.doomed]
   return open.length > 0 && random.chance(700) ? { tx: random.pick(open) } : {}
@@ -273,6 +277,8 @@ function setTarget(generator: Generator): void {
     generator.send(tool, 'SET_TARGET', random.pick(['9|1|', '1|9|', '1|', '', '1|2']))
     return
   }
+  // What a transaction of his may read is not to change while it is open.
+  generator.doomTransactions(`g${domid}`)
   generator.send(tool, 'SET_TARGET', `${domid}|${target}|`)
   generator.target(domid, target)
 }
