@@ -1,0 +1,55 @@
+/** The table of figures, 120 columns wide. */
+import { spreadText, timesText } from './figure-text.ts'
+import { PEERS, type Peer } from './peers.ts'
+import { type Ratio, ratioTo, ratioToBest } from './ratios.ts'
+import type { Figure, RowResult } from './rounds.ts'
+
+const NAME = 34
+const CELL = 18
+const RATIO = 7
+
+/** Lines without their ends. */
+export function table(results: readonly RowResult[]): string[] {
+  const head = [
+    ''.padEnd(NAME),
+    ...PEERS.map((peer) => peer.padStart(CELL)),
+    '×floor'.padStart(RATIO),
+    '×best'.padStart(RATIO),
+  ]
+  return [head.join(''), ...results.map(line), ...notes(results)]
+}
+
+function line(result: RowResult): string {
+  const { name, unit } = result.row
+  const cells = PEERS.map((peer) => cell(result.figures.get(peer)).padStart(CELL))
+  const ratios = [ratioTo(result, 'floor'), ratioToBest(result)].map((ratio) =>
+    ratioText(ratio).padStart(RATIO),
+  )
+  return [`${name}, ${unit}`.padEnd(NAME), ...cells, ...ratios].join('')
+}
+
+/** `12.3 11.9–13.1`: the median, and the range of all rounds. */
+function cell(figure: Figure | undefined): string {
+  if (figure === undefined) return '–'
+  if (figure.kind === 'failed') return 'failed'
+  if (figure.kind === 'tooSlow') return `> ${figure.limitS} s`
+  return spreadText(figure.spread)
+}
+
+function ratioText(ratio: Ratio | undefined): string {
+  if (ratio === undefined) return '–'
+  return `${ratio.isBound ? '<' : ''}${timesText(ratio.spread.median)}`
+}
+
+/** Why there is no figure. */
+function notes(results: readonly RowResult[]): string[] {
+  return results.flatMap(({ row, figures }) =>
+    [...figures].flatMap(([peer, figure]) => note(row.name, peer, figure)),
+  )
+}
+
+function note(name: string, peer: Peer, figure: Figure): string[] {
+  if (figure.kind === 'measured') return []
+  const what = figure.kind === 'failed' ? 'failed' : `given up after ${figure.limitS} s`
+  return [`  ${name}: ${peer} ${what}: ${figure.why}`]
+}
