@@ -23,6 +23,8 @@ export async function anOxenstored(): Promise<DaemonUnderTest> {
   return {
     name: 'oxenstored',
     socketPath: daemon.socketPath,
+    repliesFirst: true,
+    forgetsReleased: true,
     machine: new TappedMachine(guests),
     ended: daemon.ended,
     async stop() {

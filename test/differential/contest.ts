@@ -1,6 +1,7 @@
 import { type Comparison, compare, type Difference, kindOf } from './compare.ts'
 import { Coverage } from './coverage.ts'
 import type { DaemonUnderTest } from './daemon.ts'
+import { normalForm } from './normal-form.ts'
 import { Player } from './player.ts'
 import { shrink } from './shrink.ts'
 import type { Step } from './step.ts'
@@ -89,7 +90,8 @@ export class Contest {
       this.tally.restarts++
       await this.stop()
     }
-    return compare(steps, this.against, ours, theirs)
+    const say = normalForm(this.against)
+    return compare(steps, this.against, say(steps, ours), say(steps, theirs))
   }
 
   async #ready(): Promise<readonly [Party, Party]> {

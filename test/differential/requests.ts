@@ -243,7 +243,8 @@ function watch(generator: Generator): void {
     return
   }
   const payload = isKnown ? random.pick(client.watches) : `${path}|${someToken(random)}|`
-  generator.send(client, 'WATCH', payload, someTransaction(generator, client))
+  const tx = generator.profile.isOrderly ? {} : someTransaction(generator, client)
+  generator.send(client, 'WATCH', payload, tx)
   if (!isKnown) client.watches.push(payload)
 }
 

@@ -3,7 +3,7 @@ import { aLixs } from './a-lixs.ts'
 import { anOxenstored } from './a-oxenstored.ts'
 import { aXenstored } from './a-xenstored.ts'
 import type { StartDaemon } from './contest.ts'
-import { FULL, type Profile } from './profile.ts'
+import { FULL, ORDERLY, type Profile } from './profile.ts'
 
 /** Names of the stock daemons. */
 export const RIVALS = ['xenstored'] as const
@@ -16,7 +16,7 @@ interface Opponent {
 
 export const rivals: Readonly<Record<Rival, Opponent>> = {
   xenstored: { profile: FULL, start: () => aXenstored() },
-  oxenstored: { profile: FULL, start: () => anOxenstored() },
+  oxenstored: { profile: ORDERLY, start: () => anOxenstored() },
   // Whoever differs from himself is compared wrongly.
   lixs: { profile: FULL, start: () => aLixs('lixs', true) },
 }

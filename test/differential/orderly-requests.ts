@@ -1,0 +1,98 @@
+/** Acts that are others in orderly sequences. */
+import type { Client, Generator } from './generator.ts'
+import { belowOrderly, commitOrderly, isLeaf, someOrderlyPath } from './orderly-stage.ts'
+import type { Act } from './profile.ts'
+import { someTransaction } from './requests.ts'
+import { homeOf, somePerms } from './vocabulary.ts'
+
+export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) => void>>> = {
+  rm: (generator) => {
+    const client = generator.someClient()
+    if (client.domid !== 0 && generator.random.chance(400)) {
+      const path = aLeafOfOthers(generator)
+      generator.send(client, 'RM', `${path}|`)
+      return
+    }
+    const path = aPathToChange(generator, client)
+    generator.send(client, 'RM', `${path}|`, someTransaction(generator, client))
+  },
+  'set perms': (generator) => {
+    const { random } = generator
+    const client = generator.someClient()
+    if (client.domid !== 0 && random.chance(300)) {
+      const path = aLeafOfOthers(generator)
+      generator.send(client, 'SET_PERMS', `${path}|${permsFor(generator, path, client)}`)
+      return
+    }
+    const path = aPathToChange(generator, client)
+    const perms = permsFor(generator, path, client)
+    generator.send(client, 'SET_PERMS', `${path}|${perms}`, someTransaction(generator, client))
+  },
+  end: (generator) => {
+    const { random } = generator
+    const client = generator.someClient()
+    const tx = client.transactions.shift()
+    if (tx === undefined) return
+    if (random.chance(900)) commitOrderly(generator, client, tx)
+    else generator.send(client, 'TRANSACTION_END', 'F|', { tx })
+  },
+}
+
+/** A path that many name. Nobody but a toolstack looks below a leaf. */
+export function orderlyPath(generator: Generator, client: Client): string {
+  const { random } = generator
+  const kind = random.below(100)
+  if (kind < 50) return generator.recentPath() ?? '/open'
+  if (kind < 90) {
+    const path = someOrderlyPath(random, generator.domids)
+    generator.remember(path)
+    return path
+  }
+  if (kind < 95) return belowOrderly(random).slice(1)
+  if (kind < 98 || client.domid !== 0) return homeOf(client.domid) + belowOrderly(random)
+  return someOrderlyPath(random, generator.domids) + belowOrderly(random)
+}
+
+/** A path that the client may own, or a toolstack any: where there is no such node, both say the same. */
+function aPathToChange(generator: Generator, client: Client): string {
+  if (client.domid === 0) {
+    const path = orderlyPath(generator, client)
+    // Who is not in his home creates there what is not his.
+    return isStage(path) ? '/open/x' : path
+  }
+  const path = belowOrderly(generator.random)
+  return generator.random.chance(500) ? path.slice(1) : homeOf(client.domid) + path
+}
+
+/** A leaf that was written just now, so that it is there, and may be given to somebody. */
+function aLeafOfOthers(generator: Generator): string {
+  const { random, guests } = generator
+  const tool = generator.someSocket()
+  const path = `${someOrderlyPath(random, [0, ...guests])}/x`
+  generator.send(tool, 'WRITE', `${path}|for somebody`)
+  if (random.chance(600)) {
+    const perms = somePerms(random, random.pick([0, ...guests]), [0, ...guests])
+    generator.send(tool, 'SET_PERMS', `${path}|${perms}`)
+  }
+  return path
+}
+
+/** Directories keep their owner, and everybody may read them. */
+function permsFor(generator: Generator, path: string, client: Client): string {
+  const { random, guests } = generator
+  const domids = [0, ...guests]
+  if (isLeaf(path)) {
+    const isOwn = client.domid !== 0 || random.chance(500)
+    return somePerms(random, isOwn ? client.domid : random.pick(domids), domids)
+  }
+  const home = /^\/local\/domain\/(\d+)/.exec(path)?.[1]
+  const owner = path.startsWith('/') ? Number(home ?? 0) : client.domid
+  let perms = `r${owner}|`
+  for (let i = random.below(3); i > 0; i--) perms += `r${random.pick(domids)}|`
+  return perms
+}
+
+/** Is it a home, or one of the directories above? */
+function isStage(path: string): boolean {
+  return /^\/(local(\/domain(\/\d+)?)?)?$/.test(path)
+}
