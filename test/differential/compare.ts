@@ -96,12 +96,7 @@ class Comparing implements Comparison {
           count(this.excusedEvents, COALESCED)
           continue
         }
-        if (this.#isOpened(on, left, l, their, last)) {
-          r--
-          count(this.excusedEvents, OPENED)
-          continue
-        }
-        const reordered = this.#reordered(left, l, right, r, last)
+        const reordered = this.#reordered(on, left, l, right, r, last)
         if (reordered !== undefined) {
           l += reordered[0] - 1
           r += reordered[1] - 1
@@ -165,22 +160,12 @@ class Comparing implements Comparison {
     return [ours.length + 1 + ourNext.length, 1 + theirNext.length]
   }
 
-  /** Is an event of ours about a child of a node that has become readable with the same commit? */
-  #isOpened(on: string, left: readonly Heard[], l: number, their: Heard, last: number): boolean {
-    const our = left[l]
-    const following = left[l + 1]
-    if (our === undefined || our.step >= 0 || !on.startsWith('g')) return false
-    const isMore = following?.step === their.step && following.text === their.text
-    const isLast = following === undefined && their === NOTHING
-    const next = left.find(({ step }, i) => i > l && step >= 0)?.step ?? this.#steps.length - 1
-    return (isMore || isLast) && this.#interference.isParentOpened(our.text, last, next)
-  }
-
   /**
    * The next events are the same in another order, and all of one death or one commit may be among them.
    * @returns how many on either side
    */
   #reordered(
+    on: string,
     left: readonly Heard[],
     l: number,
     right: readonly Heard[],
@@ -190,13 +175,16 @@ class Comparing implements Comparison {
     const [ours, theirs] = [eventsFrom(left, l), eventsFrom(right, r)]
     const next = left[l + ours.length]?.step ?? this.#steps.length - 1
     const cause = this.#interference.manyChanged(last, next)
+    if (cause === undefined || ours.length === 0) return undefined
     // What was the same so far counts, too: something that is missing now may have come before.
-    const [allOurs, allTheirs] = [
-      [...eventsBefore(left, l), ...ours],
-      [...eventsBefore(right, r), ...theirs],
-    ]
-    const isSame = coalesced(allOurs).join('\n') === coalesced(allTheirs).join('\n')
-    if (cause === undefined || !isSame || ours.length === 0) return undefined
+    const allTheirs = [...eventsBefore(right, r), ...theirs]
+    const isTold = (text: string): boolean =>
+      allTheirs.includes(text) || !this.#interference.isParentOpened(text, last, next)
+    const allOurs = [...eventsBefore(left, l), ...ours]
+    const told = on.startsWith('g') ? allOurs.filter(isTold) : allOurs
+    if (coalesced(told).join('\n') !== coalesced(allTheirs).join('\n')) return undefined
+    if (told.length < allOurs.length)
+      count(this.excusedEvents, OPENED, allOurs.length - told.length)
     count(this.excusedEvents, `order-of-${cause}`, ours.length)
     this.events += ours.length
     return [ours.length, theirs.length]

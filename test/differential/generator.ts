@@ -10,7 +10,7 @@ import type { MachineStep, SendStep, Step } from './step.ts'
 import { homeOf } from './vocabulary.ts'
 
 /** A domain that does not exist, but is named. */
-const NOBODY = 9
+export const NOBODY = 9
 /** Paths that were named last; half of all requests are about them. */
 const RECENT = 24
 /** How often in a thousand a client goes on: what it asks for together, costs one wait. */

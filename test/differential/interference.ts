@@ -76,14 +76,15 @@ export class Interference {
    * many nodes along as it has.
    */
   mostChangesOf(on: string, event: string, from: number, to: number): number {
-    const [path = '', token = ''] = event.split('|')
+    const [, token = ''] = event.split('|')
+    const absolute = pathOf(on, event)
     let changes = 0
     for (let i = from; i <= to; i++) {
       const step = this.#steps[i]
       const text = this.#ours.replies.get(i)?.text ?? ''
       const isEnd = step?.kind !== 'send' && step?.kind !== 'open' && step?.kind !== 'close'
       if (isEnd || text === 'RELEASE OK|') return Number.POSITIVE_INFINITY
-      changes += this.#changedBy(i).filter((changed) => isAlike(changed, path)).length
+      changes += this.#changedBy(i).filter((changed) => isRelated(changed, absolute)).length
     }
     const begun = this.#watchesOf(on, token).filter((at) => at <= to)
     return changes * begun.length + begun.filter((at) => at >= from).length
@@ -127,12 +128,6 @@ function pathOf(on: string, payload: string): string {
   const [path = ''] = payload.split('|')
   const domid = on.startsWith('g') ? on.slice(1) : '0'
   return path.startsWith('/') ? path : `/local/domain/${domid}/${path}`
-}
-
-/** May a change of the one be told as one of the other, which may be relative? A creation changes what is above. */
-function isAlike(changed: string, told: string): boolean {
-  if (told.startsWith('/')) return isRelated(changed, told)
-  return changed.endsWith(`/${told}`) || changed.includes(`/${told}/`) || isRelated(told, changed)
 }
 
 /** Is one path the other, or above it? */

@@ -150,6 +150,8 @@ export class Player {
   async #announce(i: number, on: string, length: number): Promise<void> {
     const line = this.#lineOf(on)
     if (line === undefined) this.#write(i, on, NOT_TAKEN)
+    // Events may be lost with a connection that ends: this one has heard of all by then.
+    await line?.request(XS_GET_DOMAIN_PATH, 0, '0|')
     line?.addHeader(length, (text) => this.#write(i, on, text))
     await line?.flush()
   }

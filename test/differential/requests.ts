@@ -1,5 +1,5 @@
 /** What each act is, as steps. */
-import type { Client, Generator } from './generator.ts'
+import { type Client, type Generator, NOBODY } from './generator.ts'
 import { ORDERLY_ACTS, orderlyPath } from './orderly-requests.ts'
 import type { Act } from './profile.ts'
 import {
@@ -88,8 +88,9 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
     generator.send(generator.someSocket(), 'RELEASE', generator.random.pick(['0|', '9|', '', '9']))
   },
   resume: (generator) => {
-    const { random, domids } = generator
-    generator.send(generator.someSocket(), 'RESUME', `${random.pick(domids)}|`)
+    const { random, guests } = generator
+    // Who has shut down and is resumed has not shut down any more.
+    generator.send(generator.someSocket(), 'RESUME', `${random.pick([0, NOBODY, ...guests])}|`)
   },
   target: setTarget,
   control: (generator) => {
@@ -210,7 +211,7 @@ function ofNode(
   rest: string | ((client: Client) => string),
 ): void {
   const client = generator.someClient()
-  const isSpecial = op !== 'GET_PERMS' && generator.random.chance(5)
+  const isSpecial = !generator.profile.isOrderly && op !== 'GET_PERMS' && generator.random.chance(5)
   const path = isSpecial ? specialPath(generator.random) : anyPath(generator, client)
   const payload = `${path}|${typeof rest === 'string' ? rest : rest(client)}`
   generator.send(client, op, payload, someTransaction(generator, client))
