@@ -3,19 +3,12 @@
  * before they are compared. Each of it stands in docs/differences.md.
  */
 
+import { absolute } from './paths.ts'
 import type { SendStep, Step } from './step.ts'
 import { type Heard, Transcript } from './transcript.ts'
-import { homeOf } from './vocabulary.ts'
-
-type NormalForm = (steps: readonly Step[], transcript: Transcript) => Transcript
-
-/** @param against the name of the daemon that lixs is compared with */
-export function normalForm(against: string): NormalForm {
-  return against === 'oxenstored' ? besideOxenstored : (_, transcript) => transcript
-}
 
 /** Names of children in alphabetical order, oxenstored's own names of errors, watches of one node by token. */
-function besideOxenstored(steps: readonly Step[], transcript: Transcript): Transcript {
+export function normalForm(steps: readonly Step[], transcript: Transcript): Transcript {
   const said = new Transcript()
   said.endedAt = transcript.endedAt
   said.store = transcript.store.toSorted()
@@ -55,6 +48,7 @@ function sortedNames(names: string): string {
   return names
     .split('|')
     .slice(0, -1)
+    .filter((name) => !/^@(introduce|release)Domain$/.test(name))
     .sort()
     .map((name) => `${name}|`)
     .join('')
@@ -70,18 +64,12 @@ function sortedByToken(on: string, stream: readonly Heard[]): readonly Heard[] {
   }
   for (const heard of stream) {
     const [last] = run
-    const isOfRun = last !== undefined && heard.step < 0 && pathOf(on, heard) === pathOf(on, last)
+    const isOfRun =
+      last !== undefined && heard.step < 0 && absolute(on, heard.text) === absolute(on, last.text)
     if (!isOfRun || last.burst !== heard.burst) end()
     if (heard.step < 0) run.push(heard)
     else sorted.push(heard)
   }
   end()
   return sorted
-}
-
-/** The path that an event is about, absolute. */
-function pathOf(on: string, { text }: Heard): string {
-  const [path = ''] = text.split('|')
-  const domid = on.startsWith('g') ? Number(on.slice(1)) : 0
-  return /^[/@]/.test(path) ? path : `${homeOf(domid)}/${path}`
 }

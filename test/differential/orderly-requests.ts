@@ -3,7 +3,7 @@ import type { Client, Generator } from './generator.ts'
 import { belowOrderly, commitOrderly, isLeaf, someOrderlyPath } from './orderly-stage.ts'
 import type { Act } from './profile.ts'
 import { someTransaction } from './requests.ts'
-import { homeOf, somePerms } from './vocabulary.ts'
+import { homeOf, longPath, somePerms } from './vocabulary.ts'
 
 export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) => void>>> = {
   rm: (generator) => {
@@ -27,6 +27,58 @@ export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) =
     const path = aPathToChange(generator, client)
     const perms = permsFor(generator, path, client)
     generator.send(client, 'SET_PERMS', `${path}|${perms}`, someTransaction(generator, client))
+  },
+  'release nonsense': (generator) => {
+    generator.send(generator.someSocket(), 'RELEASE', generator.random.pick(['', '9']))
+  },
+  resume: (generator) => {
+    const guest = generator.someGuest()
+    if (guest !== undefined) generator.send(generator.someSocket(), 'RESUME', `${guest.domid}|`)
+  },
+  'privileged only': (generator) => {
+    const guest = generator.someGuest()
+    if (guest === undefined) return
+    const [op, payload] = generator.random.pick([
+      ['INTRODUCE', '1|1|1|'],
+      ['RELEASE', '1|'],
+      ['RESUME', '1|'],
+      ['SET_TARGET', '1|2|'],
+      ['IS_DOMAIN_INTRODUCED', '1|'],
+    ] as const)
+    generator.send(guest, op, payload)
+  },
+  unknown: (generator) => {
+    const { random } = generator
+    const op = random.pick([15, 16, 20, 27, 99, 65535, 0xffffffff])
+    generator.send(generator.someClient(), op, random.pick(['', '/a|', 'nonsense']))
+  },
+  malformed: (generator) => {
+    const [op, payload] = generator.random.pick([
+      ['WRITE', 'no-end'],
+      ['WRITE', ''],
+      ['SET_PERMS', '/open|'],
+      ['SET_PERMS', '/open'],
+      ['WATCH', '/open|'],
+      ['WATCH', '/open|t'],
+      ['WATCH', '/open|t|x|'],
+      ['WATCH', ''],
+      ['UNWATCH', '/open|'],
+      ['UNWATCH', '/open|t|u|'],
+      ['TRANSACTION_END', 'T|'],
+      ['TRANSACTION_END', 'x'],
+      ['GET_DOMAIN_PATH', ''],
+      ['GET_DOMAIN_PATH', '1'],
+      ['TRANSACTION_START', ''],
+      ['RESET_WATCHES', ''],
+    ] as const)
+    generator.send(generator.someClient(), op, payload)
+  },
+  'long path': (generator) => {
+    const { random } = generator
+    const guest = generator.someGuest()
+    if (guest === undefined) return
+    const path = longPath(random.pick([2047, 2048, 2049, 3000]))
+    generator.send(guest, random.pick(['READ', 'DIRECTORY']), `${path}|`)
   },
   end: (generator) => {
     const { random } = generator
@@ -85,8 +137,8 @@ function permsFor(generator: Generator, path: string, client: Client): string {
     const isOwn = client.domid !== 0 || random.chance(500)
     return somePerms(random, isOwn ? client.domid : random.pick(domids), domids)
   }
-  const home = /^\/local\/domain\/(\d+)/.exec(path)?.[1]
-  const owner = path.startsWith('/') ? Number(home ?? 0) : client.domid
+  const home = Number(/^\/local\/domain\/(\d+)/.exec(path)?.[1] ?? client.domid)
+  const owner = guests.includes(home) ? home : 0
   let perms = `r${owner}|`
   for (let i = random.below(3); i > 0; i--) perms += `r${random.pick(domids)}|`
   return perms

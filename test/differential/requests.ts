@@ -35,7 +35,9 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
   // What the toolstack writes, guests may write again: it is not too long for them.
   write: (generator) => {
     const { random } = generator
-    ofNode(generator, 'WRITE', ({ domid }) => someValue(random, domid === 0 ? 1950 : 2100))
+    ofNode(generator, 'WRITE', ({ domid }) =>
+      someValue(random, domid === 0 || generator.profile.isOrderly ? 1950 : 2100),
+    )
   },
   'directory part': (generator) => {
     const { random } = generator
@@ -276,7 +278,8 @@ function setTarget(generator: Generator): void {
   const tool = generator.someSocket()
   const [domid, target] = guests
   if (domid === undefined || target === undefined || random.chance(300)) {
-    generator.send(tool, 'SET_TARGET', random.pick(['9|1|', '1|9|', '1|', '', '1|2']))
+    const ofNobody = generator.profile.isOrderly ? [] : ['1|9|']
+    generator.send(tool, 'SET_TARGET', random.pick(['9|1|', ...ofNobody, '1|', '', '1|2']))
     return
   }
   // What a transaction of his may read is not to change while it is open.
