@@ -2,7 +2,7 @@
 import type { Client, Generator } from './generator.ts'
 import { belowOrderly, commitOrderly, isLeaf, someOrderlyPath } from './orderly-stage.ts'
 import type { Act } from './profile.ts'
-import { someTransaction } from './requests.ts'
+import { someTransaction, watchSpecial } from './requests.ts'
 import { homeOf, longPath, somePerms } from './vocabulary.ts'
 
 export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) => void>>> = {
@@ -27,6 +27,11 @@ export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) =
     const path = aPathToChange(generator, client)
     const perms = permsFor(generator, path, client)
     generator.send(client, 'SET_PERMS', `${path}|${perms}`, someTransaction(generator, client))
+  },
+  'watch special': (generator) => watchSpecial(generator, generator.someSocket()),
+  target: (generator) => {
+    const payload = generator.random.pick(['9|1|', '1|', '', '1|2'])
+    generator.send(generator.someSocket(), 'SET_TARGET', payload)
   },
   'release nonsense': (generator) => {
     generator.send(generator.someSocket(), 'RELEASE', generator.random.pick(['', '9']))

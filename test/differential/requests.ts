@@ -52,7 +52,7 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
     generator.send(generator.someSocket(), 'SET_PERMS', `${path}|${perms}`)
   },
   watch,
-  'watch special': watchSpecial,
+  'watch special': (generator) => watchSpecial(generator),
   unwatch,
   'reset watches': resetWatches,
   start,
@@ -251,9 +251,8 @@ function watch(generator: Generator): void {
   if (!isKnown) client.watches.push(payload)
 }
 
-function watchSpecial(generator: Generator): void {
+export function watchSpecial(generator: Generator, client = generator.someClient()): void {
   const { random } = generator
-  const client = generator.someClient()
   const path = random.pick(['@introduceDomain', '@releaseDomain', '@other'])
   const payload = `${path}|${someToken(random)}|`
   generator.send(client, 'WATCH', payload)
@@ -278,8 +277,7 @@ function setTarget(generator: Generator): void {
   const tool = generator.someSocket()
   const [domid, target] = guests
   if (domid === undefined || target === undefined || random.chance(300)) {
-    const ofNobody = generator.profile.isOrderly ? [] : ['1|9|']
-    generator.send(tool, 'SET_TARGET', random.pick(['9|1|', ...ofNobody, '1|', '', '1|2']))
+    generator.send(tool, 'SET_TARGET', random.pick(['9|1|', '1|9|', '1|', '', '1|2']))
     return
   }
   // What a transaction of his may read is not to change while it is open.
