@@ -102,6 +102,7 @@ export const ORDERLY: Profile = {
     ...FULL.weights,
     'directory part': 0,
     'set special perms': 0,
+    'introduce again': 0,
     control: 0,
     'big directory': 0,
     oversize: 0,
