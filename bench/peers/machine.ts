@@ -36,7 +36,9 @@ export function machineOf(results: readonly RowResult[], loadBefore: number): Ma
 function noiseOf(results: readonly RowResult[]): number {
   const spreads = results.flatMap(({ figures }) => {
     const floor = figures.get('floor')
-    return floor?.kind === 'measured' ? [floor.spread.max / floor.spread.min] : []
+    return floor?.kind === 'measured' && floor.spread.min > 0
+      ? [floor.spread.max / floor.spread.min]
+      : []
   })
   return spreads.sort((a, b) => a - b)[Math.floor(spreads.length / 2)] ?? Number.NaN
 }

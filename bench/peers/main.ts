@@ -3,51 +3,51 @@
  * all asked by the same load, in turn.
  *
  *   npm run bench:peers -- [--quick] [--only WORDS] [--peers floor,lixs,…] [--rounds N] [--json FILE] [--svg FILE]
+ *
+ * Exit codes: 0; 1 when something failed that is not a daemon's answer; what lixs does not reach is told.
  */
 import { parseArgs } from 'node:util'
-import { writeOutput } from '../start/output-file.ts'
+import { checkOutput, writeOutput } from '../start/output-file.ts'
 import { Progress } from '../start/progress.ts'
+import { jsonText } from './json.ts'
 import { loadNow, machineOf, machineText } from './machine.ts'
 import { PEERS, type Peer } from './peers.ts'
-import { run } from './run.ts'
-import { type Scenario, scenarios } from './scenarios.ts'
+import { Run } from './run.ts'
+import type { Stage } from './scenario.ts'
+import { stages } from './stages.ts'
 import { table } from './table.ts'
 import { verdicts, verdictTable } from './targets.ts'
 
-const ROUNDS = 5
-const QUICK_ROUNDS = 2
-const SECONDS = 0.5
+const WHOLE = { rounds: 5, seconds: 0.5, idleSeconds: 60, populationS: 60 } as const
+const QUICK = { ...WHOLE, rounds: 2, seconds: 0.3 } as const
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      quick: { type: 'boolean' },
+      quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       peers: { type: 'string' },
       rounds: { type: 'string' },
       json: { type: 'string' },
+      svg: { type: 'string' },
     },
   })
+  for (const file of [values.json, values.svg]) if (file !== undefined) checkOutput(file)
   const loadBefore = loadNow()
   const progress = new Progress(process.stderr, () => performance.now())
-  const peers = peersFrom(values.peers)
-  const rounds = Number(values.rounds ?? (values.quick ? QUICK_ROUNDS : ROUNDS))
-  const wanted = scenarios(SECONDS).filter((scenario) => isWanted(scenario, values.only))
-  const results = await run(wanted, { peers, rounds }, progress)
+  const usual = values.quick ? QUICK : WHOLE
+  const rounds = roundsFrom(values.rounds) ?? usual.rounds
+  const run = new Run({ ...usual, rounds, peers: peersFrom(values.peers) }, progress)
+  const results = await run.measure(wantedOf(stages(usual), values.only)).finally(() => run.close())
   const machine = machineOf(results, loadBefore)
+  const said = verdicts(results)
   progress.say('')
-  for (const line of [
-    ...machineText(machine),
-    '',
-    ...table(results),
-    '',
-    ...verdictTable(verdicts(results)),
-  ]) {
-    process.stdout.write(`${line}\n`)
-  }
-  if (values.json !== undefined) writeOutput(values.json, JSON.stringify({ machine }, null, 2))
+  const lines = [...machineText(machine), '', ...table(results), '', ...verdictTable(said)]
+  process.stdout.write(`${lines.join('\n')}\n`)
+  if (values.json !== undefined) writeOutput(values.json, jsonText(machine, results, said))
 }
 
+/** @throws Error with a sentence */
 function peersFrom(names: string | undefined): readonly Peer[] {
   if (names === undefined) return PEERS
   const wanted = names.split(',')
@@ -56,8 +56,29 @@ function peersFrom(names: string | undefined): readonly Peer[] {
   return PEERS.filter((peer) => wanted.includes(peer))
 }
 
-function isWanted({ rows }: Scenario, only: string | undefined): boolean {
-  return only === undefined || rows.some(({ name }) => name.includes(only))
+function roundsFrom(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const rounds = Number(text)
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds: ${text} is no number`)
+  return rounds
 }
 
-await main()
+/** Stages and scenarios that have these words in their name. */
+function wantedOf(all: readonly Stage[], words: string | undefined): readonly Stage[] {
+  if (words === undefined) return all
+  const has = (name: string): boolean => name.includes(words)
+  return all.flatMap(({ idle, ...stage }) => {
+    if (has(stage.name)) return [idle === undefined ? stage : { ...stage, idle }]
+    const scenarios = stage.scenarios.filter(({ rows }) => rows.some(({ name }) => has(name)))
+    const isIdleWanted = idle !== undefined && has(idle.row.name)
+    if (scenarios.length === 0 && !isIdleWanted) return []
+    return [{ ...stage, scenarios, ...(isIdleWanted ? { idle } : {}) }]
+  })
+}
+
+try {
+  await main()
+} catch (error) {
+  process.stderr.write(`bench:peers: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}

@@ -1,5 +1,5 @@
 /** The daemons that are compared, each on a simulated machine of its own. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,8 +22,12 @@ export interface Station {
   readonly peer: Peer
   readonly pid: number
   readonly socketPath: string
+  /** A folder of its own. */
+  readonly runDir: string
   readonly simulator: Simulator
   readonly load: Load
+  /** One more load, for what is to go on at the same time; whoever asks for it stops it. */
+  anotherLoad(): Load
   stop(): Promise<void>
 }
 
@@ -33,56 +37,69 @@ interface Running {
   stop(): Promise<unknown>
 }
 
+/** Where a daemon runs. */
+interface Place {
+  readonly runDir: string
+  readonly simulatorSocket: string
+  readonly env: Readonly<Record<string, string>>
+}
+
 /**
- * @param folder an existing one of its own
+ * @param runDir is made
+ * @param turnsFile where the turns of its loop are to be measured into; undefined: they are not
  * @throws Error with what does not come up
  */
 export async function startStation(
   peer: Peer,
-  folder: string,
-  { load, floor }: Programs,
+  runDir: string,
+  { load, floor, probe }: Programs,
+  turnsFile: string | undefined,
 ): Promise<Station> {
-  const runDir = join(folder, peer)
   mkdirSync(runDir, { recursive: true })
   const simulator = await Simulator.start({ runDir, xen: '4.17' })
+  const simulatorSocket = simulator.socketPath
+  const env = turnsFile === undefined ? {} : { LD_PRELOAD: probe, XCL_TURNS: turnsFile }
   try {
-    const daemon = await startDaemon(peer, runDir, simulator.socketPath, floor)
+    const daemon = await startDaemon(peer, { runDir, simulatorSocket, env }, floor)
     const { pid, socketPath } = daemon
-    const client = new Load(load, socketPath, pid)
+    const anotherLoad = (): Load => new Load(load, socketPath, pid)
+    const client = anotherLoad()
     const stop = async (): Promise<void> => {
       await client.stop()
       await daemon.stop()
       await simulator.stop()
     }
-    return { peer, pid, socketPath, simulator, load: client, stop }
+    return { peer, pid, socketPath, runDir, simulator, load: client, anotherLoad, stop }
   } catch (error) {
     await simulator.stop()
     throw error
   }
 }
 
-async function startDaemon(
-  peer: Peer,
-  runDir: string,
-  simulatorSocket: string,
-  floor: string,
-): Promise<Running> {
+async function startDaemon(peer: Peer, place: Place, floor: string): Promise<Running> {
   switch (peer) {
     case 'floor':
-      return await startFloor(floor, join(runDir, 'socket'))
+      return await startFloor(floor, place)
     case 'lixs':
-      return await startLixs(runDir, simulatorSocket)
+      return await startLixs(place)
     case 'xenstored':
     case 'oxenstored':
-      return await startStockDaemon(peer, { simulatorSocket, runDir })
+      // By default neither limits what dom0 may have, which is everybody at a socket.
+      return await startStockDaemon(peer, place)
   }
 }
 
-async function startFloor(program: string, socketPath: string): Promise<Running> {
-  const child: ChildProcess = spawn(program, [socketPath], { stdio: ['ignore', 'pipe', 'inherit'] })
+async function startFloor(
+  program: string,
+  { runDir, simulatorSocket, env }: Place,
+): Promise<Running> {
+  const socketPath = join(runDir, 'socket')
+  const child = spawn(program, [socketPath, simulatorSocket], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env,
+  })
   const ended = once(child, 'close')
   // It says a line once it listens.
-  if (child.stdout === null) throw new Error('the floor has no output')
   await Promise.race([once(child.stdout, 'data'), ended])
   const { pid } = child
   if (pid === undefined || child.exitCode !== null) throw new Error('the floor did not start')
@@ -93,24 +110,17 @@ async function startFloor(program: string, socketPath: string): Promise<Running>
   return { pid, socketPath, stop }
 }
 
-async function startLixs(runDir: string, simulatorSocket: string): Promise<Running> {
+async function startLixs({ runDir, simulatorSocket, env }: Place): Promise<Running> {
   const socketPath = join(runDir, 'socket')
   const logFile = join(runDir, 'lixs.log')
+  const machine = ['--hypervisor', 'sim', '--simulator', simulatorSocket]
   const daemon = new DaemonProcess(
     'lixs',
     LIXS,
-    [
-      '--no-fork',
-      '--hypervisor',
-      'sim',
-      '--simulator',
-      simulatorSocket,
-      '--socket-path',
-      socketPath,
-    ],
-    { logFile, cwd: runDir, env: { PATH: process.env.PATH } },
+    ['--no-fork', ...machine, '--socket-path', socketPath],
+    { logFile, cwd: runDir, env: { PATH: process.env.PATH, ...env } },
   )
   await daemon.serves(socketPath)
-  if (!daemon.isRunning) throw new Error('lixs did not start')
+  if (!daemon.isRunning) throw new Error(`lixs did not start; see ${logFile}`)
   return { pid: daemon.pid, socketPath, stop: () => daemon.stop(STOP_MS) }
 }

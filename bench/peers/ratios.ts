@@ -24,7 +24,8 @@ export function ratioTo(result: RowResult, peer: Peer): Ratio | undefined {
     return { spread, peer, isBound: true }
   }
   const rounds = ours.rounds.map((figure, round) => figure / (theirs.rounds[round] ?? Number.NaN))
-  return { spread: spreadOf(rounds), peer, isBound: false }
+  // Nothing by nothing is no ratio.
+  return rounds.some(Number.isNaN) ? undefined : { spread: spreadOf(rounds), peer, isBound: false }
 }
 
 /** To whichever of the other stores has the best median; those that were given up are behind all others. */
@@ -47,11 +48,15 @@ function rankOf(figure: Figure | undefined): number | undefined {
 }
 
 /** What a figure is worse than when nothing had come to an end after so many seconds. */
-export function boundOf({ row }: RowResult, limitS: number): number | undefined {
+function boundOf({ row }: RowResult, limitS: number): number | undefined {
   switch (row.unit) {
     case 'µs':
       return limitS * 1e6
+    case 'ms':
+      return limitS * 1e3
     case 'op/s':
       return 1 / limitS
+    default:
+      return undefined
   }
 }

@@ -1,8 +1,8 @@
 /** Rounds: each measurement of all daemons in turn, again and again, so that what disturbs one disturbs all. */
 import { type Spread, spreadOf } from '../report/median.ts'
-import type { Measurement, Outcome } from './outcome.ts'
+import type { Sample, SampleOutcome } from './measures.ts'
 import type { Peer } from './peers.ts'
-import type { Row, Scenario } from './scenarios.ts'
+import type { Row, Scenario } from './scenario.ts'
 
 /** What became of one row with one daemon. */
 export type Figure =
@@ -12,47 +12,70 @@ export type Figure =
   | { readonly kind: 'tooSlow'; readonly limitS: number; readonly why: string }
 
 export interface RowResult {
+  readonly stage: string
   readonly row: Row
   readonly figures: ReadonlyMap<Peer, Figure>
-  /** Of all rounds. */
-  readonly measurements: ReadonlyMap<Peer, readonly Measurement[]>
+  /** Of all rounds; empty where there is no figure. */
+  readonly samples: ReadonlyMap<Peer, readonly Sample[]>
+}
+
+/** One round of one daemon. */
+export interface Round {
+  readonly outcome: SampleOutcome
+  /** Of the station with one guest; the same as the outcome where the scenario is not paired. */
+  readonly bare: SampleOutcome
+}
+
+interface Pair {
+  readonly sample: Sample
+  readonly bare: Sample
 }
 
 /**
- * The first round warms up and is not counted. A daemon that fails once is not asked again.
+ * The first round warms up and is not counted. A daemon that fails once is not asked again, and has no figure.
+ * @param ends who has failed before
  * @param measure one measurement of one daemon
  */
 export async function runRounds(
+  stage: string,
   scenario: Scenario,
-  peers: readonly Peer[],
-  rounds: number,
-  measure: (peer: Peer, round: number) => Promise<Outcome>,
+  ends: ReadonlyMap<Peer, Figure>,
+  { peers, rounds }: { readonly peers: readonly Peer[]; readonly rounds: number },
+  measure: (peer: Peer, round: number) => Promise<Round>,
 ): Promise<RowResult[]> {
-  const ends = new Map<Peer, Figure>()
-  const measurements = new Map<Peer, Measurement[]>(peers.map((peer) => [peer, []]))
+  const asked = peers.filter((peer) => !scenario.without?.includes(peer))
+  const ended = new Map(ends)
+  const pairs = new Map<Peer, Pair[]>(asked.map((peer) => [peer, []]))
   for (let round = 0; round <= rounds; round++) {
-    for (const peer of peers) {
-      if (ends.has(peer)) continue
-      const outcome = await measure(peer, round)
-      if (outcome.kind === 'failed') ends.set(peer, outcome)
-      if (outcome.kind === 'tooSlow') {
-        ends.set(peer, { kind: 'tooSlow', limitS: scenario.limitS, why: outcome.why })
-      }
-      if (outcome.kind === 'measured' && round > 0) {
-        measurements.get(peer)?.push(outcome.measurement)
-      }
+    for (const peer of asked) {
+      if (ended.has(peer)) continue
+      const { outcome, bare } = await measure(peer, round)
+      if (outcome.kind !== 'measured') ended.set(peer, endOf(outcome, scenario))
+      else if (bare.kind !== 'measured') ended.set(peer, endOf(bare, scenario))
+      else if (round > 0) pairs.get(peer)?.push({ sample: outcome.sample, bare: bare.sample })
     }
   }
+  const samples = new Map(
+    [...pairs].map(([peer, all]) => [peer, all.map(({ sample }) => sample)] as const),
+  )
   return scenario.rows.map((row) => ({
+    stage,
     row,
-    measurements,
+    samples,
     figures: new Map(
-      peers.map((peer) => [peer, ends.get(peer) ?? figureOf(row, measurements.get(peer) ?? [])]),
+      asked.map((peer) => [peer, ended.get(peer) ?? figureOf(row, pairs.get(peer) ?? [])]),
     ),
   }))
 }
 
-function figureOf(row: Row, measurements: readonly Measurement[]): Figure {
-  const rounds = measurements.map(row.figure)
+function endOf(
+  outcome: Exclude<SampleOutcome, { readonly kind: 'measured' }>,
+  { limitS }: Scenario,
+): Figure {
+  return outcome.kind === 'failed' ? outcome : { ...outcome, limitS }
+}
+
+function figureOf(row: Row, pairs: readonly Pair[]): Figure {
+  const rounds = pairs.map(({ sample, bare }) => row.figure(sample, bare))
   return { kind: 'measured', spread: spreadOf(rounds), rounds }
 }

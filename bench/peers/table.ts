@@ -25,7 +25,7 @@ function line(result: RowResult): string {
   const ratios = [ratioTo(result, 'floor'), ratioToBest(result)].map((ratio) =>
     ratioText(ratio).padStart(RATIO),
   )
-  return [`${name}, ${unit}`.padEnd(NAME), ...cells, ...ratios].join('')
+  return [(unit === '' ? name : `${name}, ${unit}`).padEnd(NAME), ...cells, ...ratios].join('')
 }
 
 /** `12.3 11.9–13.1`: the median, and the range of all rounds. */

@@ -1,15 +1,18 @@
 /** What is to be reached: lines that name rows of the table and what lixs is held against. */
 import { figureText, timesText } from './figure-text.ts'
+import type { Peer } from './peers.ts'
 import { ratioTo, ratioToBest } from './ratios.ts'
 import type { RowResult } from './rounds.ts'
 
 /** One figure of lixs and its bound. */
 export interface Check {
   readonly row: string
-  /** `figure`: the figure itself; else its ratio to the floor's, or to the best of the other stores'. */
-  readonly of: 'figure' | 'floor' | 'best'
+  /** `figure`: the figure itself; else its ratio to that daemon's, or to the best of the other stores'. */
+  readonly of: 'figure' | 'best' | 'floor' | 'xenstored'
   readonly bound: number
   readonly isAtLeast?: true
+  /** The row in which the floor's figure is, if it is another one. */
+  readonly floorRow?: string
 }
 
 export interface Verdict {
@@ -33,6 +36,32 @@ export const CHECKS: readonly Check[] = [
   atMost('WRITE, depth 1, p50', 'floor', 1.6),
   atMost('WRITE, depth 1, p50', 'best', 1),
   atLeast('READ, depth 32', 'best', 2.5),
+  atLeast('READ, 16 clients', 'best', 1),
+  atLeast('READ, 128 clients', 'best', 1),
+  atLeast('READ, 1,000 clients', 'best', 1),
+  atMost('READ, 1,000 sockets in turn, p50', 'floor', 1.7),
+  atMost('100 READ/s, 10,000 idle by none', 'figure', 1.1),
+  atMost('100 READ/s, 10,000 idle, CPU', 'figure', 0.8),
+  atMost('xl create, 10,000 guests', 'floor', 2.4),
+  atMost('xl create, 10,000 guests by 1', 'figure', 1.1),
+  { ...atMost('xcl create, 10,000 guests', 'floor', 0.5), floorRow: 'xl create, 10,000 guests' },
+  atMost('memory, 10,000 guests', 'figure', 250),
+  atLeast('transactions, 1 client', 'best', 1),
+  atLeast('transactions, 8 disjoint', 'best', 1),
+  atLeast('transactions, 8 same keys', 'best', 1),
+  atMost('retries per commit, 1 client', 'figure', 0),
+  atMost('retries per commit, 8 disjoint', 'figure', 0),
+  atMost('retries per commit, 8 same keys', 'figure', 0),
+  atMost('WRITE, 10,000 unrelated watches', 'figure', 1.05),
+  atMost('WRITE, 100,000 unrelated watches', 'figure', 1.1),
+  atMost('write to 10 watchers, p50', 'best', 1),
+  atMost('write to 1,000 watchers, p50', 'best', 1),
+  atMost('10,000 children: list, p50', 'best', 1),
+  atMost('10,000 children: remove all, p50', 'best', 1),
+  atLeast('10,000 rings active, per CPU second', 'xenstored', 2),
+  atLeast('10,000 rings active, per CPU second', 'floor', 0.25),
+  atMost('longest turn, 1,000,000 nodes', 'figure', 15),
+  atMost('10,000 idle rings, 60 s', 'figure', 2),
 ]
 
 /** In the order of the checks; those of rows that were not asked for are left out. */
@@ -42,12 +71,12 @@ export function verdicts(
 ): Verdict[] {
   return checks.flatMap((check) => {
     const result = results.find(({ row }) => row.name === check.row)
-    return result === undefined ? [] : [verdict(check, result)]
+    return result === undefined ? [] : [verdict(check, result, results)]
   })
 }
 
-function verdict(check: Check, result: RowResult): Verdict {
-  const value = checkedValue(check, result)
+function verdict(check: Check, result: RowResult, results: readonly RowResult[]): Verdict {
+  const value = checkedValue(check, result, results)
   if (Number.isNaN(value)) {
     // What lixs itself does not do is missed; what nobody else does says nothing.
     const isHeld = result.figures.get('lixs')?.kind === 'measured' ? undefined : false
@@ -56,10 +85,22 @@ function verdict(check: Check, result: RowResult): Verdict {
   return { check, value, isHeld: check.isAtLeast ? value >= check.bound : value <= check.bound }
 }
 
-function checkedValue({ of }: Check, result: RowResult): number {
-  if (of === 'floor') return ratioTo(result, 'floor')?.spread.median ?? Number.NaN
-  if (of === 'best') return ratioToBest(result)?.spread.median ?? Number.NaN
-  const figure = result.figures.get('lixs')
+function checkedValue(
+  { of, floorRow }: Check,
+  result: RowResult,
+  results: readonly RowResult[],
+): number {
+  if (floorRow !== undefined) {
+    const other = results.find(({ row }) => row.name === floorRow)
+    return other === undefined ? Number.NaN : medianOf(result, 'lixs') / medianOf(other, 'floor')
+  }
+  if (of === 'figure') return medianOf(result, 'lixs')
+  const ratio = of === 'best' ? ratioToBest(result) : ratioTo(result, of)
+  return ratio?.spread.median ?? Number.NaN
+}
+
+function medianOf({ figures }: RowResult, peer: Peer): number {
+  const figure = figures.get(peer)
   return figure?.kind === 'measured' ? figure.spread.median : Number.NaN
 }
 
@@ -84,7 +125,12 @@ export function verdictTable(all: readonly Verdict[]): string[] {
   ]
 }
 
-const AGAINST = { figure: '', floor: ' floor', best: ' best peer' } as const
+const AGAINST = {
+  figure: '',
+  floor: ' floor',
+  best: ' best peer',
+  xenstored: ' xenstored',
+} as const
 
 function valueText({ of }: Check, value: number): string {
   return of === 'figure' ? figureText(value) : timesText(value)

@@ -23,10 +23,15 @@ size_t numberIn(std::string_view text) {
   return number;
 }
 
-/** The path ends with the number of children; the second string says from which byte on. */
+std::string_view pathOf(const Question& question) { return question.payload.substr(0, question.payload.find('\0')); }
+
+/** The path ends with the number of children. */
+size_t childrenOf(std::string_view path) { return numberIn(path.substr(path.rfind('/') + 1)); }
+
+/** The second string says from which byte on. */
 void appendPart(std::string& out, const Question& question) {
-  const std::string_view path = question.payload.substr(0, question.payload.find('\0'));
-  const size_t children = numberIn(path.substr(path.rfind('/') + 1));
+  const std::string_view path = pathOf(question);
+  const size_t children = childrenOf(path);
   const size_t from = numberIn(question.payload.substr(std::min(path.size() + 1, question.payload.size())));
   const size_t left = children * kNameBytes - std::min(from, children * kNameBytes);
   const bool isLast = left <= kPartBytes - 1;
@@ -45,13 +50,28 @@ void appendPayload(std::string& out, const Question& question, std::string_view 
   out.append(payload);
 }
 
+void appendList(std::string& out, const Question& question) {
+  const bool isLong = childrenOf(pathOf(question)) * kNameBytes > kMaxPayload;
+  if (isLong) return append(out, Op::kError, question.head.txId, std::string_view("E2BIG", 6));
+  appendPayload(out, question, kValue);
+}
+
 }  // namespace
+
+size_t takeQuestion(std::string_view bytes, Question& question) {
+  if (bytes.size() < sizeof question.head) return 0;
+  std::memcpy(&question.head, bytes.data(), sizeof question.head);
+  if (bytes.size() - sizeof question.head < question.head.bytes) return 0;
+  question.payload = bytes.substr(sizeof question.head, question.head.bytes);
+  return sizeof question.head + question.head.bytes;
+}
 
 void appendAnswer(std::string& out, const Question& question) {
   switch (static_cast<Op>(question.head.type)) {
     case Op::kRead:
-    case Op::kDirectory:
       return appendPayload(out, question, kValue);
+    case Op::kDirectory:
+      return appendList(out, question);
     case Op::kDirectoryPart:
       return appendPart(out, question);
     case Op::kTransactionStart:

@@ -14,6 +14,9 @@ struct Question {
   std::string_view payload;
 };
 
+/** The first of these bytes. @returns how many it has; 0 when the whole is not there */
+size_t takeQuestion(std::string_view bytes, Question& question);
+
 /** Appends the answer, header included. */
 void appendAnswer(std::string& out, const Question& question);
 

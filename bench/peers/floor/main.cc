@@ -1,7 +1,7 @@
 // The floor: a single-threaded epoll server that frames XenStore's messages and answers each with a reply of
 // the size that a store would answer with, and stores nothing.
 //
-//   floor SOCKET
+//   floor SOCKET SIMULATOR
 //
 // Says a line once it listens, and ends with who started it.
 #include <sys/prctl.h>
@@ -14,8 +14,8 @@
 #include "server.h"
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: floor SOCKET\n");
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: floor SOCKET SIMULATOR\n");
     return 2;
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   try {
-    xcl::peers::Server server(argv[1]);
+    xcl::peers::Server server(argv[1], argv[2]);
     std::puts("listens");
     std::fflush(stdout);
     server.run();

@@ -54,7 +54,9 @@ class Connection {
   /** Waits for bytes and reads them. @throws TooSlow, Failed as `fill` */
   void await(const Deadline& limit);
 
-  /** The next answer; events on the way are counted and passed over. @throws TooSlow, Failed for an error */
+  /** The next answer, also an error; events on the way are counted and passed over. @throws TooSlow */
+  Message next(const Deadline& limit);
+  /** The same. @throws Failed for an error */
   Message answer(const Deadline& limit);
   /** One request and its answer. */
   Message call(Op op, uint32_t txId, std::string_view payload, const Deadline& limit);
@@ -69,7 +71,6 @@ class Connection {
   void check(const Message& message) const;
 
  private:
-  Message next(const Deadline& limit);
   bool receive(int flags);
 
   int fd_;
