@@ -30,7 +30,7 @@ const REPEATED = 'repeated-transaction'
 const COALESCED = 'coalesced'
 /** What follows from a RELEASE is told behind its reply. */
 const LATE = 'told-behind-release'
-/** A guest is told of a child of a node that it may read since the commit that changed both. */
+/** A guest is told of a child of a node that it may read since the commit that made or changed both. */
 const OPENED = 'readable-since-the-commit'
 
 /** @param against the name of the daemon that ours is compared with */
@@ -177,14 +177,16 @@ class Comparing implements Comparison {
     const cause = this.#interference.manyChanged(last, next)
     if (cause === undefined || ours.length === 0) return undefined
     // What was the same so far counts, too: something that is missing now may have come before.
-    const allTheirs = [...eventsBefore(right, r), ...theirs]
-    const isTold = (text: string): boolean =>
-      allTheirs.includes(text) || !this.#interference.isParentOpened(text, last, next)
     const allOurs = [...eventsBefore(left, l), ...ours]
-    const told = on.startsWith('g') ? allOurs.filter(isTold) : allOurs
-    if (coalesced(told).join('\n') !== coalesced(allTheirs).join('\n')) return undefined
-    if (told.length < allOurs.length)
-      count(this.excusedEvents, OPENED, allOurs.length - told.length)
+    const allTheirs = [...eventsBefore(right, r), ...theirs]
+    const mayWait = [waitingBefore(left, l), waitingBefore(right, r)] as const
+    const isOpened = (text: string): boolean =>
+      on.startsWith('g') && this.#interference.isParentMade(text, last, next)
+    const unheard = allOurs.filter((text) => !allTheirs.includes(text) && !mayWait[1].has(text))
+    const untold = allTheirs.filter((text) => !allOurs.includes(text) && !mayWait[0].has(text))
+    if (untold.length > 0 || !unheard.every(isOpened)) return undefined
+    if (domainsIn(allOurs) !== domainsIn(allTheirs)) return undefined
+    if (unheard.length > 0) count(this.excusedEvents, OPENED, unheard.length)
     count(this.excusedEvents, `order-of-${cause}`, ours.length)
     this.events += ours.length
     return [ours.length, theirs.length]
@@ -236,24 +238,28 @@ export function count(counts: Map<string, number>, name: string, by = 1): void {
   counts.set(name, (counts.get(name) ?? 0) + by)
 }
 
-/**
- * Is there the same event already that may still have been queued when this one was sent? A reply takes
- * along what was queued before it: what came before the last burst of requests was read when this
- * one's began.
- */
+/** Is there the same event already that may still have been queued when this one was sent? */
 function isRepeated(stream: readonly Heard[], at: number): boolean {
   const event = stream[at]
-  if (event === undefined || event.step >= 0 || event.text.startsWith('@')) return false
+  return event !== undefined && event.step < 0 && waitingBefore(stream, at).has(event.text)
+}
+
+/**
+ * Events that may still have been queued when one was sent, but for those about domains, each of which
+ * counts. A reply takes along what was queued before it: what came before the last burst of requests was
+ * read when this one's began.
+ */
+function waitingBefore(stream: readonly Heard[], at: number): ReadonlySet<string> {
   const before = stream.findLast(({ step }, i) => i < at && step >= 0)?.burst ?? -1
   const after = stream.find(({ step }, i) => i > at && step >= 0)?.burst ?? -1
   const oldest = before === after ? before - 1 : before
+  const waiting = new Set<string>()
   for (let i = at - 1; i >= 0; i--) {
     const earlier = stream[i]
-    if (earlier === undefined) return false
-    if (earlier.step < 0 && earlier.text === event.text) return true
-    if (earlier.step >= 0 && earlier.burst < oldest) return false
+    if (earlier === undefined || (earlier.step >= 0 && earlier.burst < oldest)) break
+    if (earlier.step < 0 && !earlier.text.startsWith('@')) waiting.add(earlier.text)
   }
-  return false
+  return waiting
 }
 
 /** What the events say that come one behind the other from there on. */
@@ -273,6 +279,14 @@ function coalesced(events: readonly string[]): string[] {
   return [...events]
     .sort()
     .filter((text, i, sorted) => text.startsWith('@') || text !== sorted[i - 1])
+}
+
+/** What is told of domains: each of these counts. */
+function domainsIn(events: readonly string[]): string {
+  return events
+    .filter((text) => text.startsWith('@'))
+    .sort()
+    .join('\n')
 }
 
 /** Texts that are there more than once, and are not about domains. */

@@ -99,20 +99,21 @@ export class Interference {
   }
 
   /**
-   * Has a transaction that was committed after one step and until another changed the permissions of the
-   * parent of what an event tells?
+   * Has a transaction that was committed after one step and until another made the parent of what an
+   * event tells, or changed its permissions?
    */
-  isParentOpened(event: string, after: number, until: number): boolean {
+  isParentMade(event: string, after: number, until: number): boolean {
     const [path = ''] = event.split('|')
     const parent = path.slice(0, path.lastIndexOf('/'))
     for (let i = Math.max(after, 0); i <= until; i++) {
       const label = this.#labelOf(i)
       if (this.#ours.replies.get(i)?.text !== 'TRANSACTION_END OK|' || label === undefined) continue
-      const hasOpened = this.#steps.some((step, at) => {
-        const isSet = step.kind === 'send' && step.tx === label && step.op === 'SET_PERMS'
-        return isSet && at < i && pathOf(step.on, step.payload) === parent
+      const hasMade = this.#steps.some((step, at) => {
+        if (step.kind !== 'send' || step.tx !== label || at > i) return false
+        const makes = step.op === 'SET_PERMS' || step.op === 'WRITE' || step.op === 'MKDIR'
+        return makes && pathOf(step.on, step.payload) === parent
       })
-      if (hasOpened) return true
+      if (hasMade) return true
     }
     return false
   }
