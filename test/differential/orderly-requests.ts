@@ -14,7 +14,9 @@ export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) =
       return
     }
     const path = aPathToChange(generator, client)
-    generator.send(client, 'RM', `${path}|`, someTransaction(generator, client))
+    const tx = someTransaction(generator, client)
+    writeFirst(generator, client, path, tx)
+    generator.send(client, 'RM', `${path}|`, tx)
   },
   'set perms': (generator) => {
     const { random } = generator
@@ -26,13 +28,17 @@ export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) =
     }
     const path = aPathToChange(generator, client)
     const perms = permsFor(generator, path, client)
-    generator.send(client, 'SET_PERMS', `${path}|${perms}`, someTransaction(generator, client))
+    const tx = someTransaction(generator, client)
+    writeFirst(generator, client, path, tx)
+    generator.send(client, 'SET_PERMS', `${path}|${perms}`, tx)
   },
   'watch special': (generator) => watchSpecial(generator, generator.someSocket()),
   target: (generator) => {
     const payload = generator.random.pick(['9|1|', '1|', '', '1|2'])
     generator.send(generator.someSocket(), 'SET_TARGET', payload)
   },
+  'shut down': (generator) => endAndDestroy(generator, 'shutdown'),
+  crash: (generator) => endAndDestroy(generator, 'crash'),
   'release nonsense': (generator) => {
     generator.send(generator.someSocket(), 'RELEASE', generator.random.pick(['', '9']))
   },
@@ -82,7 +88,8 @@ export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) =
     const { random } = generator
     const guest = generator.someGuest()
     if (guest === undefined) return
-    const path = longPath(random.pick([2047, 2048, 2049, 3000]))
+    // Nobody looks below a leaf.
+    const path = longPath(random.pick([2047, 2048, 2049, 3000])).replaceAll('x/', 'd/')
     generator.send(guest, random.pick(['READ', 'DIRECTORY']), `${path}|`)
   },
   end: (generator) => {
@@ -93,6 +100,24 @@ export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) =
     if (random.chance(900)) commitOrderly(generator, client, tx)
     else generator.send(client, 'TRANSACTION_END', 'F|', { tx })
   },
+}
+
+/** While a domain stays that has ended, oxenstored tells of it again when an unknown one goes. */
+function endAndDestroy(generator: Generator, kind: 'shutdown' | 'crash'): void {
+  const guest = generator.someGuest()
+  if (guest === undefined) return
+  generator.befall(kind, guest.domid)
+  generator.befall('destroy', guest.domid)
+}
+
+/** That there is no such node is nothing that a transaction has read, for oxenstored: so there is one. */
+function writeFirst(
+  generator: Generator,
+  client: Client,
+  path: string,
+  { tx }: { readonly tx?: string },
+): void {
+  if (tx !== undefined) generator.send(client, 'WRITE', `${path}|first`, { tx })
 }
 
 /** A path that many name. Nobody but a toolstack looks below a leaf. */

@@ -92,8 +92,35 @@ class Excusing {
       for (const event of missing(their.events, our.events)) {
         const path = absolute(on, event.text)
         if (this.#history.isRemoved(path, since, until)) this.#drop(event, 'removed-above')
+        else if (this.#history.isMadeAgain(path, since, until)) this.#drop(event, 'made-again')
       }
+      this.#reorder(on, our.events, their.events, since, until)
     }
+  }
+
+  /** What one removal tells may be told in another order. */
+  #reorder(
+    on: string,
+    our: readonly Heard[],
+    their: readonly Heard[],
+    since: number,
+    until: number,
+  ): void {
+    const [ours, theirs] = [our, their].map((events) =>
+      events.filter((one) => !this.dropped.has(one)),
+    )
+    if (ours?.length !== theirs?.length || ours === undefined || theirs === undefined) return
+    if (missing(ours, theirs).length > 0) return
+    const moved = ours.flatMap((event, i) => {
+      const other = theirs[i]
+      return other === undefined || other.text === event.text ? [] : [{ event, text: other.text }]
+    })
+    const isOfRemoval = moved.every(({ event, text }) =>
+      this.#history.isRemovedWith(absolute(on, event.text), absolute(on, text), since, until),
+    )
+    if (!isOfRemoval || moved.length === 0) return
+    for (const { event, text } of moved) event.text = text
+    add(this.events, 'order-of-removal', moved.length)
   }
 
   #drop(event: Heard, name: string): void {

@@ -103,6 +103,7 @@ export const ORDERLY: Profile = {
     'directory part': 0,
     'set special perms': 0,
     'introduce again': 0,
+    release: 0,
     control: 0,
     'big directory': 0,
     oversize: 0,
