@@ -299,7 +299,8 @@ function start(generator: Generator): void {
   const client = generator.someClient()
   if (client.transactions.length + client.doomed.length >= MOST_TRANSACTIONS) return
   const as = generator.newLabel()
-  const nested = generator.random.chance(30) ? someTransaction(generator, client) : {}
+  const isNested = generator.random.chance(30) && !generator.profile.isOrderly
+  const nested = isNested ? someTransaction(generator, client) : {}
   generator.send(client, 'TRANSACTION_START', '|', { as, ...nested })
   if (nested.tx === undefined) client.transactions.push(as)
 }
