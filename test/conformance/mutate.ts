@@ -173,7 +173,7 @@ function run(folder: string, file: string): (readonly [string, string])[] {
   spawnSync(process.execPath, [program, 'run', file, ...reporters], {
     cwd: folder,
     stdio: 'ignore',
-    timeout: 120_000,
+    timeout: 300_000,
   })
   // A test that takes its own process along is reported by nobody.
   if (!existsSync(report)) return []

@@ -321,7 +321,6 @@ const ROWS: readonly (readonly [string, keyof typeof IN, string, string])[] = [
     '    writer.publish();\n    touch(id);\n  }\n}\n\n// Looks again after publishing',
     '    writer.publish();\n  }\n}\n\n// Looks again after publishing',
   ],
-  ['8.6', 'ringInput', '      std::memcpy(wire, &header, sizeof(header));\n', ''],
   ['8.7', 'ringOutput', '  writer.owing--;\n  activate(request.connection);', '  writer.owing--;'],
   [
     '8.9',
