@@ -1,6 +1,8 @@
 /** Acts that are others in orderly sequences. */
+import { LIMITS } from './a-lixs.ts'
 import type { Client, Generator } from './generator.ts'
 import { belowOrderly, commitOrderly, isLeaf, someOrderlyPath } from './orderly-stage.ts'
+import { absolute, isAtOrBelow } from './paths.ts'
 import type { Act } from './profile.ts'
 import { someTransaction, watchSpecial } from './requests.ts'
 import { homeOf, longPath, somePerms } from './vocabulary.ts'
@@ -110,6 +112,29 @@ function endAndDestroy(generator: Generator, kind: 'shutdown' | 'crash'): void {
   generator.befall('destroy', guest.domid)
 }
 
+/**
+ * A refusal is nothing that a transaction has read, for oxenstored: where others own what is changed, guests
+ * change it outside of transactions.
+ */
+export function mayBeRefused(
+  { profile }: Generator,
+  { name, domid }: Client,
+  op: string,
+  path: string,
+): boolean {
+  const isChange = op === 'WRITE' || op === 'MKDIR'
+  const isOwn = isAtOrBelow(absolute(name, path), homeOf(domid))
+  return profile.isOrderly === true && domid !== 0 && isChange && !isOwn
+}
+
+/** A watch that is one too many and known already has two errors; which comes first, differs. */
+export function isKnownWhenFull({ profile }: Generator, client: Client, payload: string): boolean {
+  if (profile.isOrderly !== true || client.watches.length < LIMITS.watches) return false
+  const meant = (watched: string): string =>
+    `${absolute(client.name, watched)}|${watched.split('|')[1]}`
+  return client.watches.some((watched) => meant(watched) === meant(payload))
+}
+
 /** That there is no such node is nothing that a transaction has read, for oxenstored: so there is one. */
 function writeFirst(
   generator: Generator,
@@ -150,7 +175,7 @@ function aPathToChange(generator: Generator, client: Client): string {
 function aLeafOfOthers(generator: Generator): string {
   const { random, guests } = generator
   const tool = generator.someSocket()
-  const path = `${someOrderlyPath(random, [0, ...guests])}/x`
+  const path = `${someOrderlyPath(random, [0])}/x`
   generator.send(tool, 'WRITE', `${path}|for somebody`)
   if (random.chance(600)) {
     const perms = somePerms(random, random.pick([0, ...guests]), [0, ...guests])
@@ -164,14 +189,22 @@ function permsFor(generator: Generator, path: string, client: Client): string {
   const { random, guests } = generator
   const domids = [0, ...guests]
   if (isLeaf(path)) {
+    // A home is all the guest's own, so that nothing is refused to him there.
+    const home = /^\/local\/domain\/([1-9]\d*)/.exec(absolute(client.name, path))?.[1]
+    if (home !== undefined) return somePerms(random, ownerOf(Number(home), guests), domids)
     const isOwn = client.domid !== 0 || random.chance(500)
     return somePerms(random, isOwn ? client.domid : random.pick(domids), domids)
   }
   const home = Number(/^\/local\/domain\/(\d+)/.exec(path)?.[1] ?? client.domid)
-  const owner = guests.includes(home) ? home : 0
+  const owner = ownerOf(home, guests)
   let perms = `r${owner}|`
   for (let i = random.below(3); i > 0; i--) perms += `r${random.pick(domids)}|`
   return perms
+}
+
+/** Of a node in the home of that domain: dom0 where there is none. */
+function ownerOf(home: number, guests: readonly number[]): number {
+  return guests.includes(home) ? home : 0
 }
 
 /** Is it a home, or one of the directories above? */

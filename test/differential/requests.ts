@@ -1,6 +1,6 @@
 /** What each act is, as steps. */
 import { type Client, type Generator, NOBODY } from './generator.ts'
-import { ORDERLY_ACTS, orderlyPath } from './orderly-requests.ts'
+import { isKnownWhenFull, mayBeRefused, ORDERLY_ACTS, orderlyPath } from './orderly-requests.ts'
 import type { Act } from './profile.ts'
 import {
   badPath,
@@ -216,7 +216,8 @@ function ofNode(
   const isSpecial = !generator.profile.isOrderly && op !== 'GET_PERMS' && generator.random.chance(5)
   const path = isSpecial ? specialPath(generator.random) : anyPath(generator, client)
   const payload = `${path}|${typeof rest === 'string' ? rest : rest(client)}`
-  generator.send(client, op, payload, someTransaction(generator, client))
+  const tx = mayBeRefused(generator, client, op, path) ? {} : someTransaction(generator, client)
+  generator.send(client, op, payload, tx)
 }
 
 function setPerms(generator: Generator): void {
@@ -246,6 +247,7 @@ function watch(generator: Generator): void {
     return
   }
   const payload = isKnown ? random.pick(client.watches) : `${path}|${someToken(random)}|`
+  if (isKnownWhenFull(generator, client, payload)) return
   const tx = generator.profile.isOrderly ? {} : someTransaction(generator, client)
   generator.send(client, 'WATCH', payload, tx)
   if (!isKnown) client.watches.push(payload)
