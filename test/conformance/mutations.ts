@@ -271,7 +271,6 @@ const ROWS: readonly (readonly [string, keyof typeof IN, string, string])[] = [
   ],
   ['13.2', 'restore', 'store.startAfter(state.annex.process.generation)', 'store.startAfter(0)'],
   ['13.2', 'dump', 'writer.u16(perms)', 'writer.u16(perms + 1)'],
-  ['13.3', 'restore', 'handover.restoreOutput(id, saved.output, saved.cut)', ''],
   ['14.72', 'live', "if (nodes.childListBytesOf(node) > room) return 'E2BIG'", ''],
   [
     '14.115',
