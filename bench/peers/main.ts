@@ -18,8 +18,8 @@ import { stages } from './stages.ts'
 import { table } from './table.ts'
 import { verdicts, verdictTable } from './targets.ts'
 
-const WHOLE = { rounds: 5, seconds: 0.5, idleSeconds: 60, populationS: 60 } as const
-const QUICK = { ...WHOLE, rounds: 2, seconds: 0.3 } as const
+const WHOLE = { rounds: 5, seconds: 0.35, idleSeconds: 60, populationS: 60 } as const
+const QUICK = { ...WHOLE, rounds: 2, seconds: 0.25 } as const
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

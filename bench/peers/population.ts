@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DomainSpec, Hypervisor } from '../../native/hypervisor.ts'
 import { openSimulator } from '../../native/simulator/hypervisor.ts'
-import type { Station } from './peers.ts'
+import type { Peer, Station } from './peers.ts'
 
 /** What is not named is not there. */
 export interface Population {
@@ -12,6 +12,8 @@ export interface Population {
   readonly guests: number
   /** Each has a connection of its own with two watches; or its ring, which it uses when it is to. */
   readonly guestsAt: 'sockets' | 'rings'
+  /** Whose guests have the fewest nodes that a guest needs, since all of them would take too long. */
+  readonly fewNodesAt?: readonly Peer[]
   readonly idle?: number
   /** At nodes that nobody writes. */
   readonly watches?: number
@@ -23,6 +25,8 @@ export class PopulationFailure extends Error {}
 
 /** Domains for guests that are created and taken away again: with a ring each is of use once. */
 const NEWCOMERS = { sockets: 1, rings: 20 * 2 * 6 } as const
+const WARM_UP_S = 0.5
+const WARM_UP_LIMIT_S = 10
 /** How many at once, between two looks at the clock. */
 const PIECE = 200
 const MEMORY_KIB = 4096
@@ -45,9 +49,13 @@ type DomainLine = string
 /** The files that name the domains of a station. */
 export function domainFiles({ runDir }: Pick<Station, 'runDir'>): {
   readonly guests: string
+  /** For what is measured. */
   readonly newcomers: string
+  /** For what is done before. */
+  readonly warmers: string
 } {
-  return { guests: join(runDir, 'guests'), newcomers: join(runDir, 'newcomers') }
+  const file = (name: string) => join(runDir, name)
+  return { guests: file('guests'), newcomers: file('newcomers'), warmers: file('warmers') }
 }
 
 /**
@@ -60,7 +68,7 @@ export async function populate(
   limitS: number,
   onProgress: (text: string) => void,
 ): Promise<void> {
-  const { guests, guestsAt, idle = 0, watches = 0, nodes = 0 } = population
+  const { guests, guestsAt, fewNodesAt = [], idle = 0, watches = 0, nodes = 0 } = population
   const deadline = performance.now() + limitS * 1000
   const xen = openSimulator(station.simulator.socketPath, () => undefined)
   try {
@@ -68,13 +76,16 @@ export async function populate(
     const domains = await makeDomains(xen, station, guests, isRinged)
     const files = domainFiles(station)
     writeFileSync(files.guests, domains.join('\n'))
+    writeFileSync(files.warmers, (await makeDomains(xen, station, 1, false)).join('\n'))
     writeFileSync(
       files.newcomers,
       (await makeDomains(xen, station, NEWCOMERS[guestsAt], isRinged)).join('\n'),
     )
     const fill = (what: string, from: number, to: number, words = '') =>
       inPieces(station, { what, from, to, words }, deadline, onProgress)
-    await fill('guests', 1, guests + 1)
+    const isFew = fewNodesAt.includes(station.peer)
+    await fill('guests', 1, guests + 1, `nodes=${isFew ? 'few' : 'all'}`)
+    await warmUp(station, files.warmers)
     if (isRinged) {
       await fill('rings', 0, guests, `domains=${files.guests}`)
       for (const domain of xen.domains.list()) {
@@ -87,6 +98,15 @@ export async function populate(
     if (!isRinged) await fill('agents', 1, guests + 1)
   } finally {
     xen.close()
+  }
+}
+
+/** A program that compiles itself while it runs has to have run: a toolstack's host is no fresh one. */
+async function warmUp({ load }: Station, domains: string): Promise<void> {
+  for (const how of ['libxl', 'xcl']) {
+    const command = `create how=${how} domains=${domains} seconds=${WARM_UP_S}`
+    const outcome = await load.run(command, WARM_UP_LIMIT_S)
+    if (outcome.kind === 'failed') throw new PopulationFailure(outcome.why)
   }
 }
 

@@ -1,12 +1,12 @@
 /** The table of figures, 120 columns wide. */
 import { spreadText, timesText } from './figure-text.ts'
-import { PEERS, type Peer } from './peers.ts'
+import { PEERS } from './peers.ts'
 import { type Ratio, ratioTo, ratioToBest } from './ratios.ts'
 import type { Figure, RowResult } from './rounds.ts'
 
-const NAME = 34
-const CELL = 18
-const RATIO = 7
+const NAME = 36
+const CELL = 17
+const RATIO = 8
 
 /** Lines without their ends. */
 export function table(results: readonly RowResult[]): string[] {
@@ -41,15 +41,16 @@ function ratioText(ratio: Ratio | undefined): string {
   return `${ratio.isBound ? '<' : ''}${timesText(ratio.spread.median)}`
 }
 
-/** Why there is no figure. */
+/** Why there is no figure: once for all rows of a stage to which it applies. */
 function notes(results: readonly RowResult[]): string[] {
-  return results.flatMap(({ row, figures }) =>
-    [...figures].flatMap(([peer, figure]) => note(row.name, peer, figure)),
-  )
-}
-
-function note(name: string, peer: Peer, figure: Figure): string[] {
-  if (figure.kind === 'measured') return []
-  const what = figure.kind === 'failed' ? 'failed' : `given up after ${figure.limitS} s`
-  return [`  ${name}: ${peer} ${what}: ${figure.why}`]
+  const rows = new Map<string, string[]>()
+  for (const { stage, row, figures } of results) {
+    for (const [peer, figure] of figures) {
+      if (figure.kind === 'measured') continue
+      const what = figure.kind === 'failed' ? 'failed' : `was given up after ${figure.limitS} s`
+      const note = `${peer} ${what} at ${stage}: ${figure.why}`
+      rows.set(note, [...(rows.get(note) ?? []), row.name])
+    }
+  }
+  return [...rows].flatMap(([note, names]) => [`  ${note}`, `    (${names.join('; ')})`])
 }

@@ -29,4 +29,7 @@ inline constexpr size_t kLibxlRequests = 203;
 /** As xcl asks, what is between START and END. */
 Steps xclSteps(uint32_t domid);
 
+/** The least that a guest needs to be one, for stores to which all of it is too much. */
+Steps fewSteps(uint32_t domid);
+
 }  // namespace xcl::peers

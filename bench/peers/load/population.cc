@@ -32,7 +32,9 @@ Connection& Population::open() {
 }
 
 void Population::idle(size_t from, size_t to, const Deadline& limit) {
-  for (; from < to; from++) open().call(Op::kDirectory, 0, path("/"), limit);
+  const size_t first = connections_.size();
+  for (; from < to; from++) open().put(Op::kDirectory, 0, path("/"));
+  finishFrom(first, limit);
 }
 
 void Population::watches(size_t from, size_t to, const Deadline& limit) {
@@ -46,10 +48,11 @@ void Population::watches(size_t from, size_t to, const Deadline& limit) {
   }
 }
 
-void Population::guests(size_t from, size_t to, const Deadline& limit) {
+void Population::guests(size_t from, size_t to, bool isAll, const Deadline& limit) {
   Connection connection(target_.socketPath);
   for (; from < to; from++) {
-    for (const Step& step : xclSteps(static_cast<uint32_t>(from))) {
+    const auto domid = static_cast<uint32_t>(from);
+    for (const Step& step : isAll ? xclSteps(domid) : fewSteps(domid)) {
       // Nothing is there yet that would have to go.
       if (step.op == Op::kRemove) continue;
       leaveRoom(connection, limit);
@@ -69,13 +72,20 @@ void Population::rings(const std::vector<NewDomain>& domains, size_t from, size_
 }
 
 void Population::agents(size_t from, size_t to, const Deadline& limit) {
+  const size_t first = connections_.size();
   for (; from < to; from++) {
     const std::string home = "/local/domain/" + std::to_string(from);
     Connection& connection = open();
     connection.put(Op::kWatch, 0, pair(home + "/control/shutdown", "a", true));
     connection.put(Op::kWatch, 0, pair(home + "/memory/target", "b", true));
-    finish(connection, limit);
   }
+  finishFrom(first, limit);
+}
+
+void Population::finishFrom(size_t first, const Deadline& limit) {
+  // All ask before anybody is waited for: a daemon that looks at all connections in each turn does it once.
+  for (size_t i = first; i < connections_.size(); i++) connections_[i]->flush(limit);
+  for (size_t i = first; i < connections_.size(); i++) connections_[i]->drain(limit);
 }
 
 void Population::nodes(size_t from, size_t to, const Deadline& limit) {

@@ -19,8 +19,8 @@ class Population {
   void idle(size_t from, size_t to, const Deadline& limit);
   /** Watches at nodes that nobody writes, a thousand at each connection. */
   void watches(size_t from, size_t to, const Deadline& limit);
-  /** The nodes of guests of these domids, which have to be there in Xen. */
-  void guests(size_t from, size_t to, const Deadline& limit);
+  /** The nodes of guests of these domids, which have to be there in Xen; all of them, or the least. */
+  void guests(size_t from, size_t to, bool isAll, const Deadline& limit);
   /** Introduces domains of a list. */
   void rings(const std::vector<NewDomain>& domains, size_t from, size_t to, const Deadline& limit);
   /** A connection for each of these guests, with two watches. */
@@ -30,6 +30,8 @@ class Population {
 
  private:
   Connection& open();
+  /** Sends what was put into the connections from this one on, and waits for all answers. */
+  void finishFrom(size_t first, const Deadline& limit);
 
   Target target_;
   std::vector<std::unique_ptr<Connection>> connections_;

@@ -75,11 +75,13 @@ Measurement Session::children(const Arguments& arguments, const Bounds& bounds) 
 }
 
 Measurement Session::create(const Arguments& arguments, const Bounds& bounds) {
-  if (newcomers_.empty()) newcomers_ = domainsIn(arguments.text("domains"));
+  const std::string& file = arguments.text("domains");
+  if (newcomers_.count(file) == 0) newcomers_[file] = domainsIn(file);
+  std::vector<NewDomain>& domains = newcomers_[file];
   Creation creation(target_);
   const std::string& how = arguments.text("how");
-  if (how == "libxl") return creation.oneByOne(newcomers_, bounds);
-  if (how == "xcl") return creation.pipelined(newcomers_, bounds);
+  if (how == "libxl") return creation.oneByOne(domains, bounds);
+  if (how == "xcl") return creation.pipelined(domains, bounds);
   throw Failed("guests are not created like that: " + how);
 }
 
@@ -105,7 +107,7 @@ Measurement Session::populate(const Arguments& arguments, const Bounds& bounds) 
   } else if (what == "watches") {
     population_.watches(from, to, limit);
   } else if (what == "guests") {
-    population_.guests(from, to, limit);
+    population_.guests(from, to, arguments.text("nodes") == "all", limit);
   } else if (what == "agents") {
     population_.agents(from, to, limit);
   } else if (what == "rings") {

@@ -32,8 +32,8 @@ class Session {
   Population population_;
   /** By how many they are. */
   std::map<size_t, std::unique_ptr<Children>> children_;
-  /** Domains of guests that are still to be created. */
-  std::vector<NewDomain> newcomers_;
+  /** Domains of guests that are still to be created, by the file that they are from. */
+  std::map<std::string, std::vector<NewDomain>> newcomers_;
   /** Domains that may die, read when the first one is to. */
   std::vector<NewDomain> mortals_;
 };
