@@ -84,14 +84,6 @@ export class History {
     )
   }
 
-  /** Was a node made between two steps by a transaction whose MKDIR may have found it there? */
-  isMadeAgain(path: string, since: number, until: number): boolean {
-    return this.#between(since, until).some(({ at, label, steps }) => {
-      if (label === undefined || !this.isChangedByOthers(label, path, at)) return false
-      return steps.some((step) => step.op === 'MKDIR' && absolute(step.on, step.payload) === path)
-    })
-  }
-
   /** Are both paths at or below the same one, which was removed between two steps? */
   isRemovedWith(path: string, other: string, since: number, until: number): boolean {
     return this.#between(since, until).some(({ steps }) =>

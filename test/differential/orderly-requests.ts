@@ -5,9 +5,22 @@ import { belowOrderly, commitOrderly, isLeaf, someOrderlyPath } from './orderly-
 import { absolute, isAtOrBelow } from './paths.ts'
 import type { Act } from './profile.ts'
 import { someTransaction, watchSpecial } from './requests.ts'
-import { homeOf, longPath, somePerms } from './vocabulary.ts'
+import { homeOf, longPath, somePerms, someValue } from './vocabulary.ts'
 
 export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) => void>>> = {
+  mkdir: (generator) => {
+    const client = generator.someClient()
+    const path = orderlyPath(generator, client)
+    const tx = mayBeRefused(client, path) ? {} : someTransaction(generator, client)
+    writeFirst(generator, client, path, tx)
+    generator.send(client, 'MKDIR', `${path}|`, tx)
+  },
+  write: (generator) => {
+    const client = generator.someClient()
+    const path = orderlyPath(generator, client)
+    const tx = mayBeRefused(client, path) ? {} : someTransaction(generator, client)
+    generator.send(client, 'WRITE', `${path}|${someValue(generator.random, 1950)}`, tx)
+  },
   rm: (generator) => {
     const client = generator.someClient()
     if (client.domid !== 0 && generator.random.chance(400)) {
@@ -116,15 +129,8 @@ function endAndDestroy(generator: Generator, kind: 'shutdown' | 'crash'): void {
  * A refusal is nothing that a transaction has read, for oxenstored: where others own what is changed, guests
  * change it outside of transactions.
  */
-export function mayBeRefused(
-  { profile }: Generator,
-  { name, domid }: Client,
-  op: string,
-  path: string,
-): boolean {
-  const isChange = op === 'WRITE' || op === 'MKDIR'
-  const isOwn = isAtOrBelow(absolute(name, path), homeOf(domid))
-  return profile.isOrderly === true && domid !== 0 && isChange && !isOwn
+function mayBeRefused({ name, domid }: Client, path: string): boolean {
+  return domid !== 0 && !isAtOrBelow(absolute(name, path), homeOf(domid))
 }
 
 /** A watch that is one too many and known already has two errors; which comes first, differs. */

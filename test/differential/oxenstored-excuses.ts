@@ -92,7 +92,6 @@ class Excusing {
       for (const event of missing(their.events, our.events)) {
         const path = absolute(on, event.text)
         if (this.#history.isRemoved(path, since, until)) this.#drop(event, 'removed-above')
-        else if (this.#history.isMadeAgain(path, since, until)) this.#drop(event, 'made-again')
       }
       this.#reorder(on, our.events, their.events, since, until)
     }

@@ -1,6 +1,6 @@
 /** What each act is, as steps. */
 import { type Client, type Generator, NOBODY } from './generator.ts'
-import { isKnownWhenFull, mayBeRefused, ORDERLY_ACTS, orderlyPath } from './orderly-requests.ts'
+import { isKnownWhenFull, ORDERLY_ACTS, orderlyPath } from './orderly-requests.ts'
 import type { Act } from './profile.ts'
 import {
   badPath,
@@ -35,9 +35,7 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
   // What the toolstack writes, guests may write again: it is not too long for them.
   write: (generator) => {
     const { random } = generator
-    ofNode(generator, 'WRITE', ({ domid }) =>
-      someValue(random, domid === 0 || generator.profile.isOrderly ? 1950 : 2100),
-    )
+    ofNode(generator, 'WRITE', ({ domid }) => someValue(random, domid === 0 ? 1950 : 2100))
   },
   'directory part': (generator) => {
     const { random } = generator
@@ -216,8 +214,7 @@ function ofNode(
   const isSpecial = !generator.profile.isOrderly && op !== 'GET_PERMS' && generator.random.chance(5)
   const path = isSpecial ? specialPath(generator.random) : anyPath(generator, client)
   const payload = `${path}|${typeof rest === 'string' ? rest : rest(client)}`
-  const tx = mayBeRefused(generator, client, op, path) ? {} : someTransaction(generator, client)
-  generator.send(client, op, payload, tx)
+  generator.send(client, op, payload, someTransaction(generator, client))
 }
 
 function setPerms(generator: Generator): void {
