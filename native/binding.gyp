@@ -12,6 +12,7 @@
         'src/addon.cc',
         'src/block_pool.cc',
         'src/c_text.cc',
+        'src/causing_requests.cc',
         'src/dom0_devices.cc',
         'src/domain_spec.cc',
         'src/errors.cc',

@@ -181,8 +181,8 @@ export class Connections {
     const before = words[at] as number
     const bytes = Math.max(1, Math.min(QUEUED_BYTES, room))
     words[at] = bytes
-    if (room < 0) pause(this.#rings, id, PAUSE_MEMORY)
-    const goesOn = room >= 0 && unpause(this.#rings, id, PAUSE_MEMORY)
+    if (room <= 0) pause(this.#rings, id, PAUSE_MEMORY)
+    const goesOn = room > 0 && unpause(this.#rings, id, PAUSE_MEMORY)
     if (goesOn || bytes > before) this.#rings.resume(id as ConnectionId)
   }
 

@@ -15,4 +15,9 @@ export class Findings {
   expect(what: string, kept: number, counted: number): void {
     if (kept !== counted) this.add(`${what}: ${kept} are kept, ${counted} counted`)
   }
+
+  /** The same of one of many: no text is made unless something is wrong. */
+  expectOf(kind: string, id: number, what: string, kept: number, counted: number): void {
+    if (kept !== counted) this.expect(`${kind} ${id}, ${what}`, kept, counted)
+  }
 }

@@ -50,12 +50,12 @@ export class NodeCheck {
       }
       if (nodes.exists(id)) this.#node(id)
       else this.#ghost(id)
-      findings.expect(`node ${id}, pins`, nodes.pinsOf(id), pins[id] as number)
+      findings.expectOf('node', id, 'pins', nodes.pinsOf(id), pins[id] as number)
     }
     for (let id = 1; id < free.length; id++) {
       const counted = this.#ghostChildren[id] as number
-      if (free[id] === 0)
-        findings.expect(`node ${id}, ghosts below`, nodes.ghostChildrenOf(id), counted)
+      if (free[id] !== 0) continue
+      findings.expectOf('node', id, 'ghosts below', nodes.ghostChildrenOf(id), counted)
     }
     findings.expect('nodes in the index', tree.children.index.size, indexed)
   }
@@ -84,8 +84,9 @@ export class NodeCheck {
       previous = child
     }
     if (nodes.lastChildOf(id) !== previous) findings.add(`node ${id}, children: wrong end`)
-    findings.expect(`node ${id}, children`, nodes.childCountOf(id), count)
-    findings.expect(`node ${id}, bytes of the list of children`, nodes.childListBytesOf(id), bytes)
+    findings.expectOf('node', id, 'children', nodes.childCountOf(id), count)
+    const keptBytes = nodes.childListBytesOf(id)
+    findings.expectOf('node', id, 'bytes of the list of children', keptBytes, bytes)
   }
 
   /** Parent, name, and whether the name leads here. */

@@ -77,28 +77,28 @@ export class Tally {
   #compareDomain(domid: number): void {
     const { domains, nodes } = this.#tables
     const findings = this.#findings
-    const of = (what: string): string => `domain ${domid}, ${what}`
     const owned = this.nodes[domid] as number
-    findings.expect(of('nodes'), domains.nodesOf(domid), owned)
-    findings.expect(of('ghosts'), domains.ghostsOf(domid), this.ghosts[domid] as number)
-    findings.expect(of('watches'), domains.watchesOf(domid), this.watches[domid] as number)
-    findings.expect(
-      of('transactions'),
-      domains.transactionsOf(domid),
-      this.transactions[domid] as number,
-    )
-    findings.expect(of('memory'), domains.memoryOf(domid), this.memoryBytes[domid] as number)
+    this.#expect(domid, 'nodes', domains.nodesOf(domid), owned)
+    this.#expect(domid, 'ghosts', domains.ghostsOf(domid), this.ghosts[domid])
+    this.#expect(domid, 'watches', domains.watchesOf(domid), this.watches[domid])
+    this.#expect(domid, 'transactions', domains.transactionsOf(domid), this.transactions[domid])
+    this.#expect(domid, 'memory', domains.memoryOf(domid), this.memoryBytes[domid])
     let listed = 0
     let previous = 0
     for (let node = domains.firstNodeOf(domid); node !== 0; node = nodes.nextOwnedOf(node)) {
       if (nodes.previousOwnedOf(node) !== previous || nodes.ownerOf(node) !== domid) {
-        findings.add(of(`list of nodes: wrong at node ${node}`))
+        findings.add(`domain ${domid}, list of nodes: wrong at node ${node}`)
         return
       }
       previous = node
       if (++listed > owned) break
     }
-    findings.expect(of('list of nodes'), owned, listed)
-    if (domains.lastNodeOf(domid) !== previous) findings.add(of('list of nodes: wrong end'))
+    this.#expect(domid, 'list of nodes', owned, listed)
+    if (domains.lastNodeOf(domid) !== previous) {
+      findings.add(`domain ${domid}, list of nodes: wrong end`)
+    }
+  }
+  #expect(domid: number, what: string, kept: number, counted: number | undefined): void {
+    this.#findings.expectOf('domain', domid, what, kept, counted as number)
   }
 }

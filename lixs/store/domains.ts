@@ -262,7 +262,10 @@ export class DomainRecords {
     return this.memoryOf(domid) + this.watcher.queuedBytesOf(domid)
   }
 
-  /** How much may wait for a domain, as far as the store is concerned; below 0: it has too much. */
+  /**
+   * How much may wait for a domain, as far as the store is concerned; 0 or less: it has too much. The
+   * limit itself is too much, in every version.
+   */
   memoryRoomOf(domid: number): number {
     const limit = this.limits.of(domid, LIMIT.memoryHard)
     return limit === 0 ? Number.POSITIVE_INFINITY : limit - this.memoryOf(domid)
@@ -271,7 +274,7 @@ export class DomainRecords {
   /** @returns may the domain use so many bytes more? */
   hasMemoryFor(domid: number, more: number): boolean {
     const room = this.memoryRoomOf(domid) - more
-    const isEnough = room >= SCARCE_BYTES || room >= this.watcher.queuedBytesOf(domid)
+    const isEnough = room >= SCARCE_BYTES || room > this.watcher.queuedBytesOf(domid)
     if (!isEnough && (this.#rows.get(domid, FLAGS) & EXHAUSTION_REPORTED) === 0) {
       this.#setFlag(domid, EXHAUSTION_REPORTED)
       this.watcher.memoryExhausted(domid)

@@ -87,8 +87,10 @@ export class PidFile {
 
   /** From now on the file says which process this is: the number and a newline. */
   write(pid: number): void {
-    ftruncateSync(this.#fd)
-    writeSync(this.#fd, `${pid}\n`, 0)
+    const text = `${pid}\n`
+    // In this order: whoever looks meanwhile finds a number, above all when it stays the same.
+    writeSync(this.#fd, text, 0)
+    ftruncateSync(this.#fd, text.length)
   }
 
   /** Empties the file and gives up the lock. */

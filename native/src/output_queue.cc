@@ -220,9 +220,9 @@ void OutputQueue::drop(ConnectionRecord& record, uint32_t index) {
   }
   record.queuedBytes -= head.length;
   ((head.flags & kOutputEvent) != 0 ? record.queuedEvents : record.queuedReplies)--;
-  const uint32_t flags = head.flags;
+  const uint32_t place = head.flags >> kOutputPlaceShift;
   pool_.giveChain(index);
-  if ((flags >> kOutputCauseShift) != 0) listener_.onEventGone(flags);
+  if (place != 0) listener_.onEventGone(place);
 }
 
 }  // namespace xcl

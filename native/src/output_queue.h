@@ -25,16 +25,15 @@ inline constexpr uint32_t kOutputEvent = 2;
 inline constexpr uint32_t kOutputRest = 4;
 /** From this bit on: the connection whose request has caused the event; 0: none that is counted. */
 inline constexpr uint32_t kOutputCauseShift = 8;
-/** Below: the request's place among those of its connection, put there by native code. */
+/** Instead of it, once native code has read the record: the request's place among CausingRequests. */
 inline constexpr uint32_t kOutputPlaceShift = 3;
-inline constexpr uint32_t kOutputPlaces = 32;
 
 /** Hears of messages that are out, or given up. */
 class QueueListener {
  public:
   virtual ~QueueListener() = default;
-  /** @param flags of an event with a cause */
-  virtual void onEventGone(uint32_t flags) = 0;
+  /** @param place of the request that has caused it */
+  virtual void onEventGone(uint32_t place) = 0;
 };
 
 class OutputQueue {

@@ -169,7 +169,7 @@ void RingSet::detach(uint32_t id) {
   peer.generation++;
   peer.isReadable = peer.isArmed = peer.isRecent = peer.isReady = false;
   peer.owing = 0;
-  peer.undelivered.fill(0);
+  peer.tenancy++;
   record(id) = ConnectionRecord{};
   if (isInBatch_) {
     freedInBatch_.push_back(id);

@@ -30,6 +30,7 @@
 
 #include "adopted_ring.h"
 #include "block_pool.h"
+#include "causing_requests.h"
 #include "connection_record.h"
 #include "machine.h"
 #include "output_queue.h"
@@ -130,8 +131,12 @@ class RingSet : private QueueListener {
     uint32_t generation = 0;
     /** Counts its requests, by their replies. */
     uint32_t requests = 0;
-    /** Requests of which events wait for other connections; `undelivered` says how many events of each. */
+    /** Requests of which events wait for other connections, */
     uint32_t owing = 0;
+    /** and the place of the last one; may be another's by now. */
+    uint32_t causingPlace = 0;
+    /** Distinguishes those whose requests are counted so. */
+    uint32_t tenancy = 0;
     /** Group in active_. */
     uint32_t group = 0;
     /** The flush that its last reply left with. */
@@ -150,8 +155,6 @@ class RingSet : private QueueListener {
     /** Stands in recent_; then isReady says whether it is to come back into active_. */
     bool isRecent = false;
     bool isReady = false;
-    /** Requests that are far apart share a place. */
-    std::array<uint32_t, kOutputPlaces> undelivered{};
     /** At `bytes`. */
     std::unique_ptr<MappedPage> page;
 
@@ -236,7 +239,7 @@ class RingSet : private QueueListener {
   void writeQueuedToSocket(uint32_t id);
   void enqueue(uint32_t id, std::span<const std::byte> wire, uint32_t sent, uint32_t flags);
   bool hasRoomForEvent(const ConnectionRecord& entry, size_t bytes) const;
-  void onEventGone(uint32_t flags) override;
+  void onEventGone(uint32_t place) override;
   void settleQueue(uint32_t id);
   void overflow(uint32_t id);
   void deafen(uint32_t id);
@@ -258,6 +261,7 @@ class RingSet : private QueueListener {
   PeerList<Peer, &Peer::active> active_;
   /** Those that are not read because blocks have become scarce. */
   PeerList<Peer, &Peer::starved> starved_;
+  CausingRequests causing_;
   /** Local port to connection; VIRQ n stands as -(n + 1); 0 is nobody. */
   std::vector<int32_t> ports_;
   std::vector<uint32_t> virqs_;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t kPartsAtOnce = 128;
 constexpr uint32_t kScarceShare = 16;
+constexpr uint32_t kOutputFlags = (1U << kOutputPlaceShift) - 1;
 // So many replies wait for each other at most.
 constexpr uint32_t kHeldRepliesMax = 32;
 
@@ -70,6 +71,7 @@ void RingSet::settleFlush(bool isSound) {
   if (flushed_.empty()) {
     outputs_.clear();
     groupedWords_ = 0;
+    causing_.settle();
   }
   notifyTouched();
   wakeStarved();
@@ -97,10 +99,12 @@ void RingSet::group(uint32_t id, uint32_t offset) {
     peer.repliesOut++;
   } else if (const uint32_t cause = flags >> kOutputCauseShift; cause != 0 && cause != id && isTaken(cause)) {
     // Events come before the reply to what has caused them.
-    flags |= (peers_[cause].requests % kOutputPlaces) << kOutputPlaceShift;
+    Peer& writer = peers_[cause];
+    writer.causingPlace = causing_.placeOf({cause, writer.tenancy, writer.requests}, writer.causingPlace);
+    flags = (flags & kOutputFlags) | writer.causingPlace << kOutputPlaceShift;
     memory_.output[offset + 1] = static_cast<int32_t>(flags);
   } else {
-    memory_.output[offset + 1] = static_cast<int32_t>(flags & ((1U << kOutputPlaceShift) - 1));
+    memory_.output[offset + 1] = static_cast<int32_t>(flags & kOutputFlags);
   }
   peer.hasEventOut = peer.hasEventOut || (flags & kOutputEvent) != 0;
   outputs_.push_back(Output{offset, 0});
@@ -219,24 +223,24 @@ void RingSet::enqueue(uint32_t id, std::span<const std::byte> wire, uint32_t sen
     overflow(id);
     return;
   }
-  if (const uint32_t cause = flags >> kOutputCauseShift; cause != 0) {
-    Peer& writer = peers_[cause];
-    if (writer.undelivered[(flags >> kOutputPlaceShift) % kOutputPlaces]++ == 0) writer.owing++;
+  if (const uint32_t place = flags >> kOutputPlaceShift; place != 0 && causing_.addEvent(place)) {
+    const CausingRequest& request = causing_.at(place);
+    // Its number may have become another connection's since.
+    if (peers_[request.connection].tenancy == request.tenancy) peers_[request.connection].owing++;
   }
   entry.state |= kWaited;
   if (entry.kind == ConnectionKind::kSocket && !peers_[id].isArmed) arm(id, true);
 }
 
 // Whoever has caused the event is read again when few enough of its requests have such.
-void RingSet::onEventGone(uint32_t flags) {
-  const uint32_t cause = flags >> kOutputCauseShift;
-  if (cause >= peers_.size()) return;
-  Peer& writer = peers_[cause];
-  uint32_t& events = writer.undelivered[(flags >> kOutputPlaceShift) % kOutputPlaces];
+void RingSet::onEventGone(uint32_t place) {
+  const CausingRequest request = causing_.at(place);
+  if (!causing_.removeEvent(place)) return;
+  Peer& writer = peers_[request.connection];
   // The number may be another connection's by now, which owes nothing.
-  if (events == 0 || --events > 0) return;
+  if (writer.tenancy != request.tenancy) return;
   writer.owing--;
-  activate(cause);
+  activate(request.connection);
 }
 
 bool RingSet::hasRoomForEvent(const ConnectionRecord& entry, size_t bytes) const {

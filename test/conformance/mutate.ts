@@ -2,13 +2,23 @@
  * Breaks rules of docs/conformance.md in a copy of the sources, one at a time, and looks whether the
  * tests that are named as their proof notice.
  *
- *   npm run test:conformance -- [--seed N] [--count N | --item ID]
+ *   npm run test:conformance -- [--seed N] [--count N | --all | --item ID …]
  *
- * Each mutation is one replacement in one file (mutations.ts). A mutation counts as noticed when at least
- * one of the item's named tests ran and failed; a test file that cannot even be loaded is no such failure.
+ * Items are drawn from the checklist, of those that a mutation is known for (mutations.ts: one replacement in
+ * one file). It counts as noticed when at least one of the item's named tests ran and failed; a test file
+ * that cannot even be loaded is no such failure. Where native code is broken the addon is built anew, in the
+ * copy: nobody else ever loads it. As that takes its time, few of those are drawn.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -16,7 +26,10 @@ import { type Item, isNamed, theChecklist } from './conformance-list.ts'
 import { MUTATIONS, type Mutation } from './mutations.ts'
 
 const SOURCES = ['native', 'lixs', 'consoled', 'xcl', 'test', 'bench', 'docs', 'dist'] as const
-const FILES = ['package.json', 'tsconfig.json', 'vitest.config.ts'] as const
+const FILES = ['package.json', 'tsconfig.json', 'vitest.config.ts', 'build.mjs'] as const
+const ADDON = 'native/build/Release/xcl_native.node'
+/** So many drawn items may be of native code. */
+const NATIVE_MAX = 2
 
 interface Report {
   readonly testResults: readonly {
@@ -29,35 +42,69 @@ function main(): number {
     options: {
       seed: { type: 'string', default: '1' },
       count: { type: 'string', default: '20' },
-      item: { type: 'string' },
+      all: { type: 'boolean', default: false },
+      item: { type: 'string', multiple: true, default: [] },
     },
   })
-  const items = new Map(theChecklist().map((item) => [item.id, item]))
-  for (const { item } of MUTATIONS) {
-    if (!items.has(item)) throw new Error(`mutations.ts: there is no item ${item}`)
-  }
+  const checklist = theChecklist()
+  const unknown = MUTATIONS.find(({ item }) => !checklist.some(({ id }) => id === item))
+  if (unknown !== undefined) throw new Error(`mutations.ts: there is no item ${unknown.item}`)
+  const items = checklist.filter(({ id }) => MUTATIONS.some(({ item }) => item === id))
+  const random = xorshift(Number(values.seed))
+  const asked = items.filter(({ id }) => values.all || values.item.includes(id))
   const chosen =
-    values.item === undefined
-      ? draw(MUTATIONS, Number(values.count), Number(values.seed))
-      : MUTATIONS.filter(({ item }) => item === values.item)
+    asked.length > 0
+      ? asked.flatMap((item) => mutationsOf(item).map((mutation) => ({ item, mutation })))
+      : drawItems(items, Number(values.count), random)
   const folder = mkdtempSync(join(tmpdir(), 'conformance-'))
   let noticed = 0
   try {
     copyInto(folder)
-    for (const mutation of chosen) {
-      const item = items.get(mutation.item)
-      if (item === undefined) continue
-      const sentence = tryOut(folder, mutation, item)
-      if (sentence === undefined) noticed++
-      const verdict = sentence ?? 'noticed'
-      process.stdout.write(`${mutation.item.padEnd(7)} ${item.rule}: ${verdict}\n`)
+    for (const { item, mutation } of chosen) {
+      const { isNoticed, sentence } = tryOut(folder, mutation, item)
+      if (isNoticed) noticed++
+      process.stdout.write(`${item.id.padEnd(7)} ${item.rule}\n`)
+      process.stdout.write(`        -> ${inWords(mutation)}\n        -> ${sentence}\n`)
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  process.stdout.write(`seed ${values.seed}: ${MUTATIONS.length} mutations to draw from\n`)
+  const drawnFrom = `${items.length} of ${checklist.length} items have a mutation`
+  process.stdout.write(`seed ${values.seed}: ${drawnFrom}, ${chosen.length} tried\n`)
   process.stdout.write(`${noticed} passed, ${chosen.length - noticed} failed\n`)
   return noticed === chosen.length && noticed > 0 ? 0 : 1
+}
+
+interface Chosen {
+  readonly item: Item
+  readonly mutation: Mutation
+}
+
+/** So many items, without repeats, each with one of its mutations; the same for the same seed. */
+function drawItems(items: readonly Item[], count: number, random: () => number): Chosen[] {
+  const left = [...items]
+  const drawn: Chosen[] = []
+  let native = 0
+  while (drawn.length < count && left.length > 0) {
+    const [item] = left.splice(random() % left.length, 1)
+    if (item === undefined) break
+    const known = mutationsOf(item).filter(({ isNative }) => !isNative || native < NATIVE_MAX)
+    const mutation = known[random() % Math.max(1, known.length)]
+    if (mutation === undefined) continue
+    if (mutation.isNative) native++
+    drawn.push({ item, mutation })
+  }
+  return drawn
+}
+
+function mutationsOf({ id }: Item): Mutation[] {
+  return MUTATIONS.filter(({ item }) => item === id)
+}
+
+/** `lixs/store/perms.ts: base = 16 becomes base = 10` */
+function inWords({ file, find, replace }: Mutation): string {
+  const [before, after] = [find, replace].map((text) => text.trim().replace(/\s+/g, ' '))
+  return `${file}: \`${before}\` ${after === '' ? 'is gone' : `becomes \`${after}\``}`
 }
 
 function copyInto(folder: string): void {
@@ -66,28 +113,55 @@ function copyInto(folder: string): void {
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
 }
 
-/** @returns why the mutation was not noticed; undefined when it was */
-function tryOut(folder: string, mutation: Mutation, item: Item): string | undefined {
+interface Verdict {
+  readonly isNoticed: boolean
+  readonly sentence: string
+}
+
+function tryOut(folder: string, mutation: Mutation, item: Item): Verdict {
   const file = join(folder, mutation.file)
   const text = readFileSync(file, 'utf8')
   const parts = text.split(mutation.find)
   if (parts.length !== 2) {
-    return `NOT TRIED: ${mutation.file} has ${parts.length - 1} places like the one to break`
+    return missed(
+      `NOT TRIED: ${mutation.file} has ${parts.length - 1} places like the one to break`,
+    )
   }
+  const addon = readFileSync(join(folder, ADDON))
   writeFileSync(file, parts.join(mutation.replace))
   try {
-    const states: string[] = []
-    for (const name of new Set(item.tests.map((named) => named.file))) {
-      const named = item.tests.filter((one) => one.file === name)
-      for (const [title, status] of run(folder, name)) {
-        if (named.some((one) => isNamed(one, title))) states.push(status)
-      }
-    }
-    if (states.length === 0) return 'NOT NOTICED: no named test ran'
-    return states.includes('failed') ? undefined : 'NOT NOTICED: the named tests passed'
+    if (mutation.isNative && !buildAddon(folder)) return missed('NOT TRIED: it does not compile')
+    return judge(folder, item)
   } finally {
     writeFileSync(file, text)
+    if (mutation.isNative) writeFileSync(join(folder, ADDON), addon)
   }
+}
+
+function missed(sentence: string): Verdict {
+  return { isNoticed: false, sentence }
+}
+
+function judge(folder: string, item: Item): Verdict {
+  let ran = 0
+  for (const name of new Set(item.tests.map((named) => named.file))) {
+    const named = item.tests.filter((one) => one.file === name)
+    for (const [title, status] of run(folder, name)) {
+      if (!named.some((one) => isNamed(one, title))) continue
+      ran++
+      if (status !== 'failed') continue
+      return { isNoticed: true, sentence: `${name} › ${title}: failed as it must` }
+    }
+  }
+  return missed(
+    ran === 0 ? 'NOT NOTICED: no named test ran' : 'NOT NOTICED: the named tests passed',
+  )
+}
+
+/** The whole of it the first time, then what has changed. @returns does it compile? */
+function buildAddon(folder: string): boolean {
+  const words = [join(folder, 'build.mjs'), '--only', 'addon']
+  return spawnSync(process.execPath, words, { cwd: folder, stdio: 'ignore' }).status === 0
 }
 
 /** @returns title and outcome of each test in the file */
@@ -99,27 +173,26 @@ function run(folder: string, file: string): (readonly [string, string])[] {
   spawnSync(process.execPath, [program, 'run', file, ...reporters], {
     cwd: folder,
     stdio: 'ignore',
-    timeout: 120_000,
+    timeout: 300_000,
   })
+  // A test that takes its own process along is reported by nobody.
+  if (!existsSync(report)) return []
   const { testResults }: Report = JSON.parse(readFileSync(report, 'utf8'))
   return testResults.flatMap(({ assertionResults }) =>
     assertionResults.map(({ title, status }) => [title, status] as const),
   )
 }
 
-/** So many of a list, without repeats, the same for the same seed. */
-function draw<T>(list: readonly T[], count: number, seed: number): T[] {
-  const left = [...list]
-  const drawn: T[] = []
-  // xorshift32; a seed of 0 would stay 0.
+/** Numbers from 0 to 2^32, the same for the same seed. */
+function xorshift(seed: number): () => number {
+  // A state of 0 would stay 0.
   let state = (seed | 0) === 0 ? 1 : seed | 0
-  while (drawn.length < count && left.length > 0) {
+  return () => {
     state ^= state << 13
     state ^= state >>> 17
     state ^= state << 5
-    drawn.push(...left.splice((state >>> 0) % left.length, 1))
+    return state >>> 0
   }
-  return drawn
 }
 
 process.exitCode = main()

@@ -9,6 +9,8 @@ export interface Mutation {
   /** Is there exactly once. */
   readonly find: string
   readonly replace: string
+  /** The addon has to be built before anybody notices. */
+  readonly isNative: boolean
 }
 
 const IN = {
@@ -19,10 +21,15 @@ const IN = {
   nodeOps: 'lixs/process/node-ops.ts',
   payload: 'lixs/process/payload.ts',
   requestPath: 'lixs/process/request-path.ts',
+  softQuota: 'lixs/process/soft-quota.ts',
   transactionOps: 'lixs/process/transaction-ops.ts',
   watchOps: 'lixs/process/watch-ops.ts',
   batch: 'lixs/connection/batch.ts',
   connections: 'lixs/connection/connections.ts',
+  logCommands: 'lixs/control/log-commands.ts',
+  dump: 'lixs/live-update/dump.ts',
+  liveUpdate: 'lixs/live-update/live-update.ts',
+  restore: 'lixs/live-update/restore.ts',
   outgoing: 'lixs/connection/events.ts',
   commit: 'lixs/store/transaction-commit.ts',
   events: 'lixs/store/events.ts',
@@ -36,6 +43,9 @@ const IN = {
   transactions: 'lixs/store/transactions.ts',
   txNodes: 'lixs/store/transaction-nodes.ts',
   watches: 'lixs/store/watches.ts',
+  ringInput: 'native/src/ring_set_input.cc',
+  ringOutput: 'native/src/ring_set_output.cc',
+  sharedRing: 'native/src/shared_ring.cc',
 } as const
 
 /** item, file, what is there, what is put in its place */
@@ -247,6 +257,82 @@ const ROWS: readonly (readonly [string, keyof typeof IN, string, string])[] = [
   ],
   ['10.9', 'quota', 'limit !== 0 && usage > limit', 'usage > limit'],
   ['10.11', 'quota', 'usage > limit', 'usage >= limit'],
+  ['5.47', 'logCommands', "? 'on' : 'off'", "? 'off' : 'on'"],
+  ['5.50', 'logCommands', "log.info({ text }, 'xenstore-control print')", ''],
+  ['8.3', 'domains', 'if (!(error instanceof XenError) || gfn < 1) throw error', 'throw error'],
+  ['8.10', 'connections', 'if (room <= 0) pause(this.#rings, id, PAUSE_MEMORY)', ''],
+  ['8.14', 'domains', 'this.#connections.renew(connection)', ''],
+  ['10.8', 'softQuota', 'nowMs - told.atMs < WARN_EVERY_MS', 'told.isAbove'],
+  [
+    '13.1',
+    'liveUpdate',
+    'if (store.openTransactions === 0 || (isLate && pending.options.isForced)) {',
+    'if (store.openTransactions >= 0) {',
+  ],
+  ['13.2', 'restore', 'store.startAfter(state.annex.process.generation)', 'store.startAfter(0)'],
+  ['13.2', 'dump', 'writer.u16(perms)', 'writer.u16(perms + 1)'],
+  ['14.72', 'live', "if (nodes.childListBytesOf(node) > room) return 'E2BIG'", ''],
+  [
+    '14.115',
+    'events',
+    'if (!this.#isPermitted(connection, node, oldPerms, parentPerms)) continue',
+    '',
+  ],
+  [
+    '14.322',
+    'perms',
+    'return incarnation !== 0 && incarnation === this.#domains.incarnationOf(named)',
+    'return incarnation !== 0',
+  ],
+  ['14.323', 'path', 'length - homeLength(out, length) > maxLength', 'length > 2 * maxLength'],
+  ['14.324', 'outgoing', 'length > XENSTORE_PAYLOAD_MAX', 'length > 2 * XENSTORE_PAYLOAD_MAX'],
+  ['14.326', 'quota', 'return this.#domains.hasMemoryFor(charged, more)', 'return true'],
+  ['14.330', 'watchOps', 'store.resetConnection(exchange.connection)', ''],
+  ['14.352', 'live', "return 'EPERM'", 'return OK'],
+  ['14.484', 'watchOps', 'store.resetConnection(exchange.connection)', ''],
+  [
+    '2.1',
+    'ringInput',
+    'if (entry.input.bytes == 0 && reader.available() >= kWireHeaderBytes) {',
+    'if (reader.available() >= kWireHeaderBytes) {',
+  ],
+  [
+    '7.18',
+    'ringOutput',
+    'if (sent == 0 && (flags & kOutputCoalesce) != 0 && queue_.holdsSame(id, wire)) return;',
+    '',
+  ],
+  [
+    '8.1',
+    'sharedRing',
+    'available_ = prod - cons_;',
+    'available_ = prod < cons_ ? 0 : prod - cons_;',
+  ],
+  [
+    '8.2',
+    'sharedRing',
+    'return available_ <= layout_.size;',
+    'available_ = std::min(available_, layout_.size);\n  return true;',
+  ],
+  [
+    '8.5',
+    'ringOutput',
+    '    writer.publish();\n    touch(id);\n  }\n}\n\n// Looks again after publishing',
+    '    writer.publish();\n  }\n}\n\n// Looks again after publishing',
+  ],
+  ['8.7', 'ringOutput', '  writer.owing--;\n  activate(request.connection);', '  writer.owing--;'],
+  [
+    '8.9',
+    'ringInput',
+    'if (entry.maxOutstanding != 0 && outstanding >= entry.maxOutstanding) return Take::kIdle;',
+    '',
+  ],
+  [
+    '14.38',
+    'sharedRing',
+    'return available_ <= layout_.size;',
+    'available_ = std::min(available_, layout_.size);\n  return true;',
+  ],
 ]
 
 export const MUTATIONS: readonly Mutation[] = ROWS.map(([item, file, find, replace]) => ({
@@ -254,4 +340,5 @@ export const MUTATIONS: readonly Mutation[] = ROWS.map(([item, file, find, repla
   file: IN[file],
   find,
   replace,
+  isNative: IN[file].startsWith('native/src/'),
 }))

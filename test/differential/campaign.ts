@@ -1,5 +1,4 @@
 /** All that is played with one stock daemon: the corpus first, then sequences out of seeds. */
-import { aLixs } from './a-lixs.ts'
 import { type Difference, describe } from './compare.ts'
 import { Contest } from './contest.ts'
 import { corpusFor, keep } from './corpus.ts'
@@ -83,9 +82,8 @@ export class Campaign {
   /** Several contests take sequences from where they come from, until none is left. */
   async #play(sequences: Iterator<Named>, parallel: number): Promise<void> {
     const compete = async (): Promise<void> => {
-      const { profile, start } = rivals[this.#against]
-      const ours = () => aLixs('lixs', profile.guests.length > 0)
-      const contest = new Contest(this.#against, ours, start, this.#tally)
+      const { startOurs, start } = rivals[this.#against]
+      const contest = new Contest(this.#against, startOurs, start, this.#tally)
       try {
         for (let next = sequences.next(); !next.done; next = sequences.next()) {
           const differences = await contest.play(next.value.steps)

@@ -28,6 +28,10 @@ const NOTHING: Heard = { step: -1, burst: -1, text: 'nothing' }
 const REPEATED = 'repeated-transaction'
 /** An event that is the same as one that may have been on its way still. */
 const COALESCED = 'coalesced'
+/** What follows from a RELEASE is told behind its reply. */
+const LATE = 'told-behind-release'
+/** A guest is told of a child of a node that it may read since the commit that made or changed both. */
+const OPENED = 'readable-since-the-commit'
 
 /** @param against the name of the daemon that ours is compared with */
 export function compare(
@@ -70,10 +74,18 @@ class Comparing implements Comparison {
     const left = this.#ours.heardOn(on)
     const right = this.#theirs.heardOn(on)
     let last = 0
+    this.#compareToChanges(on, left)
     for (let l = 0, r = 0; l < left.length || r < right.length; l++, r++) {
       const our = left[l] ?? NOTHING
       const their = right[r] ?? NOTHING
       if (our.step !== their.step || our.text !== their.text) {
+        const late = this.#toldLate(left, l, right, r)
+        if (late !== undefined) {
+          l += late[0] - 1
+          r += late[1] - 1
+          last = their.step
+          continue
+        }
         if (isRepeated(left, l)) {
           r--
           count(this.excusedEvents, COALESCED)
@@ -84,7 +96,7 @@ class Comparing implements Comparison {
           count(this.excusedEvents, COALESCED)
           continue
         }
-        const reordered = this.#reordered(left, l, right, r, last)
+        const reordered = this.#reordered(on, left, l, right, r, last)
         if (reordered !== undefined) {
           l += reordered[0] - 1
           r += reordered[1] - 1
@@ -104,11 +116,56 @@ class Comparing implements Comparison {
     }
   }
 
+  /** Ours may not say more often that something has changed than it has. */
+  #compareToChanges(on: string, stream: readonly Heard[]): void {
+    let before = 0
+    for (let at = 0; at < stream.length; at++) {
+      const events = eventsFrom(stream, at)
+      at += events.length
+      const next = stream[at]?.step ?? this.#steps.length - 1
+      for (const text of twiceIn(events)) {
+        const times = events.filter((other) => other === text).length
+        if (times <= this.#interference.mostChangesOf(on, text, before, next)) continue
+        const ours = `EVENT ${text} ${times} times`
+        this.differences.push({ on, step: next, ours, theirs: 'fewer changes' })
+      }
+      before = next
+    }
+  }
+
+  /**
+   * xenstored may keep a domain that it was told to release until its turn has ended: what follows from
+   * that is told behind the reply then.
+   * @returns how much on either side
+   */
+  #toldLate(
+    left: readonly Heard[],
+    l: number,
+    right: readonly Heard[],
+    r: number,
+  ): readonly [number, number] | undefined {
+    const reply = right[r]
+    const step = this.#steps[reply?.step ?? -1]
+    if (step?.kind !== 'send' || step.op !== 'RELEASE' || reply?.text !== 'RELEASE OK|')
+      return undefined
+    const ours = eventsFrom(left, l)
+    if (ours.length === 0 || left[l + ours.length]?.step !== reply.step) return undefined
+    const [ourNext, theirNext] = [eventsFrom(left, l + ours.length + 1), eventsFrom(right, r + 1)]
+    const allOurs = coalesced([...eventsBefore(left, l), ...ours, ...ourNext])
+    const allTheirs = coalesced([...eventsBefore(right, r), ...theirNext])
+    if (allOurs.join('\n') !== allTheirs.join('\n')) return undefined
+    count(this.excusedEvents, LATE, ours.length + ourNext.length)
+    this.events += ours.length + ourNext.length
+    this.replies++
+    return [ours.length + 1 + ourNext.length, 1 + theirNext.length]
+  }
+
   /**
    * The next events are the same in another order, and all of one death or one commit may be among them.
    * @returns how many on either side
    */
   #reordered(
+    on: string,
     left: readonly Heard[],
     l: number,
     right: readonly Heard[],
@@ -118,13 +175,18 @@ class Comparing implements Comparison {
     const [ours, theirs] = [eventsFrom(left, l), eventsFrom(right, r)]
     const next = left[l + ours.length]?.step ?? this.#steps.length - 1
     const cause = this.#interference.manyChanged(last, next)
+    if (cause === undefined || ours.length === 0) return undefined
     // What was the same so far counts, too: something that is missing now may have come before.
-    const [allOurs, allTheirs] = [
-      [...eventsBefore(left, l), ...ours],
-      [...eventsBefore(right, r), ...theirs],
-    ]
-    const isSame = coalesced(allOurs).join('\n') === coalesced(allTheirs).join('\n')
-    if (cause === undefined || !isSame || ours.length === 0) return undefined
+    const allOurs = [...eventsBefore(left, l), ...ours]
+    const allTheirs = [...eventsBefore(right, r), ...theirs]
+    const mayWait = [waitingBefore(left, l), waitingBefore(right, r)] as const
+    const isOpened = (text: string): boolean =>
+      on.startsWith('g') && this.#interference.isParentMade(text, last, next)
+    const unheard = allOurs.filter((text) => !allTheirs.includes(text) && !mayWait[1].has(text))
+    const untold = allTheirs.filter((text) => !allOurs.includes(text) && !mayWait[0].has(text))
+    if (untold.length > 0 || !unheard.every(isOpened)) return undefined
+    if (domainsIn(allOurs) !== domainsIn(allTheirs)) return undefined
+    if (unheard.length > 0) count(this.excusedEvents, OPENED, unheard.length)
     count(this.excusedEvents, `order-of-${cause}`, ours.length)
     this.events += ours.length
     return [ours.length, theirs.length]
@@ -176,24 +238,28 @@ export function count(counts: Map<string, number>, name: string, by = 1): void {
   counts.set(name, (counts.get(name) ?? 0) + by)
 }
 
-/**
- * Is there the same event already that may still have been queued when this one was sent? A reply takes
- * along what was queued before it: what came before the last burst of requests was read when this
- * one's began.
- */
+/** Is there the same event already that may still have been queued when this one was sent? */
 function isRepeated(stream: readonly Heard[], at: number): boolean {
   const event = stream[at]
-  if (event === undefined || event.step >= 0 || event.text.startsWith('@')) return false
+  return event !== undefined && event.step < 0 && waitingBefore(stream, at).has(event.text)
+}
+
+/**
+ * Events that may still have been queued when one was sent, but for those about domains, each of which
+ * counts. A reply takes along what was queued before it: what came before the last burst of requests was
+ * read when this one's began.
+ */
+function waitingBefore(stream: readonly Heard[], at: number): ReadonlySet<string> {
   const before = stream.findLast(({ step }, i) => i < at && step >= 0)?.burst ?? -1
   const after = stream.find(({ step }, i) => i > at && step >= 0)?.burst ?? -1
   const oldest = before === after ? before - 1 : before
+  const waiting = new Set<string>()
   for (let i = at - 1; i >= 0; i--) {
     const earlier = stream[i]
-    if (earlier === undefined) return false
-    if (earlier.step < 0 && earlier.text === event.text) return true
-    if (earlier.step >= 0 && earlier.burst < oldest) return false
+    if (earlier === undefined || (earlier.step >= 0 && earlier.burst < oldest)) break
+    if (earlier.step < 0 && !earlier.text.startsWith('@')) waiting.add(earlier.text)
   }
-  return false
+  return waiting
 }
 
 /** What the events say that come one behind the other from there on. */
@@ -213,6 +279,20 @@ function coalesced(events: readonly string[]): string[] {
   return [...events]
     .sort()
     .filter((text, i, sorted) => text.startsWith('@') || text !== sorted[i - 1])
+}
+
+/** What is told of domains: each of these counts. */
+function domainsIn(events: readonly string[]): string {
+  return events
+    .filter((text) => text.startsWith('@'))
+    .sort()
+    .join('\n')
+}
+
+/** Texts that are there more than once, and are not about domains. */
+function twiceIn(events: readonly string[]): readonly string[] {
+  const twice = events.filter((text, i) => !text.startsWith('@') && events.indexOf(text) < i)
+  return [...new Set(twice)]
 }
 
 function said({ step, text }: Heard): string {

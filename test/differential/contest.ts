@@ -1,10 +1,13 @@
 import { type Comparison, compare, type Difference, kindOf } from './compare.ts'
 import { Coverage } from './coverage.ts'
 import type { DaemonUnderTest } from './daemon.ts'
+import { normalForm } from './normal-form.ts'
+import { excuseBesideOxenstored } from './oxenstored-excuses.ts'
 import { Player } from './player.ts'
 import { shrink } from './shrink.ts'
 import type { Step } from './step.ts'
 import { Tally } from './tally.ts'
+import type { Transcript } from './transcript.ts'
 
 /** Starts a daemon, as often as it is needed. */
 export type StartDaemon = () => Promise<DaemonUnderTest>
@@ -89,7 +92,7 @@ export class Contest {
       this.tally.restarts++
       await this.stop()
     }
-    return compare(steps, this.against, ours, theirs)
+    return compareAs(this.against, steps, ours, theirs)
   }
 
   async #ready(): Promise<readonly [Party, Party]> {
@@ -102,4 +105,29 @@ export class Contest {
     this.#parties = [await party(ours), await party(theirs)]
     return this.#parties
   }
+}
+
+/** What the rival is not asked to say as we do is the same before anything is compared. */
+function compareAs(
+  against: string,
+  steps: readonly Step[],
+  ours: Transcript,
+  theirs: Transcript,
+): Comparison {
+  if (against !== 'oxenstored') return compare(steps, against, ours, theirs)
+  const excused = excuseBesideOxenstored(steps, normalForm(steps, ours), normalForm(steps, theirs))
+  const found = compare(steps, against, excused.ours, excused.theirs)
+  const { differences, replies, events } = found
+  const excusedReplies = sumOf(found.excusedReplies, excused.replies)
+  const excusedEvents = sumOf(found.excusedEvents, excused.events)
+  return { differences, replies, events, excusedReplies, excusedEvents }
+}
+
+function sumOf(
+  one: ReadonlyMap<string, number>,
+  other: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
+  const sum = new Map(one)
+  for (const [name, times] of other) sum.set(name, (sum.get(name) ?? 0) + times)
+  return sum
 }

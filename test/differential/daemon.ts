@@ -2,6 +2,10 @@
 export interface DaemonUnderTest {
   readonly name: string
   readonly socketPath: string
+  /** A reply comes before the events that its request has caused; otherwise behind them. */
+  readonly repliesFirst?: boolean
+  /** A domain that was released is unknown to it, and its end is not told of. */
+  readonly forgetsReleased?: boolean
   /** Undefined: sockets only. */
   readonly machine: Machine | undefined
   /** Settled when its process has ended, for whatever reason. */

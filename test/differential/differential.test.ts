@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { XS_GET_PERMS, XS_READ, XS_WATCH_EVENT } from '../../lixs/wire/ops.ts'
+import { XS_ERROR, XS_GET_PERMS, XS_READ, XS_WATCH_EVENT } from '../../lixs/wire/ops.ts'
 import type { Packet } from '../../lixs/wire/packet.ts'
 import { aDaemon } from '../support/a-daemon.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
@@ -8,10 +8,11 @@ import { anAlteringProxy } from './altering-proxy.ts'
 import { Contest } from './contest.ts'
 import type { DaemonUnderTest } from './daemon.ts'
 import { Generator } from './generator.ts'
-import { FULL } from './profile.ts'
+import { FULL, ORDERLY } from './profile.ts'
 import type { Step } from './step.ts'
 
 const SOCKETS = { ...FULL, guests: [], sockets: 2 }
+const ORDERLY_SOCKETS = { ...ORDERLY, guests: [], sockets: 2 }
 const SOME = new Generator(3, SOCKETS).sequence(400)
 
 /** lixs in this process, which says what `alter` makes of it. */
@@ -103,6 +104,16 @@ describe('a contest', () => {
     expect(steps).toContainEqual(expect.objectContaining({ op: 'WATCH' }))
   })
 
+  test('finds that lixs tells everything twice', async () => {
+    contest = new Contest(
+      'lixs',
+      () => aDaemonThat((packet) => (packet.type === XS_WATCH_EVENT ? [packet, packet] : [packet])),
+      () => aDaemonThat(),
+    )
+
+    expect(await contest.play(SOME)).not.toEqual([])
+  })
+
   test('finds an event that comes behind a reply it belongs before', async () => {
     let late: Packet[] = []
     const steps = await leastOf((packet) => {
@@ -116,5 +127,72 @@ describe('a contest', () => {
     })
 
     expect(steps).toContainEqual(expect.objectContaining({ op: 'WATCH' }))
+  })
+})
+
+describe('a contest that allows for what oxenstored does in its own way', () => {
+  const ORDERED = new Generator(5, ORDERLY_SOCKETS).sequence(600)
+  let contest: Contest | undefined
+
+  afterEach(() => contest?.stop())
+
+  function against(alter?: (packet: Packet) => readonly Packet[]): Contest {
+    contest = new Contest(
+      'oxenstored',
+      () => aDaemonThat(),
+      () => aDaemonThat(alter),
+    )
+    return contest
+  }
+
+  test('finds no difference of a daemon to itself, and excuses nothing', async () => {
+    const one = against()
+
+    expect(await one.play(ORDERED)).toEqual([])
+    expect(one.tally.replies).toBeGreaterThan(400)
+    expect(one.tally.events).toBeGreaterThan(20)
+    expect(one.tally.shareExcused).toBe(0)
+  })
+
+  test('finds a wrong value', async () => {
+    let reads = 0
+    const alter = (packet: Packet): readonly Packet[] =>
+      packet.type === XS_READ && ++reads % 10 === 0
+        ? [{ ...packet, payload: Buffer.from('other') }]
+        : [packet]
+
+    expect(await against(alter).play(ORDERED)).not.toEqual([])
+  })
+
+  test('finds one wrong permission', async () => {
+    const alter = (packet: Packet): readonly Packet[] =>
+      packet.type === XS_GET_PERMS && packet.payload[0] === 0x62
+        ? [{ ...packet, payload: Buffer.from('r0\0') }]
+        : [packet]
+
+    expect(await against(alter).play(ORDERED)).not.toEqual([])
+  })
+
+  test('finds another error', async () => {
+    let errors = 0
+    const alter = (packet: Packet): readonly Packet[] =>
+      packet.type === XS_ERROR && ++errors % 10 === 0
+        ? [{ ...packet, payload: Buffer.from('EIO\0') }]
+        : [packet]
+
+    expect(await against(alter).play(ORDERED)).not.toEqual([])
+  })
+
+  test('finds an event that does not come, and one of another node', async () => {
+    for (const path of [undefined, '/wrong']) {
+      let events = 0
+      const alter = (packet: Packet): readonly Packet[] => {
+        if (packet.type !== XS_WATCH_EVENT || ++events % 5 > 0) return [packet]
+        return path === undefined ? [] : [{ ...packet, payload: Buffer.from(`${path}\0t\0`) }]
+      }
+
+      expect(await against(alter).play(ORDERED)).not.toEqual([])
+      await contest?.stop()
+    }
   })
 })

@@ -40,12 +40,16 @@ export const EXCUSES: readonly Excuse[] = [
   {
     name: 'doomed-transaction',
     against: ['lixs', 'xenstored'],
-    explains: ({ isDoomed, ours, theirs }) => isDoomed && mayBothBe(ours, theirs),
+    explains: (pair) => pair.isDoomed && mayBothBe(pair),
   },
 ]
 
-/** What is malformed is so for everybody. */
-function mayBothBe(ours: string, theirs: string): boolean {
+/**
+ * What is malformed is so for everybody. But RM of a node whose parent is not there for the transaction,
+ * though the node is, is EINVAL in xenstored.
+ */
+function mayBothBe({ step, ours, theirs }: Pair): boolean {
+  if (step.op === 'RM' && ours === 'ERROR ENOENT|') return true
   return ours !== 'ERROR EINVAL|' && theirs !== 'ERROR EINVAL|'
 }
 

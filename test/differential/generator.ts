@@ -2,6 +2,7 @@
  * Makes sequences out of seeds. It knows little of what a daemon will answer: which connections there
  * are, which transactions and watches they were asked for, which paths were named of late.
  */
+import { commitOrderly, makeOrderlyHome, setOrderlyStage } from './orderly-stage.ts'
 import type { Act, Profile } from './profile.ts'
 import { Random, Wheel } from './random.ts'
 import { requestOf } from './requests.ts'
@@ -9,7 +10,7 @@ import type { MachineStep, SendStep, Step } from './step.ts'
 import { homeOf } from './vocabulary.ts'
 
 /** A domain that does not exist, but is named. */
-const NOBODY = 9
+export const NOBODY = 9
 /** Paths that were named last; half of all requests are about them. */
 const RECENT = 24
 /** How often in a thousand a client goes on: what it asks for together, costs one wait. */
@@ -119,11 +120,15 @@ export class Generator {
   /**
    * The nodes of a domain go: most transactions are ended before, the others can only be given up. What
    * becomes of one that has touched such nodes is a matter of version.
+   *
+   * @param whose of this client only
    */
-  doomTransactions(): void {
+  doomTransactions(whose?: string): void {
     for (const client of this.#clients.values()) {
+      if (whose !== undefined && client.name !== whose) continue
       for (const tx of client.transactions.splice(0)) {
-        if (this.random.chance(700)) this.send(client, 'TRANSACTION_END', 'T|', { tx })
+        if (this.profile.isOrderly) commitOrderly(this, client, tx)
+        else if (this.random.chance(700)) this.send(client, 'TRANSACTION_END', 'T|', { tx })
         else client.doomed.push(tx)
       }
     }
@@ -153,6 +158,10 @@ export class Generator {
     this.send(tool, 'WRITE', `/made|${this.#steps.length}`)
     this.add({ kind: 'make', domid })
     const home = homeOf(domid)
+    if (this.profile.isOrderly) {
+      makeOrderlyHome(this, tool, domid)
+      return
+    }
     this.send(tool, 'MKDIR', `${home}|`)
     this.send(tool, 'SET_PERMS', `${home}|n0|r${domid}|`)
     this.send(tool, 'WRITE', `${home}/a|of the toolstack`)
@@ -173,6 +182,10 @@ export class Generator {
       this.connect(`s${i}`, 0)
     }
     const tool = this.someSocket()
+    if (profile.isOrderly) {
+      setOrderlyStage(this, tool)
+      return
+    }
     if (random.chance(500)) this.send(tool, 'SET_PERMS', '/|r0|')
     const [one = 0, two = 0] = profile.guests
     const nodes = [

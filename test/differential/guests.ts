@@ -17,18 +17,18 @@ interface Domain extends Guest {
 
 /** The domains of a sequence, and what becomes of them. */
 export class Guests {
-  readonly #machine: DaemonUnderTest['machine']
+  readonly #daemon: DaemonUnderTest
   readonly #keeper: Keeper
   readonly #onEvent: (on: string, text: string) => void
   readonly #domains = new Map<number, Domain>()
 
   /** @param onEvent told of each event to `g1` … */
   constructor(
-    machine: DaemonUnderTest['machine'],
+    daemon: DaemonUnderTest,
     keeper: Keeper,
     onEvent: (on: string, text: string) => void,
   ) {
-    this.#machine = machine
+    this.#daemon = daemon
     this.#keeper = keeper
     this.#onEvent = onEvent
   }
@@ -78,16 +78,19 @@ export class Guests {
   }
 
   async #make(domid: number): Promise<void> {
-    if (this.#machine === undefined || this.#domains.has(domid)) return
-    const guest = await this.#machine.make(domid)
-    const line = await Line.open(guest.tapPath, (text) => this.#onEvent(`g${domid}`, text))
+    const { machine } = this.#daemon
+    if (machine === undefined || this.#domains.has(domid)) return
+    const guest = await machine.make(domid)
+    const tell = (text: string): void => this.#onEvent(`g${domid}`, text)
+    const line = await Line.open(guest.tapPath, tell, this.#daemon.repliesFirst)
     const targets = new Set<number>()
     this.#domains.set(domid, { ...guest, line, isIntroduced: false, hasEnded: false, targets })
   }
 
   async #destroy(domid: number): Promise<void> {
+    const { machine } = this.#daemon
     const domain = this.#domains.get(domid)
-    if (domain === undefined || this.#machine === undefined) return
+    if (domain === undefined || machine === undefined) return
     // Who has a target holds what is left of it, in C xenstored.
     for (const [holder, { targets }] of this.#domains) {
       if (holder !== domid && targets.has(domid)) await this.#destroy(holder)
@@ -95,23 +98,28 @@ export class Guests {
     await this.hear(domid)
     this.#domains.delete(domid)
     // A daemon may know a domain that was not introduced, and forgets it some time after its death.
-    const isKnown = domain.isIntroduced || (await this.#keeper.introduce(domid, domain))
+    const isKnown = domain.isIntroduced || (await this.#getsKnown(domid, domain))
     const told = isKnown ? this.#keeper.nextRelease() : undefined
-    const isGone = await inTime(this.#machine.destroy(domid))
+    const isGone = await inTime(machine.destroy(domid))
     if ((await told) === false) this.#onEvent(`g${domid}`, 'its end was not told of')
     if (!isGone) throw new Error(`domain ${domid} does not go`)
     await domain.line.close()
   }
 
+  async #getsKnown(domid: number, domain: Domain): Promise<boolean> {
+    return !this.#daemon.forgetsReleased && (await this.#keeper.introduce(domid, domain))
+  }
+
   async #end(domid: number, how: 'shutdown' | 'crash'): Promise<void> {
+    const { machine } = this.#daemon
     const domain = this.#domains.get(domid)
     // When a daemon notices the end of a domain that was not introduced, nobody can tell.
     const isServed = domain?.isIntroduced && !domain.hasEnded
-    if (!isServed || this.#machine === undefined) return
+    if (!isServed || machine === undefined) return
     await this.hear(domid)
     domain.hasEnded = true
     const told = this.#keeper.nextRelease()
-    await this.#machine.end(domid, how)
+    await machine.end(domid, how)
     if (!(await told)) this.#onEvent(`g${domid}`, 'its end was not told of')
   }
 }

@@ -70,6 +70,54 @@ export class Interference {
     return found
   }
 
+  /**
+   * How often may a client have been told of the path of an event because of the steps from one to another,
+   * both included? Each of his watches with that token tells of each change. A domain that goes takes as
+   * many nodes along as it has.
+   */
+  mostChangesOf(on: string, event: string, from: number, to: number): number {
+    const [, token = ''] = event.split('|')
+    const absolute = pathOf(on, event)
+    let changes = 0
+    for (let i = from; i <= to; i++) {
+      const step = this.#steps[i]
+      const text = this.#ours.replies.get(i)?.text ?? ''
+      const isEnd = step?.kind !== 'send' && step?.kind !== 'open' && step?.kind !== 'close'
+      if (isEnd || text === 'RELEASE OK|') return Number.POSITIVE_INFINITY
+      changes += this.#changedBy(i).filter((changed) => isRelated(changed, absolute)).length
+    }
+    const begun = this.#watchesOf(on, token).filter((at) => at <= to)
+    return changes * begun.length + begun.filter((at) => at >= from).length
+  }
+
+  /** Steps with which a client has begun to watch with this token. */
+  #watchesOf(on: string, token: string): readonly number[] {
+    return this.#steps.flatMap((step, i) => {
+      const isWatch = step.kind === 'send' && step.on === on && step.op === 'WATCH'
+      return isWatch && step.payload.endsWith(`|${token}|`) ? [i] : []
+    })
+  }
+
+  /**
+   * Has a transaction that was committed after one step and until another made the parent of what an
+   * event tells, or changed its permissions?
+   */
+  isParentMade(event: string, after: number, until: number): boolean {
+    const [path = ''] = event.split('|')
+    const parent = path.slice(0, path.lastIndexOf('/'))
+    for (let i = Math.max(after, 0); i <= until; i++) {
+      const label = this.#labelOf(i)
+      if (this.#ours.replies.get(i)?.text !== 'TRANSACTION_END OK|' || label === undefined) continue
+      const hasMade = this.#steps.some((step, at) => {
+        if (step.kind !== 'send' || step.tx !== label || at > i) return false
+        const makes = step.op === 'SET_PERMS' || step.op === 'WRITE' || step.op === 'MKDIR'
+        return makes && pathOf(step.on, step.payload) === parent
+      })
+      if (hasMade) return true
+    }
+    return false
+  }
+
   #labelOf(at: number): string | undefined {
     const step = this.#steps[at]
     return step?.kind === 'send' && typeof step.tx === 'string' ? step.tx : undefined

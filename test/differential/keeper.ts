@@ -12,7 +12,7 @@ import type { Guest } from './daemon.ts'
 import { Line } from './line.ts'
 
 /** What a fresh daemon has, and keeps. */
-const OF_THE_DAEMON = '/tool'
+const OF_THE_DAEMON: readonly string[] = ['/tool', '/@introduceDomain', '/@releaseDomain']
 const SPECIALS = ['@introduceDomain', '@releaseDomain']
 /** A death that is not told of in that time is not noticed. */
 const PATIENCE_MS = 10_000
@@ -64,7 +64,7 @@ export class Keeper {
       const value = await this.#line.request(XS_READ, 0, `${path}|`)
       const children = await this.#children(path)
       lines.push(`${path} ${perms}, ${value}`)
-      waiting.push(...children.reverse().filter((child) => child !== OF_THE_DAEMON))
+      waiting.push(...children.reverse().filter((child) => !OF_THE_DAEMON.includes(child)))
     }
     return lines
   }
@@ -72,7 +72,7 @@ export class Keeper {
   /** Nothing is left but what a fresh daemon has. */
   async empty(): Promise<void> {
     for (const child of await this.#children('/')) {
-      if (child !== OF_THE_DAEMON) await this.#line.request(XS_RM, 0, `${child}|`)
+      if (!OF_THE_DAEMON.includes(child)) await this.#line.request(XS_RM, 0, `${child}|`)
     }
     await this.#line.request(XS_WRITE, 0, '/|')
     for (const node of ['/', ...SPECIALS]) {

@@ -3,7 +3,14 @@ import { createConnection, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { Decoder } from '../../lixs/wire/decoder.ts'
 import { Encoder, encodePacket } from '../../lixs/wire/encoder.ts'
-import { opName, XENSTORE_PAYLOAD_MAX, XS_ERROR, XS_WATCH_EVENT } from '../../lixs/wire/ops.ts'
+import {
+  opName,
+  XENSTORE_PAYLOAD_MAX,
+  XS_ERROR,
+  XS_GET_DOMAIN_PATH,
+  XS_WATCH,
+  XS_WATCH_EVENT,
+} from '../../lixs/wire/ops.ts'
 import type { Packet } from '../../lixs/wire/packet.ts'
 
 /** A daemon that says nothing for so long will not answer. */
@@ -23,24 +30,38 @@ interface Expected {
 /**
  * One connection, spoken byte by byte: nothing is retried, nothing put right, no event held back.
  * Replies are text: the type, and the payload with `|` for NUL.
+ *
+ * Of a daemon that replies first, a reply is kept until the next one comes, so that it is heard behind
+ * the events that its request has caused, as of other daemons. What is sent together ends with a request
+ * more, whose reply says that these are all. (The first event of a watch comes behind the reply everywhere.)
  */
 export class Line {
   readonly #socket: Socket
   readonly #decoder = new Decoder()
   readonly #encoder = new Encoder()
   readonly #onEvent: (text: string) => void
+  readonly #repliesFirst: boolean
   readonly #expected: Expected[] = []
+  /** Tells the reply that is kept. */
+  #tellKept: (() => void) | undefined
   #reqId = 0
   #isClosed = false
   #onAnswered: (() => void) | undefined
 
-  /** @param onEvent is called with the payload of each watch event */
-  static async open(path: string, onEvent: (text: string) => void): Promise<Line> {
+  /**
+   * @param onEvent is called with the payload of each watch event
+   * @param repliesFirst does the daemon reply before it tells of the events of a request?
+   */
+  static async open(
+    path: string,
+    onEvent: (text: string) => void,
+    repliesFirst = false,
+  ): Promise<Line> {
     for (;;) {
       const socket = createConnection(path)
       try {
         await once(socket, 'connect')
-        return new Line(socket, onEvent)
+        return new Line(socket, onEvent, repliesFirst)
       } catch (error) {
         // A daemon that keeps one caller waiting at most sends the next one away.
         if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
@@ -49,9 +70,10 @@ export class Line {
     }
   }
 
-  private constructor(socket: Socket, onEvent: (text: string) => void) {
+  private constructor(socket: Socket, onEvent: (text: string) => void, repliesFirst: boolean) {
     this.#socket = socket
     this.#onEvent = onEvent
+    this.#repliesFirst = repliesFirst
     socket.on('data', (bytes) => this.#hear(bytes))
     socket.on('error', () => undefined)
     socket.on('close', () => {
@@ -78,6 +100,9 @@ export class Line {
 
   /** Sends what was added; settles when all of it is answered, or will not be. */
   flush(): Promise<void> {
+    if (this.#repliesFirst && this.#expected.length > 0) {
+      this.add(XS_GET_DOMAIN_PATH, 0, '0|', () => undefined)
+    }
     const bytes = this.#encoder.take()
     if (this.#isClosed) this.#giveUp(CLOSED)
     if (this.#expected.length === 0) return Promise.resolve()
@@ -111,8 +136,22 @@ export class Line {
   }
 
   #giveUp(text: string): void {
+    this.#releaseKept()
     for (const { answer } of this.#expected.splice(0)) answer(text)
     this.#settle()
+  }
+
+  #answer({ type, answer }: Expected, text: string): void {
+    this.#releaseKept()
+    if (this.#repliesFirst && type !== XS_WATCH && this.#expected.length > 0) {
+      this.#tellKept = () => answer(text)
+    } else answer(text)
+  }
+
+  #releaseKept(): void {
+    const tell = this.#tellKept
+    this.#tellKept = undefined
+    tell?.()
   }
 
   #settle(): void {
@@ -147,7 +186,7 @@ export class Line {
     const hasIds = reqId === expected.reqId && txId === expected.txId
     const hasType = type === expected.type || type === XS_ERROR
     const odd = `${hasIds ? '' : ' (other ids)'}${hasType ? '' : ' (other type)'}${long}`
-    expected.answer(`${name} ${text}${odd}`)
+    this.#answer(expected, `${name} ${text}${odd}`)
     if (this.#expected.length === 0) this.#settle()
   }
 }

@@ -81,7 +81,7 @@ export class Player {
     this.#daemon = daemon
     this.#keeper = keeper
     const onEvent = (on: string, text: string): void => this.#transcript.event(on, text)
-    this.#guests = new Guests(daemon.machine, keeper, onEvent)
+    this.#guests = new Guests(daemon, keeper, onEvent)
     daemon.ended.then(() => {
       this.#hasEnded = true
       this.close()
@@ -135,7 +135,7 @@ export class Player {
 
   async #open(name: string): Promise<void> {
     const tell = (text: string): void => this.#transcript.event(name, text)
-    const line = await Line.open(this.#daemon.socketPath, tell)
+    const line = await Line.open(this.#daemon.socketPath, tell, this.#daemon.repliesFirst)
     // Who is answered has been accepted: connections come in the same order everywhere.
     await line.request(XS_GET_DOMAIN_PATH, 0, '0|')
     this.#sockets.set(name, line)
@@ -150,6 +150,8 @@ export class Player {
   async #announce(i: number, on: string, length: number): Promise<void> {
     const line = this.#lineOf(on)
     if (line === undefined) this.#write(i, on, NOT_TAKEN)
+    // Events may be lost with a connection that ends: this one has heard of all by then.
+    await line?.request(XS_GET_DOMAIN_PATH, 0, '0|')
     line?.addHeader(length, (text) => this.#write(i, on, text))
     await line?.flush()
   }

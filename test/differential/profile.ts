@@ -4,6 +4,11 @@ export interface Profile {
   /** Domids of guests; none: sockets only. */
   readonly guests: readonly number[]
   readonly weights: Readonly<Record<Act, number>>
+  /**
+   * Which nodes guests may read and where they may create some is the same by everybody's rules: directories
+   * are readable by all and written to by their owner only, all other permissions are those of leaves.
+   */
+  readonly isOrderly?: boolean
 }
 
 /** What a client, or a domain, may do next. */
@@ -86,5 +91,22 @@ export const FULL: Profile = {
     'shut down': 0.7,
     crash: 0.5,
     destroy: 1.2,
+  },
+}
+
+/** What C xenstored and oxenstored, in the same versions, mean alike. */
+export const ORDERLY: Profile = {
+  ...FULL,
+  isOrderly: true,
+  weights: {
+    ...FULL.weights,
+    'directory part': 0,
+    'set special perms': 0,
+    'introduce again': 0,
+    release: 0,
+    control: 0,
+    'big directory': 0,
+    oversize: 0,
+    newer: 0,
   },
 }

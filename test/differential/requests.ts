@@ -1,5 +1,6 @@
 /** What each act is, as steps. */
-import type { Client, Generator } from './generator.ts'
+import { type Client, type Generator, NOBODY } from './generator.ts'
+import { isKnownWhenFull, ORDERLY_ACTS, orderlyPath } from './orderly-requests.ts'
 import type { Act } from './profile.ts'
 import {
   badPath,
@@ -21,7 +22,9 @@ const MOST_WATCHES = 16
 
 /** Adds the steps of one act to a sequence, or none when it is not possible now. */
 export function requestOf(generator: Generator, act: Act): void {
-  ACTS[act](generator)
+  const ofOrderly = generator.profile.isOrderly ? ORDERLY_ACTS[act] : undefined
+  const add = ofOrderly ?? ACTS[act]
+  add(generator)
 }
 
 const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
@@ -47,7 +50,7 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
     generator.send(generator.someSocket(), 'SET_PERMS', `${path}|${perms}`)
   },
   watch,
-  'watch special': watchSpecial,
+  'watch special': (generator) => watchSpecial(generator),
   unwatch,
   'reset watches': resetWatches,
   start,
@@ -85,8 +88,9 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
     generator.send(generator.someSocket(), 'RELEASE', generator.random.pick(['0|', '9|', '', '9']))
   },
   resume: (generator) => {
-    const { random, domids } = generator
-    generator.send(generator.someSocket(), 'RESUME', `${random.pick(domids)}|`)
+    const { random, guests } = generator
+    // Who has shut down and is resumed has not shut down any more.
+    generator.send(generator.someSocket(), 'RESUME', `${random.pick([0, NOBODY, ...guests])}|`)
   },
   target: setTarget,
   control: (generator) => {
@@ -179,6 +183,7 @@ function anyPath(generator: Generator, client: Client): string {
 
 /** A path that many name, or now and then an odd one. */
 function aPath(generator: Generator, client: Client): string {
+  if (generator.profile.isOrderly) return orderlyPath(generator, client)
   const { random } = generator
   const kind = random.below(100)
   if (kind < 50) return generator.recentPath() ?? '/open'
@@ -193,7 +198,7 @@ function aPath(generator: Generator, client: Client): string {
 }
 
 /** One of the client's transactions, or none; a transaction belongs to its connection. */
-function someTransaction(generator: Generator, client: Client): { readonly tx?: string } {
+export function someTransaction(generator: Generator, client: Client): { readonly tx?: string } {
   const { random } = generator
   const open = [...client.transactions, ...client.doomed]
   return open.length > 0 && random.chance(700) ? { tx: random.pick(open) } : {}
@@ -206,7 +211,7 @@ function ofNode(
   rest: string | ((client: Client) => string),
 ): void {
   const client = generator.someClient()
-  const isSpecial = op !== 'GET_PERMS' && generator.random.chance(5)
+  const isSpecial = !generator.profile.isOrderly && op !== 'GET_PERMS' && generator.random.chance(5)
   const path = isSpecial ? specialPath(generator.random) : anyPath(generator, client)
   const payload = `${path}|${typeof rest === 'string' ? rest : rest(client)}`
   generator.send(client, op, payload, someTransaction(generator, client))
@@ -239,13 +244,14 @@ function watch(generator: Generator): void {
     return
   }
   const payload = isKnown ? random.pick(client.watches) : `${path}|${someToken(random)}|`
-  generator.send(client, 'WATCH', payload, someTransaction(generator, client))
+  if (isKnownWhenFull(generator, client, payload)) return
+  const tx = generator.profile.isOrderly ? {} : someTransaction(generator, client)
+  generator.send(client, 'WATCH', payload, tx)
   if (!isKnown) client.watches.push(payload)
 }
 
-function watchSpecial(generator: Generator): void {
+export function watchSpecial(generator: Generator, client = generator.someClient()): void {
   const { random } = generator
-  const client = generator.someClient()
   const path = random.pick(['@introduceDomain', '@releaseDomain', '@other'])
   const payload = `${path}|${someToken(random)}|`
   generator.send(client, 'WATCH', payload)
@@ -273,6 +279,8 @@ function setTarget(generator: Generator): void {
     generator.send(tool, 'SET_TARGET', random.pick(['9|1|', '1|9|', '1|', '', '1|2']))
     return
   }
+  // What a transaction of his may read is not to change while it is open.
+  generator.doomTransactions(`g${domid}`)
   generator.send(tool, 'SET_TARGET', `${domid}|${target}|`)
   generator.target(domid, target)
 }
@@ -290,7 +298,8 @@ function start(generator: Generator): void {
   const client = generator.someClient()
   if (client.transactions.length + client.doomed.length >= MOST_TRANSACTIONS) return
   const as = generator.newLabel()
-  const nested = generator.random.chance(30) ? someTransaction(generator, client) : {}
+  const isNested = generator.random.chance(30) && !generator.profile.isOrderly
+  const nested = isNested ? someTransaction(generator, client) : {}
   generator.send(client, 'TRANSACTION_START', '|', { as, ...nested })
   if (nested.tx === undefined) client.transactions.push(as)
 }

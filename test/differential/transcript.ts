@@ -32,6 +32,19 @@ export class Transcript {
     return this.#streams.get(on)?.heard ?? []
   }
 
+  /** The same, but for some events. */
+  without(dropped: ReadonlySet<Heard>): Transcript {
+    const rest = new Transcript()
+    rest.store = this.store
+    rest.endedAt = this.endedAt
+    for (const [step, told] of this.repeated) rest.repeated.set(step, told)
+    for (const [on, { burst, heard }] of this.#streams) {
+      rest.#streams.set(on, { burst, heard: heard.filter((one) => !dropped.has(one)) })
+    }
+    for (const [step, reply] of this.replies) rest.replies.set(step, reply)
+    return rest
+  }
+
   /** All requests of a connection are answered: what is queued from now on comes after this. */
   burstEnded(on: string): void {
     this.#stream(on).burst++

@@ -221,7 +221,12 @@ test('the pid file stays locked by the same process', async () => {
   for (let i = 0; i < 2; i++) {
     expect(await client.control('live-update', '-s')).toBe('OK')
     expect(readFileSync(pidFile, 'latin1')).toBe(`${daemon.child.pid}\n`)
-    expect(await start('other').ended).toMatchObject({ code: 0 })
+    expect(await start('other').ended).toEqual({
+      code: 0,
+      signal: null,
+      stdout: '',
+      stderr: expect.stringContaining(`already running (pid ${daemon.child.pid};`),
+    })
   }
   client.close()
 }, 60_000)

@@ -65,6 +65,32 @@ test('XSA-326: all that can be hoarded, hoarded at once, is bounded and counted'
   })
 })
 
+test('XSA-326: nodes, watches and transactions share one quota of memory, and give it back', async () => {
+  await siege.endures(async (attacker) => {
+    const replies = await askAll(attacker, [
+      ...times(watches, (i): Request => [XS_WATCH, `/nothing|${'t'.repeat(3900)}${i}|`]),
+      ...times(transactions, (): Request => [XS_TRANSACTION_START, '|']),
+      ...times(
+        60 * transactions,
+        (i): Request => [XS_WRITE, `tx/${i}|${'x'.repeat(1900)}`, 1 + (i % transactions)],
+      ),
+      ...times(900, (i): Request => [XS_WRITE, `data/${i % 9}/${i}|${'x'.repeat(1900)}`]),
+    ])
+    expect(new Set(replies.filter((line) => line.startsWith('ERROR')))).toEqual(
+      new Set(['ERROR ENOMEM|']),
+    )
+    const memory = (await siege.usage(ATTACKER)).get('memory') ?? 0
+    expect(memory).toBeGreaterThan(memoryHard - 4096)
+    expect(memory).toBeLessThan(memoryHard)
+    expect(
+      await askAll(attacker, [
+        [XS_RM, 'data/1|'],
+        [XS_WRITE, `again|${'x'.repeat(1900)}`],
+      ]),
+    ).toEqual(['RM OK|', 'WRITE OK|'])
+  })
+})
+
 test('XSA-414: a creation that fails half-way is undone, and counts for nothing', async () => {
   await siege.endures(async (attacker) => {
     await askAll(attacker, [[XS_WRITE, `most${'/n'.repeat(nodes - 10)}|x`]])

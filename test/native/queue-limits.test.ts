@@ -148,10 +148,10 @@ test('when the room for queues gets scarce, who yields loses events and is not r
 
 describe('a request of which events wait for others is outstanding', () => {
   /** A writer whose every request makes two events for a watcher that does not read. */
-  function writerAndWatcher() {
+  function writerAndWatcher(limit = 3) {
     const writer = harness.guest(1)
     const watcher = harness.guest(2)
-    setWord(writer.id, CONNECTION_MAX_OUTSTANDING, 3)
+    setWord(writer.id, CONNECTION_MAX_OUTSTANDING, limit)
     harness.send(watcher.id, READ, Buffer.alloc(2000))
     harness.rings.flush()
     const flags = OUTPUT_EVENT | (writer.id << OUTPUT_CAUSE_SHIFT)
@@ -177,6 +177,20 @@ describe('a request of which events wait for others is outstanding', () => {
       watcher.ring.receive()
       return harness.of(writer.id).length === 10
     })
+  })
+
+  test.each([1, 31, 33, 60, 200])('each of them counts, if %i of them may wait', async (limit) => {
+    const { writer } = writerAndWatcher(limit)
+    let sent = 10
+    for (let i = 0; i < 3 * limit + 20; i++) {
+      writer.ring.receive()
+      writer.ring.send(encode(READ, sent, 0, Buffer.alloc(0)))
+      sent++
+      await harness.settle()
+      // Whoever is not read from has no room for more.
+      if (sent - harness.of(writer.id).length > 30) break
+    }
+    expect(harness.of(writer.id).length).toBe(limit)
   })
 
   test('until they have expired', async () => {

@@ -25,6 +25,8 @@ export interface StockDaemonOptions {
   readonly runDir: string
   /** More arguments: `--quota transactions=20`. */
   readonly args?: readonly string[]
+  /** More of its environment; a library of LD_PRELOAD comes behind ours. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** How its process ended. */
@@ -55,8 +57,9 @@ export async function startStockDaemon(
     spawn(join(binaries, name), ['--no-fork', ...(options.args ?? [])], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       env: {
+        ...options.env,
         LD_LIBRARY_PATH: libraries,
-        LD_PRELOAD: preload,
+        LD_PRELOAD: [preload, options.env?.LD_PRELOAD ?? ''].join(' '),
         XCL_SIMULATOR: options.simulatorSocket,
         XCL_STOCK_RUN_DIR: options.runDir,
       },

@@ -19,6 +19,7 @@ export const NATIVE_CORPUS = join(root, 'test/fuzz/corpus/native')
 /** What is driven; nothing of it knows of JavaScript. */
 const DRIVEN = [
   'block_pool',
+  'causing_requests',
   'failure',
   'loopback_world',
   'output_queue',

@@ -98,6 +98,26 @@ describe('memory', () => {
     expect(timers.pending).toBe(0)
   })
 
+  test('the quota itself is too much already', async () => {
+    await begin({ quotas: { memoryHard: HARD } })
+    const ring = await guest(7)
+    const memory = async () =>
+      Number(/memory +: +(\d+)/.exec(await tool.control('quota', '7'))?.[1])
+    // The quota is just above what the domain uses, at that, or just below.
+    const limited = async (room: number) => {
+      await tool.control('quota', 'set', 'memory', String((await memory()) + room))
+      await ring.send(XS_READ, '/local/domain/7|')
+      await settle()
+      return ring.takeAll().length
+    }
+    expect(await limited(1)).toBe(1)
+    expect(await limited(0)).toBe(0)
+    await tool.control('quota', 'set', 'memory', String(HARD))
+    await settle()
+    expect(ring.takeAll()).toHaveLength(1)
+    expect(await limited(-1)).toBe(0)
+  })
+
   test('what waits for a guest is charged to it', async () => {
     await begin({ quotas: { memoryHard: HARD } })
     const ring = await guest(7)

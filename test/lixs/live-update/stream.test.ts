@@ -172,6 +172,10 @@ test('names of quotas that nobody knows are passed over', () => {
 
 test('generations go on behind those that were told before', () => {
   const { store, handover } = smallStore()
+  // More than it takes to make the same nodes anew.
+  const writer = store.socket()
+  for (let i = 0; i < 100; i++) writer.write('/tool', String(i))
+  writer.close()
   const before = store.store.snapshot().generation
   const restored = restoredFrom(bytesOf(sourceOf(store, handover)))
   const [generation] = restored.client(1).directoryPart('/', 0)

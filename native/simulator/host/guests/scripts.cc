@@ -15,6 +15,7 @@ constexpr NamedScript kScripts[] = {
     {"dies-at-boot", runDiesAtBoot},
     {"split", runSplit},
     {"flood-store", runFloodStore},
+    {"ask", runAsk},
     {"flood-console", runFloodConsole},
     {"no-drain", runNoDrain},
     {"bad-index", runBadIndex},

@@ -32,6 +32,8 @@ Task runSplit(NativeGuest& guest);
 
 /** Sends requests as fast as the ring takes them, and reads the replies. */
 Task runFloodStore(NativeGuest& guest);
+/** When it is to work, asks for one thing after the other without a pause. */
+Task runAsk(NativeGuest& guest);
 /** Prints as fast as the ring takes it. */
 Task runFloodConsole(NativeGuest& guest);
 /** Sends requests and never reads a reply. */

@@ -1,0 +1,56 @@
+/** The table of figures, 120 columns wide. */
+import { spreadText, timesText } from './figure-text.ts'
+import { PEERS } from './peers.ts'
+import { type Ratio, ratioTo, ratioToBest } from './ratios.ts'
+import type { Figure, RowResult } from './rounds.ts'
+
+const NAME = 36
+const CELL = 17
+const RATIO = 8
+
+/** Lines without their ends. */
+export function table(results: readonly RowResult[]): string[] {
+  const head = [
+    ''.padEnd(NAME),
+    ...PEERS.map((peer) => peer.padStart(CELL)),
+    '×floor'.padStart(RATIO),
+    '×best'.padStart(RATIO),
+  ]
+  return [head.join(''), ...results.map(line), ...notes(results)]
+}
+
+function line(result: RowResult): string {
+  const { name, unit } = result.row
+  const cells = PEERS.map((peer) => cell(result.figures.get(peer)).padStart(CELL))
+  const ratios = [ratioTo(result, 'floor'), ratioToBest(result)].map((ratio) =>
+    ratioText(ratio).padStart(RATIO),
+  )
+  return [(unit === '' ? name : `${name}, ${unit}`).padEnd(NAME), ...cells, ...ratios].join('')
+}
+
+/** `12.3 11.9–13.1`: the median, and the range of all rounds. */
+function cell(figure: Figure | undefined): string {
+  if (figure === undefined) return '–'
+  if (figure.kind === 'failed') return 'failed'
+  if (figure.kind === 'tooSlow') return `> ${figure.limitS} s`
+  return spreadText(figure.spread)
+}
+
+function ratioText(ratio: Ratio | undefined): string {
+  if (ratio === undefined) return '–'
+  return `${ratio.isBound ? '<' : ''}${timesText(ratio.spread.median)}`
+}
+
+/** Why there is no figure: once for all rows of a stage to which it applies. */
+function notes(results: readonly RowResult[]): string[] {
+  const rows = new Map<string, string[]>()
+  for (const { stage, row, figures } of results) {
+    for (const [peer, figure] of figures) {
+      if (figure.kind === 'measured') continue
+      const what = figure.kind === 'failed' ? 'failed' : `was given up after ${figure.limitS} s`
+      const note = `${peer} ${what} at ${stage}: ${figure.why}`
+      rows.set(note, [...(rows.get(note) ?? []), row.name])
+    }
+  }
+  return [...rows].flatMap(([note, names]) => [`  ${note}`, `    (${names.join('; ')})`])
+}
