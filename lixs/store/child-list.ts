@@ -17,7 +17,6 @@ export class ChildList {
   #at = 0
   #end = 0
   #offset = 0
-  /** Where in the whole list the next name begins. */
   #position = 0
   /** Has a name been left out for want of room? */
   isCut = false
@@ -27,14 +26,22 @@ export class ChildList {
     this.#arena = arena
   }
 
-  /** @param end the byte before which names and their NULs must end */
-  begin(offset: number, into: Uint8Array, at: number, end: number): void {
+  /**
+   * @param end the byte before which names and their NULs must end
+   * @param position where in the whole list the name of the child begins that is added first
+   */
+  begin(offset: number, into: Uint8Array, at: number, end: number, position = 0): void {
     this.#into = into
     this.#at = at
     this.#end = end
     this.#offset = offset
-    this.#position = 0
+    this.#position = position
     this.isCut = false
+  }
+
+  /** Where in the whole list the next name begins: that of the first one that was left out, if one was. */
+  get position(): number {
+    return this.#position
   }
 
   add(child: number): void {
@@ -47,6 +54,7 @@ export class ChildList {
     const skipped = Math.max(0, this.#offset - position)
     if (this.#at + length - skipped + 1 > this.#end) {
       this.isCut = true
+      this.#position = position
       return
     }
     const name = this.#arena.startOf(this.#nodes.nameOf(child))

@@ -20,6 +20,11 @@ const NOTHING = new Uint8Array(0)
 export class LiveNodes {
   readonly #tables: StoreTables
   readonly #children: ChildList
+  /**
+   * Where the last part of a list ended that was asked for: child and its place in the list. Whoever asks for
+   * the next part does not walk through all before. A generation is that of one list of one node only.
+   */
+  readonly #place = { node: 0, generation: -1, child: 0, position: 0 }
 
   constructor(tables: StoreTables) {
     this.#tables = tables
@@ -56,7 +61,7 @@ export class LiveNodes {
     if (!this.#may(who, node, PERM_READ)) return 'EACCES'
     if (nodes.childListBytesOf(node) > room) return 'E2BIG'
     this.#children.begin(0, into, at, at + room)
-    this.#addChildren(node)
+    this.#addChildren(nodes.firstChildOf(node))
     return this.#children.end() - at
   }
 
@@ -72,9 +77,17 @@ export class LiveNodes {
     const node = tree.find(path)
     if (node === 0) return this.#missing(who, PERM_READ)
     if (!this.#may(who, node, PERM_READ)) return 'EACCES'
-    const names = writeGeneration(nodes.childrenGenerationOf(node), into, at)
-    this.#children.begin(offset, into, names, at + room - 1)
-    if (offset < nodes.childListBytesOf(node)) this.#addChildren(node)
+    const generation = nodes.childrenGenerationOf(node)
+    const names = writeGeneration(generation, into, at)
+    const place = this.#place
+    const goesOn = offset >= place.position
+    this.#children.begin(offset, into, names, at + room - 1, goesOn ? place.position : 0)
+    if (offset < nodes.childListBytesOf(node)) {
+      place.child = this.#addChildren(goesOn ? place.child : nodes.firstChildOf(node))
+      place.node = node
+      place.generation = generation
+      place.position = this.#children.position
+    }
     let end = this.#children.end()
     if (!this.#children.isCut) into[end++] = 0
     return end - at
@@ -164,15 +177,16 @@ export class LiveNodes {
     return this.#may(who, this.#tables.tree.nearest, right) ? 'ENOENT' : 'EACCES'
   }
 
-  #addChildren(node: number): void {
+  /** Adds a child and those behind it. @returns the first that was left out; 0: none */
+  #addChildren(first: number): number {
     const { nodes } = this.#tables
-    for (
-      let child = nodes.firstChildOf(node);
-      child !== 0 && !this.#children.isCut;
-      child = nodes.nextSiblingOf(child)
-    ) {
+    let child = first
+    while (child !== 0) {
       this.#children.add(child)
+      if (this.#children.isCut) break
+      child = nodes.nextSiblingOf(child)
     }
+    return child
   }
 
   #refuseGrowth(who: Principal, node: number, length: number): Outcome {

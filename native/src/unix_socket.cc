@@ -77,7 +77,9 @@ SocketResult writeSocket(int fd, std::span<const iovec> parts, size_t& sent) {
   message.msg_iov = const_cast<iovec*>(parts.data());
   message.msg_iovlen = parts.size();
   for (;;) {
-    const ssize_t count = sendmsg(fd, &message, MSG_NOSIGNAL);
+    // Most replies leave alone, and then the kernel need not copy the list of parts.
+    const ssize_t count = parts.size() == 1 ? send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
+                                            : sendmsg(fd, &message, MSG_NOSIGNAL);
     if (count >= 0) {
       sent = static_cast<size_t>(count);
       return SocketResult::kDone;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Domid } from '../../../native/hypervisor.ts'
+import { Chance } from '../connection/isolation.ts'
 import { aStore } from './a-store.ts'
 
 test('what is missing is ENOENT only for who may look there', () => {
@@ -100,6 +101,27 @@ test('a list that does not fit is E2BIG, and comes in parts', () => {
   expect(dom0.directoryPart('/d', 1e6)).toEqual([generation, ''])
   dom0.rm('/d/child0')
   expect(dom0.directoryPart('/d', 1e6)).not.toEqual([generation, ''])
+})
+
+test('a part of a list is the same, whatever part of it was asked for before', () => {
+  const dom0 = aStore().socket()
+  const chance = new Chance(1)
+  const child = () => `/d/${'name'.repeat(1 + chance.below(8))}${chance.below(400)}`
+  for (let i = 0; i < 400; i++) dom0.mkdir(child())
+  dom0.mkdir('/other/child')
+  let offset = 0
+  for (let i = 0; i < 2000; i++) {
+    if (chance.below(10) === 0) dom0.rm(child())
+    if (chance.below(10) === 0) dom0.mkdir(child())
+    if (chance.below(4) === 0) offset = chance.below(9000)
+    const part = dom0.directoryPart('/d', offset)
+    // Where a list of another node has ended is no place in this one.
+    dom0.directoryPart('/other', 0)
+    expect(part).toEqual(dom0.directoryPart('/d', offset))
+    if (chance.below(4) === 0) dom0.directoryPart('/d', chance.below(9000))
+    const length = typeof part === 'string' ? 0 : part.slice(1).join('|').length + 1
+    offset = length < 3000 ? 0 : offset + length
+  }
 })
 
 test('a guest owns at most as many nodes as its quota says; dom0 may give it more', () => {
