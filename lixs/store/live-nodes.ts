@@ -80,7 +80,8 @@ export class LiveNodes {
     const generation = nodes.childrenGenerationOf(node)
     const names = writeGeneration(generation, into, at)
     const place = this.#place
-    const goesOn = offset >= place.position
+    const isSameList = place.generation === generation && place.node === node
+    const goesOn = isSameList && offset >= place.position
     this.#children.begin(offset, into, names, at + room - 1, goesOn ? place.position : 0)
     if (offset < nodes.childListBytesOf(node)) {
       place.child = this.#addChildren(goesOn ? place.child : nodes.firstChildOf(node))
