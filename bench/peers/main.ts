@@ -9,6 +9,7 @@
 import { parseArgs } from 'node:util'
 import { checkOutput, writeOutput } from '../start/output-file.ts'
 import { Progress } from '../start/progress.ts'
+import { chart } from './chart.ts'
 import { jsonText } from './json.ts'
 import { loadNow, machineOf, machineText } from './machine.ts'
 import { PEERS, type Peer } from './peers.ts'
@@ -45,6 +46,7 @@ async function main(): Promise<void> {
   const lines = [...machineText(machine), '', ...table(results), '', ...verdictTable(said)]
   process.stdout.write(`${lines.join('\n')}\n`)
   if (values.json !== undefined) writeOutput(values.json, jsonText(machine, results, said))
+  if (values.svg !== undefined) writeOutput(values.svg, chart(machine, results))
 }
 
 /** @throws Error with a sentence */

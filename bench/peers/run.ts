@@ -12,6 +12,8 @@ import { type Figure, type Round, type RowResult, runRounds } from './rounds.ts'
 import type { Stage } from './scenario.ts'
 import { turnsFileIn } from './turns.ts'
 
+/** Of progress that is no terminal's. */
+const STEPS_PER_LINE = 1000
 /** What one guest may take to be there. */
 const BARE_S = 20
 const BARE = { guests: 1, guestsAt: 'sockets' } as const
@@ -31,6 +33,7 @@ export class Run {
   readonly #bare = new Map<Peer, Station>()
   #made: Programs | undefined
   #stagesDone = 0
+  #scenariosBegun = 0
 
   constructor(options: RunOptions, progress: Progress) {
     this.#options = options
@@ -70,6 +73,7 @@ export class Run {
       const results: RowResult[] = []
       for (const scenario of stage.scenarios) {
         const name = scenario.rows[0]?.name ?? ''
+        this.#scenariosBegun++
         results.push(
           ...(await runRounds(stage.name, scenario, ends, this.#options, async (peer, round) => {
             this.#say(`${name}: round ${round} of ${this.#options.rounds}, ${peer}`)
@@ -143,8 +147,9 @@ export class Run {
     return await startStation(peer, runDir, this.#made, isProbed ? turnsFileIn(runDir) : undefined)
   }
 
+  /** In a terminal the line is written anew all the time; elsewhere there is one for each scenario. */
   #say(text: string): void {
-    this.#progress.show(0, () => text)
+    this.#progress.show(this.#scenariosBegun * STEPS_PER_LINE, () => text)
   }
 }
 
