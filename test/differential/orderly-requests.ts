@@ -4,7 +4,7 @@ import type { Client, Generator } from './generator.ts'
 import { belowOrderly, commitOrderly, isLeaf, someOrderlyPath } from './orderly-stage.ts'
 import { absolute, isAtOrBelow } from './paths.ts'
 import type { Act } from './profile.ts'
-import { someTransaction, watchSpecial } from './requests.ts'
+import { someTransaction, watchSpecial } from './shared-requests.ts'
 import { homeOf, longPath, somePerms, someValue } from './vocabulary.ts'
 
 export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) => void>>> = {
