@@ -51,7 +51,7 @@ export class Run {
     }
     for (const [peer, station] of this.#bare) {
       this.#say(`starting ${peer}`)
-      await populate(station, BARE, BARE_S, () => undefined)
+      await populate(station, BARE, { limitS: BARE_S, rounds: 1 }, () => undefined)
     }
     for (const stage of stages) {
       results.push(...(await this.#stage(stage)))
@@ -71,6 +71,9 @@ export class Run {
     try {
       const ends = await this.#prepare(stage, stations)
       const results: RowResult[] = []
+      // First: nobody has died yet.
+      if (stage.idle !== undefined)
+        results.push(await this.#idle(stage, stage.idle, stations, ends))
       for (const scenario of stage.scenarios) {
         const name = scenario.rows[0]?.name ?? ''
         this.#scenariosBegun++
@@ -87,8 +90,6 @@ export class Run {
           })),
         )
       }
-      if (stage.idle !== undefined)
-        results.push(await this.#idle(stage, stage.idle, stations, ends))
       return results
     } finally {
       for (const [peer, station] of stations) {
@@ -108,10 +109,13 @@ export class Run {
       else stations.set(peer, await this.#start(peer, stage.name, stage.isProbed))
     }
     if (isBare) return ends
+    // One round is to warm up.
+    const { rounds, populationS } = this.#options
+    const bounds = { limitS: populationS, rounds: rounds + 1 }
     // One after the other: each is to have its time, whatever the others need.
     for (const [peer, station] of stations) {
       try {
-        await populate(station, stage.population, this.#options.populationS, (text) =>
+        await populate(station, stage.population, bounds, (text) =>
           this.#say(`${stage.name}: ${text}`),
         )
       } catch (error) {

@@ -13,7 +13,7 @@ const loads: Load[] = []
 
 beforeAll(async () => {
   made = await programs()
-}, 60_000)
+}, 180_000)
 
 afterEach(async () => {
   for (const load of loads.splice(0)) await load.stop()
