@@ -7,14 +7,14 @@ import type { RowResult } from './rounds.ts'
 import type { Unit } from './scenario.ts'
 
 const TITLE = 'XenStore daemons: times the floor, less is better'
-const WIDTH = 960
+const WIDTH = 1040
 const TOP = 92
 const BOTTOM = 34
 const LINE = 21
 const STAGE = 30
 /** The field of the dots. */
 const LEFT = 250
-const RIGHT = 190
+const RIGHT = 270
 const FIELD = WIDTH - LEFT - RIGHT
 /** Of the field, in times the floor; what is beyond stands at its edge, with its figure. */
 const FROM = 0.5
@@ -82,7 +82,7 @@ function grid(bottom: number): string[] {
     text(
       xOf(times),
       bottom + 18,
-      times === 1 ? 'floor' : timesText(times),
+      times === 1 ? 'floor' : `${times}×`,
       `text-anchor="middle" fill="${GREY}"`,
     ),
   ])
@@ -99,7 +99,7 @@ function lineOf(result: RowResult, y: number): string[] {
     if (peer === 'floor' || figure === undefined) continue
     const slowness = slownessOf(result, peer)
     if (slowness === undefined) {
-      said.push(`${peer}: ${figure.kind === 'tooSlow' ? `> ${figure.limitS} s` : 'failed'}`)
+      said.push(`${peer} ${figure.kind === 'tooSlow' ? `> ${figure.limitS} s` : 'failed'}`)
       continue
     }
     const { median, min, max } = slowness
@@ -107,8 +107,7 @@ function lineOf(result: RowResult, y: number): string[] {
       `<path d="M${xOf(min)} ${y}H${xOf(max)}" stroke="${colour}" stroke-width="3" stroke-opacity="0.3" stroke-linecap="round"/>`,
       `<circle cx="${xOf(median)}" cy="${y}" r="5" fill="${colour}"/>`,
     )
-    if (median > TO) said.unshift(`${peer}: ${timesText(median)}`)
-    else if (peer === 'lixs') said.unshift(`lixs ${timesText(median)}`)
+    if (median > TO || peer === 'lixs') said.unshift(`${peer} ${timesText(median)}`)
   }
   lines.push(text(WIDTH - RIGHT + 14, y + 4, said.join(', '), `fill="${GREY}" font-size="11"`))
   return lines

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { chart, slownessOf } from '../../../bench/peers/chart.ts'
+import { figureText } from '../../../bench/peers/figure-text.ts'
 import { table } from '../../../bench/peers/table.ts'
 import { aRow, rounds } from './some-rows.ts'
 
@@ -63,6 +64,14 @@ test('in the picture more is slower, whatever the unit', () => {
   }
   const svg = chart(machine, rows)
   expect(svg).toContain('2 × A &amp; B, Linux; load 1.0 to 2.0')
-  expect(svg).toContain('oxenstored: failed')
-  expect(svg).toContain('xenstored: > 6 s')
+  expect(svg).toContain('oxenstored failed')
+  expect(svg).toContain('xenstored > 6 s')
+})
+
+test('figures have three digits, and those that are small two', () => {
+  const figures = [0, 0.0012, 0.034, 0.5, 9.57, 95.72, 957.2, 9572, 95_720, 1_200_000]
+  expect(figures.map(figureText)).toEqual([
+    ...['0', '0.0012', '0.034', '0.50', '9.57'],
+    ...['95.7', '957', '9572', '95.7k', '1.20M'],
+  ])
 })
