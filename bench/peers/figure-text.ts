@@ -1,4 +1,4 @@
-/** Figures as people read them: three digits. */
+/** Figures as people read them: three digits, or two of what is small. */
 import type { Spread } from '../report/median.ts'
 
 const STEPS = [
@@ -31,6 +31,7 @@ function stepOf(value: number): (typeof STEPS)[number] | undefined {
 
 function digits(value: number): string {
   const size = Math.abs(value)
-  if (size >= 100) return value.toFixed(0)
-  return value.toFixed(size >= 10 ? 1 : 2)
+  if (size >= 100 || size === 0) return value.toFixed(0)
+  if (size >= 0.1) return value.toFixed(size >= 10 ? 1 : 2)
+  return value.toFixed(size >= 0.01 ? 3 : 4)
 }

@@ -6,16 +6,18 @@
  *
  * Exit codes: 0; 1 when something failed that is not a daemon's answer; what lixs does not reach is told.
  */
+import { constants } from 'node:os'
 import { parseArgs } from 'node:util'
 import { checkOutput, writeOutput } from '../start/output-file.ts'
 import { Progress } from '../start/progress.ts'
+import { chart } from './chart.ts'
 import { jsonText } from './json.ts'
 import { loadNow, machineOf, machineText } from './machine.ts'
 import { PEERS, type Peer } from './peers.ts'
 import { Run } from './run.ts'
 import type { Stage } from './scenario.ts'
 import { stages } from './stages.ts'
-import { table } from './table.ts'
+import { legend, table } from './table.ts'
 import { verdicts, verdictTable } from './targets.ts'
 
 const WHOLE = { rounds: 5, seconds: 0.35, idleSeconds: 60, populationS: 60 } as const
@@ -36,15 +38,28 @@ async function main(): Promise<void> {
   const loadBefore = loadNow()
   const progress = new Progress(process.stderr, () => performance.now())
   const usual = values.quick ? QUICK : WHOLE
+  const wanted = wantedOf(stages(usual), values.only)
+  if (wanted.length === 0) throw new Error(`--only: nothing is called ${values.only}`)
   const rounds = roundsFrom(values.rounds) ?? usual.rounds
   const run = new Run({ ...usual, rounds, peers: peersFrom(values.peers) }, progress)
-  const results = await run.measure(wantedOf(stages(usual), values.only)).finally(() => run.close())
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () => run.close().finally(() => process.exit(128 + constants.signals[name])))
+  }
+  const results = await run.measure(wanted).finally(() => run.close())
   const machine = machineOf(results, loadBefore)
   const said = verdicts(results)
   progress.say('')
-  const lines = [...machineText(machine), '', ...table(results), '', ...verdictTable(said)]
+  const lines = [
+    ...machineText(machine),
+    ...legend(rounds, wanted),
+    '',
+    ...table(results),
+    '',
+    ...verdictTable(said),
+  ]
   process.stdout.write(`${lines.join('\n')}\n`)
   if (values.json !== undefined) writeOutput(values.json, jsonText(machine, results, said))
+  if (values.svg !== undefined) writeOutput(values.svg, chart(machine, results))
 }
 
 /** @throws Error with a sentence */

@@ -23,8 +23,8 @@ export interface Population {
 /** Somebody did not get so far in the time that there is. */
 export class PopulationFailure extends Error {}
 
-/** Domains for guests that are created and taken away again: with a ring each is of use once. */
-const NEWCOMERS = { sockets: 1, rings: 20 * 2 * 6 } as const
+/** Guests at rings that are created in one round, at most: the load's creations, in both ways. */
+const INTRODUCED_IN_A_ROUND = 2 * 20
 const WARM_UP_S = 0.5
 const WARM_UP_LIMIT_S = 10
 /** How many at once, between two looks at the clock. */
@@ -60,12 +60,13 @@ export function domainFiles({ runDir }: Pick<Station, 'runDir'>): {
 
 /**
  * @param limitS for all of it
+ * @param rounds for which there are to be domains: with a ring each is of use once
  * @throws PopulationFailure with how far it came
  */
 export async function populate(
   station: Station,
   population: Population,
-  limitS: number,
+  { limitS, rounds }: { readonly limitS: number; readonly rounds: number },
   onProgress: (text: string) => void,
 ): Promise<void> {
   const { guests, guestsAt, fewNodesAt = [], idle = 0, watches = 0, nodes = 0 } = population
@@ -79,7 +80,9 @@ export async function populate(
     writeFileSync(files.warmers, (await makeDomains(xen, station, 1, false)).join('\n'))
     writeFileSync(
       files.newcomers,
-      (await makeDomains(xen, station, NEWCOMERS[guestsAt], isRinged)).join('\n'),
+      (
+        await makeDomains(xen, station, isRinged ? INTRODUCED_IN_A_ROUND * rounds : 1, isRinged)
+      ).join('\n'),
     )
     const fill = (what: string, from: number, to: number, words = '') =>
       inPieces(station, { what, from, to, words }, deadline, onProgress)

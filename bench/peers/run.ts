@@ -12,6 +12,8 @@ import { type Figure, type Round, type RowResult, runRounds } from './rounds.ts'
 import type { Stage } from './scenario.ts'
 import { turnsFileIn } from './turns.ts'
 
+/** Of progress that is no terminal's. */
+const STEPS_PER_LINE = 1000
 /** What one guest may take to be there. */
 const BARE_S = 20
 const BARE = { guests: 1, guestsAt: 'sockets' } as const
@@ -31,6 +33,7 @@ export class Run {
   readonly #bare = new Map<Peer, Station>()
   #made: Programs | undefined
   #stagesDone = 0
+  #scenariosBegun = 0
 
   constructor(options: RunOptions, progress: Progress) {
     this.#options = options
@@ -48,7 +51,7 @@ export class Run {
     }
     for (const [peer, station] of this.#bare) {
       this.#say(`starting ${peer}`)
-      await populate(station, BARE, BARE_S, () => undefined)
+      await populate(station, BARE, { limitS: BARE_S, rounds: 1 }, () => undefined)
     }
     for (const stage of stages) {
       results.push(...(await this.#stage(stage)))
@@ -68,8 +71,12 @@ export class Run {
     try {
       const ends = await this.#prepare(stage, stations)
       const results: RowResult[] = []
+      // First: nobody has died yet.
+      if (stage.idle !== undefined)
+        results.push(await this.#idle(stage, stage.idle, stations, ends))
       for (const scenario of stage.scenarios) {
         const name = scenario.rows[0]?.name ?? ''
+        this.#scenariosBegun++
         results.push(
           ...(await runRounds(stage.name, scenario, ends, this.#options, async (peer, round) => {
             this.#say(`${name}: round ${round} of ${this.#options.rounds}, ${peer}`)
@@ -83,8 +90,6 @@ export class Run {
           })),
         )
       }
-      if (stage.idle !== undefined)
-        results.push(await this.#idle(stage, stage.idle, stations, ends))
       return results
     } finally {
       for (const [peer, station] of stations) {
@@ -104,10 +109,13 @@ export class Run {
       else stations.set(peer, await this.#start(peer, stage.name, stage.isProbed))
     }
     if (isBare) return ends
+    // One round is to warm up.
+    const { rounds, populationS } = this.#options
+    const bounds = { limitS: populationS, rounds: rounds + 1 }
     // One after the other: each is to have its time, whatever the others need.
     for (const [peer, station] of stations) {
       try {
-        await populate(station, stage.population, this.#options.populationS, (text) =>
+        await populate(station, stage.population, bounds, (text) =>
           this.#say(`${stage.name}: ${text}`),
         )
       } catch (error) {
@@ -143,8 +151,9 @@ export class Run {
     return await startStation(peer, runDir, this.#made, isProbed ? turnsFileIn(runDir) : undefined)
   }
 
+  /** In a terminal the line is written anew all the time; elsewhere there is one for each scenario. */
   #say(text: string): void {
-    this.#progress.show(0, () => text)
+    this.#progress.show(this.#scenariosBegun * STEPS_PER_LINE, () => text)
   }
 }
 

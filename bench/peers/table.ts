@@ -3,10 +3,27 @@ import { spreadText, timesText } from './figure-text.ts'
 import { PEERS } from './peers.ts'
 import { type Ratio, ratioTo, ratioToBest } from './ratios.ts'
 import type { Figure, RowResult } from './rounds.ts'
+import type { Stage } from './scenario.ts'
 
 const NAME = 36
 const CELL = 17
 const RATIO = 8
+
+/** How the table is to be read. Lines without their ends. */
+export function legend(rounds: number, stages: readonly Stage[]): string[] {
+  const poor = stages.filter(({ population }) => population.fewNodesAt !== undefined)
+  const peers = new Set(poor.flatMap(({ population }) => population.fewNodesAt ?? []))
+  return [
+    `Median, least and most of ${rounds} rounds, in each of which all are asked in turn. ×floor, ×best: the figure of lixs`,
+    'by theirs, round by round; best is the better one of the others. The floor answers alike, and stores nothing.',
+    'xl create: 203 requests one by one, 5 transactions; xcl create: one transaction in one write; at rings with INTRODUCE.',
+    ...(poor.length === 0
+      ? []
+      : [
+          `Guests of ${[...peers].join(' and ')} have 6 nodes at ${poor.map(({ name }) => name).join(' and ')}, not 100: more take too long.`,
+        ]),
+  ]
+}
 
 /** Lines without their ends. */
 export function table(results: readonly RowResult[]): string[] {

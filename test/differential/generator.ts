@@ -7,10 +7,8 @@ import type { Act, Profile } from './profile.ts'
 import { Random, Wheel } from './random.ts'
 import { requestOf } from './requests.ts'
 import type { MachineStep, SendStep, Step } from './step.ts'
-import { homeOf } from './vocabulary.ts'
+import { homeOf, NOBODY } from './vocabulary.ts'
 
-/** A domain that does not exist, but is named. */
-export const NOBODY = 9
 /** Paths that were named last; half of all requests are about them. */
 const RECENT = 24
 /** How often in a thousand a client goes on: what it asks for together, costs one wait. */

@@ -84,6 +84,18 @@ export class History {
     )
   }
 
+  /** Was something above a path removed between two steps, in a transaction? */
+  isRemovedInTransaction(path: string, since: number, until: number): boolean {
+    return this.#between(since, until).some(({ steps, label }) =>
+      steps.some((step) => {
+        const removed = absolute(step.on, step.payload)
+        return (
+          label !== undefined && step.op === 'RM' && path !== removed && isAtOrBelow(path, removed)
+        )
+      }),
+    )
+  }
+
   /** Are both paths at or below the same one, which was removed between two steps? */
   isRemovedWith(path: string, other: string, since: number, until: number): boolean {
     return this.#between(since, until).some(({ steps }) =>

@@ -4,7 +4,7 @@ import type { Client, Generator } from './generator.ts'
 import { belowOrderly, commitOrderly, isLeaf, someOrderlyPath } from './orderly-stage.ts'
 import { absolute, isAtOrBelow } from './paths.ts'
 import type { Act } from './profile.ts'
-import { someTransaction, watchSpecial } from './requests.ts'
+import { someTransaction, watchSpecial } from './shared-requests.ts'
 import { homeOf, longPath, somePerms, someValue } from './vocabulary.ts'
 
 export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) => void>>> = {
@@ -29,7 +29,7 @@ export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) =
       return
     }
     const path = aPathToChange(generator, client)
-    const tx = someTransaction(generator, client)
+    const tx = mayBeRefused(client, path) ? {} : someTransaction(generator, client)
     writeFirst(generator, client, path, tx)
     generator.send(client, 'RM', `${path}|`, tx)
   },
@@ -43,7 +43,7 @@ export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) =
     }
     const path = aPathToChange(generator, client)
     const perms = permsFor(generator, path, client)
-    const tx = someTransaction(generator, client)
+    const tx = mayBeRefused(client, path) ? {} : someTransaction(generator, client)
     writeFirst(generator, client, path, tx)
     generator.send(client, 'SET_PERMS', `${path}|${perms}`, tx)
   },
@@ -130,7 +130,8 @@ function endAndDestroy(generator: Generator, kind: 'shutdown' | 'crash'): void {
  * change it outside of transactions.
  */
 function mayBeRefused({ name, domid }: Client, path: string): boolean {
-  return domid !== 0 && !isAtOrBelow(absolute(name, path), homeOf(domid))
+  if (domid === 0) return isBelowLeaf(path)
+  return !isAtOrBelow(absolute(name, path), homeOf(domid))
 }
 
 /** A watch that is one too many and known already has two errors; which comes first, differs. */
@@ -190,7 +191,7 @@ function aLeafOfOthers(generator: Generator): string {
   return path
 }
 
-/** Directories keep their owner, and everybody may read them. */
+/** Directories keep their owner, and everybody may read them: what is made in them inherits that. */
 function permsFor(generator: Generator, path: string, client: Client): string {
   const { random, guests } = generator
   const domids = [0, ...guests]
@@ -203,14 +204,17 @@ function permsFor(generator: Generator, path: string, client: Client): string {
   }
   const home = Number(/^\/local\/domain\/(\d+)/.exec(path)?.[1] ?? client.domid)
   const owner = ownerOf(home, guests)
-  let perms = `r${owner}|`
-  for (let i = random.below(3); i > 0; i--) perms += `r${random.pick(domids)}|`
-  return perms
+  return `r${owner}|`
 }
 
 /** Of a node in the home of that domain: dom0 where there is none. */
 function ownerOf(home: number, guests: readonly number[]): number {
   return guests.includes(home) ? home : 0
+}
+
+/** Its permissions are then those of the leaf, whoever changes them meanwhile. */
+function isBelowLeaf(path: string): boolean {
+  return /(^|\/)[xyz]\//.test(path)
 }
 
 /** Is it a home, or one of the directories above? */

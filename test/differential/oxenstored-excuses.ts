@@ -88,6 +88,9 @@ class Excusing {
       for (const event of missing(our.events, their.events)) {
         const path = absolute(on, event.text)
         if (this.#history.isOfTheDead(path, since, until)) this.#drop(event, 'death-without-events')
+        else if (this.#history.isRemovedInTransaction(path, since, until)) {
+          this.#drop(event, 'removed-in-transaction')
+        }
       }
       for (const event of missing(their.events, our.events)) {
         const path = absolute(on, event.text)

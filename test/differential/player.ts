@@ -196,8 +196,8 @@ export class Player {
     }
     let text = await this.#ask(line, step, transaction)
     if (step.op === 'TRANSACTION_START') text = this.#started(step, text)
-    if (step.op === 'TRANSACTION_END' && transaction !== undefined && text === 'ERROR EAGAIN|') {
-      text = await this.#repeat(i, step, transaction, line)
+    if (transaction?.isOpen === true && isRefusal(step, text)) {
+      text = await this.#repeat(i, step, transaction, line, text)
     }
     if (transaction !== undefined && !text.startsWith('ERROR EINVAL')) transaction.isOpen = false
     this.#write(i, step.on, text)
@@ -253,10 +253,17 @@ export class Player {
   }
 
   /** Does a transaction again until it succeeds. @returns the reply to its end */
-  async #repeat(i: number, end: SendStep, transaction: Transaction, line: Line): Promise<string> {
+  async #repeat(
+    i: number,
+    end: SendStep,
+    transaction: Transaction,
+    line: Line,
+    refusal: string,
+  ): Promise<string> {
     const told: string[] = []
+    let text = refusal
     for (let round = 0; round < MOST_REPETITIONS; round++) {
-      told.push('ERROR EAGAIN|')
+      told.push(text)
       const { start } = transaction
       const said = await this.#ask(line, start, undefined)
       const started = /^TRANSACTION_START (\d+)\|$/.exec(said)?.[1]
@@ -267,11 +274,11 @@ export class Player {
         if (step?.kind !== 'send') continue
         this.#write(at, step.on, await this.#ask(line, step, transaction))
       }
-      const text = await this.#ask(line, end, transaction)
+      text = await this.#ask(line, end, transaction)
       this.#transcript.repeated.set(i, told)
-      if (text !== 'ERROR EAGAIN|') return text
+      if (!isRefusal(end, text)) return text
     }
-    return 'ERROR EAGAIN|'
+    return text
   }
 
   /** A connection has lost its transactions. */
@@ -305,4 +312,10 @@ export class Player {
     await this.#guests.destroyAll()
     await this.#keeper.empty()
   }
+}
+
+/** Is a transaction to be done again? A commit that is well-formed is refused with EAGAIN, or, by oxenstored, with EINVAL. */
+function isRefusal({ op, payload }: SendStep, text: string): boolean {
+  if (op !== 'TRANSACTION_END') return false
+  return text === 'ERROR EAGAIN|' || (payload === 'T|' && text === 'ERROR EINVAL|')
 }

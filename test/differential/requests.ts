@@ -1,13 +1,15 @@
 /** What each act is, as steps. */
-import { type Client, type Generator, NOBODY } from './generator.ts'
+import type { Client, Generator } from './generator.ts'
 import { isKnownWhenFull, ORDERLY_ACTS, orderlyPath } from './orderly-requests.ts'
 import type { Act } from './profile.ts'
+import { someTransaction, watchSpecial } from './shared-requests.ts'
 import {
   badPath,
   badPerms,
   below,
   homeOf,
   longPath,
+  NOBODY,
   oddPath,
   relativePath,
   somePath,
@@ -197,13 +199,6 @@ function aPath(generator: Generator, client: Client): string {
   return kind < 98 ? '/' : oddPath(random)
 }
 
-/** One of the client's transactions, or none; a transaction belongs to its connection. */
-export function someTransaction(generator: Generator, client: Client): { readonly tx?: string } {
-  const { random } = generator
-  const open = [...client.transactions, ...client.doomed]
-  return open.length > 0 && random.chance(700) ? { tx: random.pick(open) } : {}
-}
-
 /** @param rest what follows the path and its NUL */
 function ofNode(
   generator: Generator,
@@ -248,14 +243,6 @@ function watch(generator: Generator): void {
   const tx = generator.profile.isOrderly ? {} : someTransaction(generator, client)
   generator.send(client, 'WATCH', payload, tx)
   if (!isKnown) client.watches.push(payload)
-}
-
-export function watchSpecial(generator: Generator, client = generator.someClient()): void {
-  const { random } = generator
-  const path = random.pick(['@introduceDomain', '@releaseDomain', '@other'])
-  const payload = `${path}|${someToken(random)}|`
-  generator.send(client, 'WATCH', payload)
-  client.watches.push(payload)
 }
 
 function unwatch(generator: Generator): void {

@@ -6,8 +6,8 @@ import type { StartDaemon } from './contest.ts'
 import { FULL, ORDERLY, type Profile } from './profile.ts'
 
 /** Names of the stock daemons. */
-export const RIVALS = ['xenstored'] as const
-export type Rival = (typeof RIVALS)[number] | 'oxenstored' | 'lixs'
+export const RIVALS = ['xenstored', 'oxenstored'] as const
+export type Rival = (typeof RIVALS)[number] | 'lixs'
 
 interface Opponent {
   /** lixs, and what it is not asked for beside this one. */

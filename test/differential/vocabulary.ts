@@ -4,6 +4,9 @@
  */
 import type { Random } from './random.ts'
 
+/** A domain that does not exist, but is named. */
+export const NOBODY = 9
+
 const NAMES = ['a', 'b', 'c', 'd'] as const
 /** Parts of the tree, the more often named the more often used; the stage is set with them. */
 const ROOTS = ['/open', '/open', '/closed', '/mixed', '/a', '/deep/1/2/3/4/5/6/7/8/9'] as const

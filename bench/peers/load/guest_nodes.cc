@@ -102,7 +102,9 @@ class Writer {
   }
   void watch(const std::string& node) { steps.push_back({Op::kWatch, pair(node, "3/0", true)}); }
   void unwatch(const std::string& node) { steps.push_back({Op::kUnwatch, pair(node, "3/0", true)}); }
-  void allowRead(const std::string& node) { steps.push_back({Op::kSetPerms, pair(node, pair("n0", readOnly_, true), false)}); }
+  void allowRead(const std::string& node) {
+    steps.push_back({Op::kSetPerms, pair(node, pair("n0", readOnly_, true), false)});
+  }
   void giveAway(const std::string& node) { steps.push_back({Op::kSetPerms, pair(node, owner_, true)}); }
   void keep(const std::string& node) { steps.push_back({Op::kSetPerms, pair(node, "n0", true)}); }
 
