@@ -3,7 +3,7 @@
  *
  * ```
  *   guests' rings, dom0's ring, sockets
- *        │                                      native: drain, frame
+ *        │                                      native: drain, frame, find nodes
  *        ▼
  *   Batch ──► BatchWalk ──► dispatch ──► handler ──► Store       numbers and typed arrays
  *             cursor, try   checks all   parses the    │

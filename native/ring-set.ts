@@ -2,8 +2,8 @@
  * Many rings and sockets behind one batch loop, and the layout of a batch.
  *
  * Native code waits on one descriptor, drains all pending rings and sockets (at most one message of
- * each connection per pass), frames the bytes and calls TypeScript once with everything it found.
- * TypeScript puts what it has to say into `output` and flushes once.
+ * each connection per pass), frames the bytes and calls TypeScript once per turn of the loop, which handles
+ * batch after batch and puts what it has to say into `output`.
  *
  * ```
  * batch.words:  connection  flags  type  reqId  txId  len │ payload, padded to 4 │ connection …
