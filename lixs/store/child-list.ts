@@ -57,11 +57,12 @@ export class ChildList {
       this.#position = position
       return
     }
+    const [into, bytes] = [this.#into, this.#arena.bytes]
     const name = this.#arena.startOf(this.#nodes.nameOf(child))
-    for (let i = skipped; i < length; i++) {
-      this.#into[this.#at++] = this.#arena.bytes[name + i] as number
-    }
-    this.#into[this.#at++] = 0
+    let at = this.#at
+    for (let i = skipped; i < length; i++) into[at++] = bytes[name + i] as number
+    into[at++] = 0
+    this.#at = at
   }
 
   /** @returns where the bytes end */
