@@ -7,14 +7,14 @@ import type { RowResult } from './rounds.ts'
 import type { Unit } from './scenario.ts'
 
 const TITLE = 'XenStore daemons: times the floor, less is better'
-const WIDTH = 1040
+const WIDTH = 1090
 const TOP = 92
 const BOTTOM = 34
 const LINE = 21
 const STAGE = 30
 /** The field of the dots. */
 const LEFT = 250
-const RIGHT = 270
+const RIGHT = 320
 const FIELD = WIDTH - LEFT - RIGHT
 /** Of the field, in times the floor; what is beyond stands at its edge, with its figure. */
 const FROM = 0.5

@@ -12,6 +12,7 @@ export class Load {
   readonly #lines: Interface
   #answer: (outcome: Outcome) => void = () => undefined
   #end: Outcome | undefined
+  #isGone = false
 
   /** @param pid of the daemon, whose CPU time is measured */
   constructor(program: string, socketPath: string, pid: number) {
@@ -19,7 +20,8 @@ export class Load {
     this.#lines = createInterface({ input: this.#child.stdout })
     this.#lines.on('line', (line) => this.#answer(outcomeFrom(line)))
     const gone = (): void => {
-      this.#end = { kind: 'failed', why: 'the load has ended' }
+      this.#end ??= { kind: 'failed', why: 'the load has ended' }
+      this.#isGone = true
       this.#answer(this.#end)
     }
     this.#child.once('close', gone).once('error', gone)
@@ -30,7 +32,7 @@ export class Load {
   async run(command: string, limitS: number): Promise<Outcome> {
     if (this.#end !== undefined) return this.#end
     return await new Promise((resolve) => {
-      const timer = setTimeout(() => this.#child.kill('SIGKILL'), limitS * 1000 + GRACE_MS)
+      const timer = setTimeout(() => this.#giveUp(), limitS * 1000 + GRACE_MS)
       this.#answer = (outcome) => {
         clearTimeout(timer)
         this.#answer = () => undefined
@@ -40,8 +42,15 @@ export class Load {
     })
   }
 
+  /** It waits where no limit ends it: for a connection that a busy daemon does not take. */
+  #giveUp(): void {
+    this.#end = { kind: 'tooSlow', why: 'no connection was taken' }
+    this.#answer(this.#end)
+    this.#child.kill('SIGKILL')
+  }
+
   async stop(): Promise<void> {
-    if (this.#end !== undefined) return
+    if (this.#isGone) return
     const closed = new Promise((resolve) => this.#child.once('close', resolve))
     this.#child.kill('SIGKILL')
     await closed

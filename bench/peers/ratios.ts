@@ -24,8 +24,10 @@ export function ratioTo(result: RowResult, peer: Peer): Ratio | undefined {
     return { spread, peer, isBound: true }
   }
   const rounds = ours.rounds.map((figure, round) => figure / (theirs.rounds[round] ?? Number.NaN))
-  // Nothing by nothing is no ratio.
-  return rounds.some(Number.isNaN) ? undefined : { spread: spreadOf(rounds), peer, isBound: false }
+  // By nothing there is no ratio.
+  return rounds.every(Number.isFinite)
+    ? { spread: spreadOf(rounds), peer, isBound: false }
+    : undefined
 }
 
 /** To whichever of the other stores has the best median; those that were given up are behind all others. */

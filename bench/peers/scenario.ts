@@ -22,6 +22,11 @@ export interface Scenario {
   readonly limitS: number
   /** Each round also measures the station with one guest. */
   readonly isPaired?: true
+  /**
+   * A round is so many measurements, by turns with the pair's, of which the one with the least median counts: what
+   * is compared may differ by less than what a processor's other work adds to some of them. 1 if it is not given.
+   */
+  readonly slices?: number
   /** Who cannot be asked for this. */
   readonly without?: readonly Peer[]
   readonly rows: readonly Row[]

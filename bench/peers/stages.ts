@@ -19,6 +19,8 @@ import type { Row, Scenario, Stage } from './scenario.ts'
 const LIMIT_S = 6
 /** Of the paced load: a hundred requests. */
 const PACED_S = 1
+/** Where a few hundredths decide. */
+const SLICES = 3
 const MANY = 10_000
 const NODES = 1_000_000
 
@@ -65,7 +67,7 @@ export function stages({ seconds, idleSeconds }: StageOptions): readonly Stage[]
       load(
         'create how=libxl domains=NEWCOMERS',
         [p50Ms(`xl create, ${of}`), ...(isPaired ? [slowdown(`xl create, ${of} by 1`)] : [])],
-        isPaired ? { isPaired } : {},
+        isPaired ? { isPaired, slices: SLICES } : {},
       ),
       load('create how=xcl domains=NEWCOMERS', [p50Ms(`xcl create, ${of}`)]),
     ]
@@ -94,7 +96,10 @@ export function stages({ seconds, idleSeconds }: StageOptions): readonly Stage[]
     name: `${count(watches)} unrelated watches`,
     population: { guests: 1, guestsAt: 'sockets', watches },
     scenarios: [
-      alone('write', [slowdown(`WRITE, ${count(watches)} watches by none`)], { isPaired: true }),
+      alone('write', [slowdown(`WRITE, ${count(watches)} watches by none`)], {
+        isPaired: true,
+        slices: SLICES,
+      }),
     ],
   })
   const rings = (guests: number): Scenario => {
