@@ -17,6 +17,7 @@ export function legend(rounds: number, stages: readonly Stage[]): string[] {
     `Median, least and most of ${rounds} rounds, in each of which all are asked in turn. ×floor, ×best: the figure of lixs`,
     'by theirs, round by round; best is the better one of the others. The floor answers alike, and stores nothing.',
     'xl create: 203 requests one by one, 5 transactions; xcl create: one transaction in one write; at rings with INTRODUCE.',
+    'With one request under way the load and the daemon share a processor; else they are where the scheduler puts them.',
     ...(poor.length === 0
       ? []
       : [

@@ -1,12 +1,14 @@
 #include "session.h"
 
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "creation.h"
 #include "death.h"
 #include "failure.h"
 #include "fan_out.h"
+#include "one_cpu.h"
 #include "transactions.h"
 
 namespace xcl::peers {
@@ -19,12 +21,21 @@ Op opOf(const std::string& name) {
   throw Failed("no operation is called " + name);
 }
 
+/** Whether there is one request under way at a time. */
+bool isOneByOne(const Arguments& arguments) {
+  if (arguments.name() == "busy") return arguments.text("how") != "all";
+  if (arguments.name() == "transactions") return arguments.count("clients") == 1;
+  return arguments.name() == "create" || (arguments.name() == "children" && arguments.text("step") != "create");
+}
+
 }  // namespace
 
 std::string Session::run(const Arguments& arguments) {
   const std::string& name = arguments.name();
   const Bounds bounds{arguments.number("seconds"), arguments.number("limit")};
   const Deadline limit(bounds.limitSeconds);
+  std::optional<OneCpu> together;
+  if (isOneByOne(arguments)) together.emplace(target_.pid);
   if (name == "busy") return busy(arguments, bounds).json();
   if (name == "transactions") {
     const bool isShared = arguments.text("nodes") == "shared";
