@@ -196,10 +196,15 @@ export class Player {
     }
     let text = await this.#ask(line, step, transaction)
     if (step.op === 'TRANSACTION_START') text = this.#started(step, text)
-    if (transaction?.isOpen === true && isRefusal(step, text)) {
+    if (transaction !== undefined && isRefusal(step, text)) {
       text = await this.#repeat(i, step, transaction, line, text)
     }
-    if (transaction !== undefined && !text.startsWith('ERROR EINVAL')) transaction.isOpen = false
+    if (
+      step.op === 'TRANSACTION_END' &&
+      transaction !== undefined &&
+      !text.startsWith('ERROR EINVAL')
+    )
+      transaction.isOpen = false
     this.#write(i, step.on, text)
     this.#noteGuests(step, text)
   }
