@@ -93,6 +93,8 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   Napi::AsyncContext context_;
   bool isInTurn_ = false;
   size_t wordsInTurn_ = 0;
+  /** uv_hrtime. */
+  uint64_t turnEndsNs_ = 0;
 };
 
 }  // namespace xcl
