@@ -15,7 +15,7 @@ import { askProcess, measureModules, type Rows } from './report/processes.ts'
 import { ROUNDS_MIN } from './report/series.ts'
 
 const BASELINE = join(import.meta.dirname, 'baseline.json')
-const ROUNDS = 7
+const ROUNDS = 6
 const HELP = `Usage: npm run bench -- [OPTION]…
 
 Measures the hot modules, each round in a process of its own, and tells what has become of them since the baseline.
@@ -24,6 +24,7 @@ Measures the hot modules, each round in a process of its own, and tells what has
   --rounds N       rounds of each module (default ${ROUNDS}, at least ${ROUNDS_MIN}); more of them see smaller changes
   --check          exit with 1 when anything is worse than the baseline
   --save           record what was found as the baseline; on a machine that does nothing else
+  --baseline FILE  compare with this file, and save to it, in place of bench/baseline.json
   --json FILE      write rounds and verdicts to this file, too
   --list           name the modules
   --help           this text
@@ -36,6 +37,8 @@ Examples:
   npm run bench                                    everything: three minutes
   npm run bench -- --only lixs/store/perms         one module, while working at it
   npm run bench -- --only native --rounds 15       smaller changes
+  npm run bench -- --only perms --save --baseline /tmp/before.json
+                                                   before a change; without --save after it
   npm run bench -- --save                          a new baseline; commit bench/baseline.json
   npm run bench -- --check                         for a script: did anything get worse?
 `
@@ -47,6 +50,7 @@ async function main(): Promise<number> {
       rounds: { type: 'string', default: String(ROUNDS) },
       check: { type: 'boolean', default: false },
       save: { type: 'boolean', default: false },
+      baseline: { type: 'string', default: BASELINE },
       json: { type: 'string' },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -67,7 +71,7 @@ async function main(): Promise<number> {
     if (module === undefined) throw new TypeError(`--one: there is no module ${values.one}`)
     return say(JSON.stringify(await module.run()))
   }
-  const baseline = readBaseline(BASELINE)
+  const baseline = readBaseline(values.baseline)
   if (values.check && baseline === undefined) throw new Error('there is no baseline; see --save')
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`
   const loadBefore = loadavg()[0] ?? 0
@@ -99,7 +103,7 @@ async function main(): Promise<number> {
   if (values.json !== undefined) {
     writeFileSync(values.json, `${JSON.stringify({ ...now, judged }, null, 2)}\n`)
   }
-  if (values.save) writeBaseline(BASELINE, now, baseline)
+  if (values.save) writeBaseline(values.baseline, now, baseline)
   return values.check && worse.length > 0 ? 1 : 0
 }
 

@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import type { Found } from './report/measure.ts'
 
 const root = join(import.meta.dirname, '..')
-const ROUNDS = 7
+const ROUNDS = 5
 const SECONDS = '0.4'
 
 interface Load {

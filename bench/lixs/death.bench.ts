@@ -47,7 +47,7 @@ const NODES = 500_000
 const RATIO_MAX = 1.1
 const ROUNDS = 7
 /** Ends of domains in a round, on each host. */
-const ENDS = 43
+const ENDS = 25
 
 /** A daemon with all its domains, to which things happen at once. */
 class Host {

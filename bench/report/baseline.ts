@@ -59,7 +59,7 @@ export function judge({ rows, controls }: Rows, baseline: Baseline | undefined):
 }
 
 /** What a round of the control strays by; 0 when no module had one. */
-export function resolutionOf(controls: readonly number[]): number {
+function resolutionOf(controls: readonly number[]): number {
   return controls.length === 0 ? 0 : deviationOf(seriesOf(controls))
 }
 

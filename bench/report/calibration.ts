@@ -2,10 +2,10 @@
  * Work that is always the same: what a bench is divided by, so that the machine's speed, and what others do on
  * it meanwhile, cancel out.
  *
- * It is what the hot modules do: integer arithmetic, and dependent steps through a table that the inner caches
- * do not hold. Whoever changes it makes every recorded baseline void.
+ * It is what the hot modules do: integer arithmetic, and dependent steps through a table that the second cache
+ * holds: what others do to the outer ones is not in it. Whoever changes it makes every recorded baseline void.
  */
-const WORDS = 2 ** 17
+const WORDS = 2 ** 14
 const STEPS = 4000
 
 /** One cycle through all of the table, in an order that no prefetcher guesses. */

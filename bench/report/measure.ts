@@ -13,10 +13,10 @@ import { Bench, type FnOptions } from 'tinybench'
 import { calibrate } from './calibration.ts'
 import { medianOf } from './series.ts'
 
-const ROUNDS = 5
-const SLICE_MS = 12
+const ROUNDS = 3
+const SLICE_MS = 10
 /** Of each case before the first round; async ones go through the loop of events and get on slower. */
-const WARM_UP_MS = 60
+const WARM_UP_MS = 50
 
 /** One thing that is measured. */
 export interface Case {

@@ -13,8 +13,8 @@ export const ROUNDS_MIN = 3
 /** Of a normal distribution: its standard deviation, by its median absolute deviation. */
 const DEVIATION_PER_MAD = 1.4826
 /**
- * So many standard deviations of a single round the medians may be apart. A median of seven rounds strays less
- * than half as far as one round; but seven rounds may show half of their true spread, and a table has many rows.
+ * So many standard deviations of a single round the medians may be apart. A median of six rounds strays half
+ * as far as one round; but six rounds may show half of their true spread, and a table has many rows.
  */
 const DEVIATIONS = 3
 
