@@ -62,7 +62,8 @@ async function main(): Promise<number> {
   if (values.list) return say(MODULES.map(({ name }) => `${name}\n`).join(''))
   const modules = modulesCalled(values.only ?? '')
   const rounds = Number(values.rounds)
-  if (modules.length === 0) throw new TypeError(`--only: no module has ${values.only} in its place`)
+  if (modules.length === 0)
+    throw new TypeError(`--only: no module has "${values.only}" in its place`)
   if (!Number.isInteger(rounds) || rounds < ROUNDS_MIN) {
     throw new TypeError(`--rounds: ${values.rounds} is no number from ${ROUNDS_MIN} on`)
   }
@@ -94,7 +95,9 @@ async function main(): Promise<number> {
   const worse = judged.filter(({ comparison }) => comparison?.verdict === 'worse')
   const about = [
     `${machine}, load before: ${loadBefore.toFixed(1)}`,
-    `One round of work that never changes strays by ${(now.resolution * 100).toFixed(1)} %.`,
+    ...(found.controls.length === 0
+      ? []
+      : [`A round of work that never changes strays by ${(now.resolution * 100).toFixed(1)} %.`]),
   ]
   if (baseline === undefined) about.push('There is no baseline yet; see --save.')
   else if (baseline.machine !== machine) about.push(`The baseline is of ${baseline.machine}.`)
