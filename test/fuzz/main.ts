@@ -17,13 +17,15 @@ import { LIES, type Lie } from './daemon/lying-proxy.ts'
 import { type FuzzReport, fuzzDaemon } from './daemon/run.ts'
 import { Samples } from './daemon/samples.ts'
 import { Target } from './daemon/target.ts'
-import { buildDriver, NATIVE_CORPUS, runDriver } from './native/driver.ts'
+import { buildDriver, NATIVE_CORPUS, PATHS_CORPUS, runDriver } from './native/driver.ts'
 
 const DAEMON_CORPUS = join(import.meta.dirname, 'corpus/daemon')
 const SAMPLES = join(DAEMON_CORPUS, 'requests.txt')
 const BOUNDED_MESSAGES = 120_000
 const BOUNDED_NATIVE_SECONDS = 20
 const LONG_NATIVE_SECONDS = 3600
+const PATHS_SECONDS = 5
+const PATHS_SABOTAGES = ['lose-hint', 'wrong-hint']
 const SABOTAGES = ['lose', 'double', 'flip', 'lose-reply', 'double-reply', 'keep-block']
 
 const { values } = parseArgs({
@@ -80,7 +82,28 @@ async function fuzzNative(): Promise<void> {
       return `noticed: ${said.split('\n').pop()}`
     })
   }
+  await fuzzPaths(folder)
   if (failed === 0) rmSync(folder, { recursive: true })
+}
+
+async function fuzzPaths(folder: string): Promise<void> {
+  const run = (place: string, args: readonly string[]) => {
+    mkdirSync(join(folder, place), { recursive: true })
+    const common = ['--paths', '--folder', join(folder, place), '--corpus', PATHS_CORPUS]
+    return runDriver([...common, '--seconds', `${PATHS_SECONDS}`, ...args])
+  }
+  await check('paths in requests', async () => {
+    const { code, said } = await run('paths', ['--seed', `${seed}`, ...(isKept ? ['--keep'] : [])])
+    if (code !== 0) throw new Error(`${said}\nthe input is ${join(folder, 'paths/failing')}`)
+    return said
+  })
+  for (const sabotage of PATHS_SABOTAGES) {
+    await check(`paths in requests, sabotaged: ${sabotage}`, async () => {
+      const { code, said } = await run('sabotaged', ['--sabotage', sabotage])
+      if (code !== 1) throw new Error(`nothing was noticed: ${said}`)
+      return `noticed: ${said.split('\n').pop()}`
+    })
+  }
 }
 
 async function fuzzDaemons(): Promise<void> {

@@ -15,6 +15,8 @@ const out = join(root, 'native/build/fuzz')
 const executable = join(out, 'ring-set-fuzzer')
 
 export const NATIVE_CORPUS = join(root, 'test/fuzz/corpus/native')
+/** Inputs of the look-ups of paths. */
+export const PATHS_CORPUS = join(root, 'test/fuzz/corpus/paths')
 
 /** What is driven; nothing of it knows of JavaScript. */
 const DRIVEN = [

@@ -1,7 +1,7 @@
-// Plays inputs against the native half of the connections.
+// Plays inputs against the native half of the connections; with --paths, against its look-ups of paths alone.
 //
-//   ring-set-fuzzer --folder DIR [--corpus DIR] [--seed N] [--seconds N] [--messages N] [--keep]
-//                   [--sabotage lose|double|flip|lose-reply|double-reply|keep-block]
+//   ring-set-fuzzer --folder DIR [--corpus DIR] [--seed N] [--seconds N] [--messages N] [--keep] [--paths]
+//                   [--sabotage lose|double|flip|lose-reply|double-reply|keep-block|lose-hint|wrong-hint]
 //                   [--distil DIR] [FILE…]
 //
 // With files it plays just these. Else it plays the corpus and then variations of it until the time is
@@ -23,6 +23,7 @@
 
 #include "coverage.h"
 #include "mutator.h"
+#include "path_session.h"
 #include "session.h"
 
 namespace {
@@ -38,6 +39,7 @@ struct Options {
   double seconds = 10;
   uint64_t messages = UINT64_MAX;
   bool isKept = false;
+  bool isOfPaths = false;
   fuzz::Sabotage sabotage = fuzz::Sabotage::kNone;
   std::vector<fs::path> files;
 };
@@ -45,7 +47,8 @@ struct Options {
 const std::map<std::string, fuzz::Sabotage> kSabotages{
     {"lose", fuzz::Sabotage::kLoseMessage},         {"double", fuzz::Sabotage::kDoubleMessage},
     {"flip", fuzz::Sabotage::kFlipByte},            {"lose-reply", fuzz::Sabotage::kLoseReply},
-    {"double-reply", fuzz::Sabotage::kDoubleReply}, {"keep-block", fuzz::Sabotage::kKeepBlock}};
+    {"double-reply", fuzz::Sabotage::kDoubleReply}, {"keep-block", fuzz::Sabotage::kKeepBlock},
+    {"lose-hint", fuzz::Sabotage::kLoseHint},       {"wrong-hint", fuzz::Sabotage::kWrongHint}};
 
 Options parse(int argc, char** argv) {
   Options options;
@@ -59,6 +62,7 @@ Options parse(int argc, char** argv) {
     else if (name == "--seconds") options.seconds = std::stod(value());
     else if (name == "--messages") options.messages = std::stoull(value());
     else if (name == "--keep") options.isKept = true;
+    else if (name == "--paths") options.isOfPaths = true;
     else if (name == "--sabotage") options.sabotage = kSabotages.at(value());
     else options.files.emplace_back(name);
   }
@@ -104,9 +108,11 @@ class Run {
     sessions++;
     fuzz::Coverage::begin();
     try {
-      fuzz::Session session(input, options_.folder, options_.sabotage);
-      session.play();
-      messages += session.messages();
+      if (options_.isOfPaths) {
+        playOut(fuzz::PathSession(input, options_.sabotage));
+      } else {
+        playOut(fuzz::Session(input, options_.folder, options_.sabotage));
+      }
     } catch (const std::exception& error) {
       return error.what();
     }
@@ -125,6 +131,12 @@ class Run {
   fuzz::Coverage coverage;
 
  private:
+  template <typename Kind>
+  void playOut(Kind&& session) {
+    session.play();
+    messages += session.messages();
+  }
+
   const Options& options_;
   Witness witness_;
 };

@@ -16,11 +16,9 @@
 #include "action_source.h"
 #include "peer.h"
 #include "ring_set.h"
+#include "sabotage.h"
 
 namespace fuzz {
-
-/** Faults between the set and the oracle, which the oracle has to notice. */
-enum class Sabotage { kNone, kLoseMessage, kDoubleMessage, kFlipByte, kLoseReply, kDoubleReply, kKeepBlock };
 
 class Session {
  public:
