@@ -4,6 +4,7 @@
 #include <optional>
 #include <thread>
 
+#include "bulk.h"
 #include "creation.h"
 #include "death.h"
 #include "failure.h"
@@ -40,6 +41,9 @@ std::string Session::run(const Arguments& arguments) {
   if (name == "transactions") {
     const bool isShared = arguments.text("nodes") == "shared";
     return Transactions(target_, arguments.count("clients"), isShared, limit).measure(bounds).json();
+  }
+  if (name == "bulk") {
+    return Bulk(target_, arguments.count("clients"), limit).measure(arguments.count("depth"), bounds).json();
   }
   if (name == "fan") return FanOut(target_, arguments.count("watchers"), limit).measure(bounds).json();
   if (name == "children") return children(arguments, bounds).json();

@@ -1,6 +1,7 @@
 // Loaded before a daemon's own libraries: measures the turns of its loop, from the end of one wait for events to
 // the beginning of the next, in CPU time of the thread that does it. The longest one is in the file XCL_TURNS,
 // as two words of 64 bits: nanoseconds, and how many turns there were. Whoever looks may set them to 0.
+// What lixs' addon asks of the kernel while JavaScript runs is part of a turn, and no wait between two.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 
 namespace {
@@ -38,13 +40,30 @@ uint64_t cpuNs() {
   return static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
 }
 
+/**
+ * Whether the code there is the addon's, which Node loads into one place and never unloads. Of each kind one address
+ * is remembered: a loop waits from the same few, and asking the loader is not free.
+ */
+bool isInAddon(void* code) {
+  static void* addons = nullptr;
+  static void* others = nullptr;
+  if (code == addons) return true;
+  if (code == others) return false;
+  Dl_info found{};
+  const bool isAddons =
+      dladdr(code, &found) != 0 && found.dli_fname != nullptr && std::strstr(found.dli_fname, "xcl_native") != nullptr;
+  (isAddons ? addons : others) = code;
+  return isAddons;
+}
+
 /** Lives as long as one wait. */
 class Wait {
  public:
-  Wait() {
+  /** @param caller where it was asked for */
+  explicit Wait(void* caller) {
     // Only the first thread has the loop; others wait for work of their own.
     static const bool isWanted = turns() != nullptr;
-    isCounted_ = isWanted && ::gettid() == ::getpid();
+    isCounted_ = isWanted && ::gettid() == ::getpid() && !isInAddon(caller);
     if (!isCounted_ || begunNs_ == 0) return;
     const uint64_t ns = cpuNs() - begunNs_;
     if (ns > turns()->longestNs.load()) turns()->longestNs.store(ns);
@@ -78,25 +97,25 @@ extern "C" {
 
 int epoll_wait(int set, epoll_event* events, int count, int timeout) {
   static auto* const real = next<int(int, epoll_event*, int, int)>("epoll_wait");
-  const Wait wait;
+  const Wait wait(__builtin_return_address(0));
   return real(set, events, count, timeout);
 }
 
 int epoll_pwait(int set, epoll_event* events, int count, int timeout, const sigset_t* mask) {
   static auto* const real = next<int(int, epoll_event*, int, int, const sigset_t*)>("epoll_pwait");
-  const Wait wait;
+  const Wait wait(__builtin_return_address(0));
   return real(set, events, count, timeout, mask);
 }
 
 int poll(pollfd* fds, nfds_t count, int timeout) {
   static auto* const real = next<int(pollfd*, nfds_t, int)>("poll");
-  const Wait wait;
+  const Wait wait(__builtin_return_address(0));
   return real(fds, count, timeout);
 }
 
 int select(int count, fd_set* reads, fd_set* writes, fd_set* errors, timeval* timeout) {
   static auto* const real = next<int(int, fd_set*, fd_set*, fd_set*, timeval*)>("select");
-  const Wait wait;
+  const Wait wait(__builtin_return_address(0));
   return real(count, reads, writes, errors, timeout);
 }
 

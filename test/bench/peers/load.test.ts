@@ -1,10 +1,11 @@
 /** The load against a daemon that is played: what it says of answers, and of errors. */
+import { readdirSync, readFileSync } from 'node:fs'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { Load } from '../../../bench/peers/load.ts'
 import { type Programs, programs } from '../../../bench/peers/programs.ts'
 import { runRounds } from '../../../bench/peers/rounds.ts'
 import { encodePacket } from '../../../lixs/wire/encoder.ts'
-import { XS_ERROR, XS_WRITE } from '../../../lixs/wire/ops.ts'
+import { XS_DIRECTORY_PART, XS_ERROR, XS_READ, XS_WRITE } from '../../../lixs/wire/ops.ts'
 import { aSocketPeer, type SocketPeer } from '../../support/a-socket-peer.ts'
 
 let made: Programs
@@ -20,10 +21,14 @@ afterEach(async () => {
   for (const peer of peers.splice(0)) peer.close()
 })
 
-/** @param refused the operation that is answered ENOSPC, once it was asked so many times */
-async function aLoad(refused = -1, after = 0): Promise<Load> {
+/**
+ * @param refused the operation that is answered ENOSPC, once it was asked so many times
+ * @param onRead called for each READ, before it is answered
+ */
+async function aLoad(refused = -1, after = 0, onRead: () => void = () => undefined): Promise<Load> {
   let asked = 0
   const peer = await aSocketPeer(({ type, reqId, txId }, socket) => {
+    if (type === XS_READ) onRead()
     const isRefused = type === refused && asked++ >= after
     const payload = Buffer.from(isRefused ? 'ENOSPC\0' : 'OK\0')
     socket.write(encodePacket(isRefused ? XS_ERROR : type, reqId, txId, payload))
@@ -32,6 +37,14 @@ async function aLoad(refused = -1, after = 0): Promise<Load> {
   peers.push(peer)
   loads.push(load)
   return load
+}
+
+/** The processors on which each thread of a process may run, as the kernel writes them. */
+function placesOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'latin1')
+    return /^Cpus_allowed_list:\s+(\S+)$/m.exec(status)?.[1] ?? ''
+  })
 }
 
 test('a daemon that answers is measured', async () => {
@@ -43,6 +56,28 @@ test('a daemon that answers is measured', async () => {
   expect(operations).toBeGreaterThan(0)
   expect(latencyUs.p50).toBeLessThanOrEqual(latencyUs.p99)
   expect(latencyUs.p99).toBeLessThanOrEqual(latencyUs.max)
+})
+
+test('long lists, their parts and large values are asked for in turn', async () => {
+  const load = await aLoad()
+  const command = 'bulk clients=2 depth=3 seconds=0.01'
+  expect(await load.run(command, 10)).toMatchObject({ kind: 'measured' })
+  const refusing = await aLoad(XS_DIRECTORY_PART, 2)
+  expect(await refusing.run('bulk clients=2 depth=3 seconds=5', 10)).toEqual({
+    kind: 'failed',
+    why: 'DIRECTORY_PART was answered ENOSPC',
+  })
+})
+
+test('with one request under way all threads of a daemon are on one processor, and afterwards as before', async () => {
+  const during = new Set<string>()
+  const load = await aLoad(-1, 0, () => {
+    for (const places of placesOf(process.pid)) during.add(places)
+  })
+  const before = placesOf(process.pid)
+  await load.run('busy how=turn op=read clients=1 seconds=0.01', 10)
+  expect([...during]).toEqual([expect.stringMatching(/^[0-9]+$/)])
+  expect(placesOf(process.pid)).toEqual(before)
 })
 
 test.each([
