@@ -24,10 +24,11 @@ export function jsonText(
       samples: Object.fromEntries(samples),
     }
   })
-  const targets = verdicts.map(({ check, value, isHeld }) => ({
+  const targets = verdicts.map(({ check, value, isHeld, without }) => ({
     ...check,
     value: Number.isNaN(value) ? null : value,
     isHeld: isHeld ?? null,
+    without,
   }))
   return `${JSON.stringify({ machine, targets, rows }, undefined, 2)}\n`
 }

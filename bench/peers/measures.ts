@@ -1,5 +1,4 @@
 /** How the figures of a scenario are got from a station: by the load, the machine, or the kernel. */
-import { readFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { usageOf } from '../start/proc.ts'
 import type { Load } from './load.ts'
@@ -13,6 +12,7 @@ export type Measure =
   | { readonly kind: 'load'; readonly command: string }
   /** What the guests ask at their rings, as fast as they are answered. */
   | { readonly kind: 'rings'; readonly seconds: number }
+  /** Of a station without rings, whose pages are the guests'. */
   | { readonly kind: 'memory' }
   /** The longest turn of the loop while these go on, each by a load of its own. */
   | { readonly kind: 'turns'; readonly commands: readonly string[] }
@@ -20,7 +20,7 @@ export type Measure =
 /** Of one round. Beside what the load says: what only some measures find. */
 export interface Sample extends Measurement {
   /** MB, as `free` and the issue count: 1,000,000 bytes. */
-  readonly pssMb?: number
+  readonly rssMb?: number
   readonly longestTurnMs?: number
 }
 
@@ -53,7 +53,7 @@ export async function sampleOf(
     case 'rings':
       return await workOfRings(station, measure.seconds, limitS)
     case 'memory':
-      return { kind: 'measured', sample: { ...NOTHING, pssMb: pssMbOf(station.pid) } }
+      return { kind: 'measured', sample: { ...NOTHING, rssMb: rssMbOf(station.pid) } }
     case 'turns':
       return await turnsUnder(station, measure.commands, limitS)
   }
@@ -105,11 +105,9 @@ async function workOfRings(
   return { kind: 'measured', sample: { ...outcome.measurement, operations } }
 }
 
-/** Pages that others have as well count in part: those of the guests' rings are the guests'. */
-function pssMbOf(pid: number): number {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')
-  const kib = /^Pss:\s+([0-9]+) kB$/m.exec(rollup)?.[1]
-  return Number(kib) / KIB_PER_MB
+/** All that is resident: a daemon that shares its program with others of this computer needs it all the same. */
+function rssMbOf(pid: number): number {
+  return (usageOf(pid)?.rssKiB ?? Number.NaN) / KIB_PER_MB
 }
 
 async function turnsUnder(

@@ -63,6 +63,6 @@ export function retries(name: string): Row {
 }
 
 /** A figure that only one measure finds. */
-export function only(name: string, unit: Unit, key: 'pssMb' | 'longestTurnMs'): Row {
+export function only(name: string, unit: Unit, key: 'rssMb' | 'longestTurnMs'): Row {
   return { name, unit, figure: (sample) => sample[key] ?? Number.NaN }
 }

@@ -158,7 +158,7 @@ export function stages({ seconds, idleSeconds }: StageOptions): readonly Stage[]
         {
           measure: { kind: 'memory' },
           limitS: LIMIT_S,
-          rows: [only('memory, 10,000 guests', 'MB', 'pssMb')],
+          rows: [only('RSS, 10,000 guests', 'MB', 'rssMb')],
         },
         ...creations(MANY, 'sockets'),
       ],
@@ -218,10 +218,11 @@ const STEPS: Readonly<Record<string, string>> = {
   clear: 'remove all',
 }
 
-/** Many clients at depth, folders that come and go, transactions, watchers, guests: at the same time. */
+/** Many clients at depth, long answers, folders that come and go, transactions, watchers, guests: all together. */
 function loadOfAllKinds(seconds: number): string[] {
   return [
     'busy how=all op=write clients=64 depth=8',
+    'bulk clients=32 depth=8',
     'children count=10000 step=clear',
     'transactions clients=8 nodes=own',
     'fan watchers=1000',

@@ -13,11 +13,19 @@ const RATIO = 8
 export function legend(rounds: number, stages: readonly Stage[]): string[] {
   const poor = stages.filter(({ population }) => population.fewNodesAt !== undefined)
   const peers = new Set(poor.flatMap(({ population }) => population.fewNodesAt ?? []))
+  const repeated = stages.flatMap(({ scenarios }) => scenarios.filter(({ slices }) => slices))
   return [
     `Median, least and most of ${rounds} rounds, in each of which all are asked in turn. ×floor, ×best: the figure of lixs`,
     'by theirs, round by round; best is the better one of the others. The floor answers alike, and stores nothing.',
     'xl create: 203 requests one by one, 5 transactions; xcl create: one transaction in one write; at rings with INTRODUCE.',
-    'With one request under way the load and the daemon share a processor; else they are where the scheduler puts them.',
+    'With one request under way the load and all threads of the daemon share a processor; else the scheduler places them.',
+    'RSS: all resident memory of the daemon, its program included. Turns: CPU time between two waits of its loop.',
+    ...(repeated.length === 0
+      ? []
+      : [
+          `In each round the best of ${repeated[0]?.slices}, and by turns the best of as many with one guest:`,
+          `  ${repeated.map(({ rows }) => rows[0]?.name).join('; ')}.`,
+        ]),
     ...(poor.length === 0
       ? []
       : [

@@ -1,6 +1,6 @@
 /** What is to be reached: lines that name rows of the table and what lixs is held against. */
 import { figureText, timesText } from './figure-text.ts'
-import type { Peer } from './peers.ts'
+import { OTHERS, type Peer } from './peers.ts'
 import { ratioTo, ratioToBest } from './ratios.ts'
 import type { RowResult } from './rounds.ts'
 
@@ -20,6 +20,8 @@ export interface Verdict {
   /** NaN where it was not measured, or cannot be compared. */
   readonly value: number
   readonly isHeld: boolean | undefined
+  /** Who has no figure, and so is none of those that the best is one of. */
+  readonly without: readonly Peer[]
 }
 
 const atMost = (row: string, of: Check['of'], bound: number): Check => ({ row, of, bound })
@@ -45,7 +47,7 @@ export const CHECKS: readonly Check[] = [
   atMost('xl create, 10,000 guests', 'floor', 2.4),
   atMost('xl create, 10,000 guests by 1', 'figure', 1.1),
   { ...atMost('xcl create, 10,000 guests', 'floor', 0.5), floorRow: 'xl create, 10,000 guests' },
-  atMost('memory, 10,000 guests', 'figure', 250),
+  atMost('RSS, 10,000 guests', 'figure', 250),
   atLeast('transactions, 1 client', 'best', 1),
   atLeast('transactions, 8 disjoint', 'best', 1),
   atLeast('transactions, 8 same keys', 'best', 1),
@@ -77,12 +79,20 @@ export function verdicts(
 
 function verdict(check: Check, result: RowResult, results: readonly RowResult[]): Verdict {
   const value = checkedValue(check, result, results)
+  const without = check.of === 'best' ? OTHERS.filter((peer) => !isRanked(result, peer)) : []
   if (Number.isNaN(value)) {
     // What lixs itself does not do is missed; what nobody else does says nothing.
     const isHeld = result.figures.get('lixs')?.kind === 'measured' ? undefined : false
-    return { check, value, isHeld }
+    return { check, value, isHeld, without }
   }
-  return { check, value, isHeld: check.isAtLeast ? value >= check.bound : value <= check.bound }
+  const isHeld = check.isAtLeast ? value >= check.bound : value <= check.bound
+  return { check, value, isHeld, without }
+}
+
+/** Also who was given up: that one is behind all others. */
+function isRanked({ figures }: RowResult, peer: Peer): boolean {
+  const figure = figures.get(peer)
+  return figure !== undefined && figure.kind !== 'failed'
 }
 
 function checkedValue(
@@ -115,11 +125,12 @@ export function verdictTable(all: readonly Verdict[]): string[] {
   const rest = open === 0 ? '' : `, ${open} not measured`
   return [
     `${'must reach'.padEnd(ROW)}${'lixs'.padStart(FIGURE)}   target`,
-    ...all.map(({ check, value, isHeld }) => {
+    ...all.map(({ check, value, isHeld, without }) => {
       const figure = Number.isNaN(value) ? '–' : valueText(check, value)
       const said = isHeld === undefined ? 'not measured' : isHeld ? 'held' : 'MISSED'
       const target = `${check.isAtLeast ? '≥' : '≤'} ${valueText(check, check.bound)}${AGAINST[check.of]}`
-      return `${check.row.padEnd(ROW)}${figure.padStart(FIGURE)}   ${target.padEnd(TARGET)}${said}`
+      const missing = without.length === 0 ? '' : `, without ${without.join(' and ')}`
+      return `${check.row.padEnd(ROW)}${figure.padStart(FIGURE)}   ${target.padEnd(TARGET)}${said}${missing}`
     }),
     `${all.length - missed - open} held, ${missed} missed${rest}`,
   ]

@@ -54,6 +54,21 @@ test('what lixs failed is missed, and what nobody else did is not measured', () 
   ])
 })
 
+test('a verdict on the best names who failed, and not who was given up', () => {
+  const slow = aRow('slow', {
+    lixs: rounds(2e6),
+    xenstored: { kind: 'tooSlow', limitS: 4, why: 'no answer' },
+    oxenstored: { kind: 'failed', why: 'E2BIG' },
+  })
+  const checks: Check[] = [
+    { row: 'slow', of: 'best', bound: 1 },
+    { row: 'slow', of: 'figure', bound: 1 },
+  ]
+  const said = verdicts([slow], checks)
+  expect(said.map(({ without }) => without)).toEqual([['oxenstored'], []])
+  expect(verdictTable(said)[1]).toMatch(/ held, without oxenstored$/)
+})
+
 test('a figure can be held against the floor’s of another row', () => {
   const pipelined = aRow('pipelined', { lixs: rounds(4) })
   const check: Check = { row: 'pipelined', of: 'floor', floorRow: 'read', bound: 0.5 }
