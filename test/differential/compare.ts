@@ -2,6 +2,7 @@ import { EXCUSES, type Excuse } from './excuses.ts'
 import { Interference } from './interference.ts'
 import { lineOf, type Step, shown } from './step.ts'
 import type { Heard, Transcript } from './transcript.ts'
+import { mayBeRead } from './values.ts'
 
 /** The first thing on some connection that two daemons say differently, and nothing excuses. */
 export interface Difference {
@@ -235,6 +236,7 @@ class Comparing implements Comparison {
     const isDoomed = this.#interference.isInDoomedTransaction(our.step, step)
     const pair = { step, ours: our.text, theirs: their.text, isDoomed }
     const excuse = this.#excuses.find((excuse) => excuse.explains(pair))
+    if (!mayBeRead(this.#steps, step.on, step.payload, our.text)) return false
     if (excuse !== undefined) count(this.excusedReplies, excuse.name)
     return excuse !== undefined
   }

@@ -115,7 +115,11 @@ function compareAs(
   theirs: Transcript,
 ): Comparison {
   if (against !== 'oxenstored') return compare(steps, against, ours, theirs)
-  const excused = excuseBesideOxenstored(steps, normalForm(steps, ours), normalForm(steps, theirs))
+  const excused = excuseBesideOxenstored(
+    steps,
+    normalForm(steps, ours, false),
+    normalForm(steps, theirs, true),
+  )
   const found = compare(steps, against, excused.ours, excused.theirs)
   const { differences, replies, events } = found
   const excusedReplies = sumOf(found.excusedReplies, excused.replies)

@@ -154,6 +154,27 @@ describe('a contest that allows for what oxenstored does in its own way', () => 
     expect(one.tally.shareExcused).toBe(0)
   })
 
+  test('excuses no value that nobody has written', async () => {
+    const send = (op: string, payload: string, more = {}): Step =>
+      ({ kind: 'send', on: 's1', op, payload, ...more }) as Step
+    const steps: readonly Step[] = [
+      { kind: 'open', on: 's1' },
+      send('TRANSACTION_START', '|', { as: 'T1' }),
+      send('WRITE', '/a|1'),
+      send('READ', '/a|', { tx: 'T1' }),
+      send('TRANSACTION_END', 'T|', { tx: 'T1' }),
+    ]
+    const alter = (packet: Packet): readonly Packet[] =>
+      packet.type === XS_READ ? [{ ...packet, payload: Buffer.from('wrong') }] : [packet]
+
+    contest = new Contest(
+      'oxenstored',
+      () => aDaemonThat(alter),
+      () => aDaemonThat(),
+    )
+    expect(await contest.play(steps)).not.toEqual([])
+  })
+
   test('finds a wrong value', async () => {
     let reads = 0
     const alter = (packet: Packet): readonly Packet[] =>

@@ -3,6 +3,8 @@ import type { SendStep, Step } from './step.ts'
 import type { Transcript } from './transcript.ts'
 import { homeOf } from './vocabulary.ts'
 
+/** Directories that are always there: nobody makes them on his way. */
+const STAGE = /^\/(local(\/domain(\/\d+)?)?|open|closed|mixed|own|deep(\/\d)*)?$/
 const CHANGING: ReadonlySet<string | number> = new Set(['WRITE', 'MKDIR', 'RM', 'SET_PERMS'])
 
 /** Something that everybody sees from some step on. */
@@ -40,9 +42,18 @@ export class History {
     return step?.kind === 'send' && typeof step.tx === 'string' ? step.tx : undefined
   }
 
-  /** Has anything changed between the beginning of a transaction and its end, but by itself? */
+  /** Was something else changed that has to do with a path that a transaction has named? */
   isInterferedWith(label: string, end: number): boolean {
-    return this.#since(label, end).length > 0
+    const since = this.#since(label, end)
+    return this.#steps.some((step, at) => {
+      if (step.kind !== 'send' || step.tx !== label || at >= end) return false
+      const path = absolute(step.on, step.payload)
+      return since.some(
+        ({ steps, domid }) =>
+          domid !== undefined ||
+          steps.some((other) => isAkin(path, absolute(other.on, other.payload))),
+      )
+    })
   }
 
   /** Has something changed at, above or below a path since a transaction began, but by itself? */
@@ -144,4 +155,12 @@ export class History {
       })
     }
   }
+}
+
+/** Is one path at or below the other, or are both below what one of them may have made on its way? */
+function isAkin(one: string, other: string): boolean {
+  if (isAtOrBelow(one, other) || isAtOrBelow(other, one)) return true
+  const names = one.split('/')
+  const count = other.split('/').findIndex((name, i) => name !== names[i])
+  return !STAGE.test(names.slice(0, count).join('/') || '/')
 }

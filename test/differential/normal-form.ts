@@ -7,8 +7,16 @@ import { absolute } from './paths.ts'
 import type { SendStep, Step } from './step.ts'
 import { type Heard, Transcript } from './transcript.ts'
 
-/** Names of children in alphabetical order, oxenstored's own names of errors, watches of one node by token. */
-export function normalForm(steps: readonly Step[], transcript: Transcript): Transcript {
+/**
+ * Names of children in alphabetical order, watches of one node by token.
+ *
+ * @param isTheirs it is oxenstored's, which has names of its own for some errors
+ */
+export function normalForm(
+  steps: readonly Step[],
+  transcript: Transcript,
+  isTheirs: boolean,
+): Transcript {
   const said = new Transcript()
   said.endedAt = transcript.endedAt
   said.store = transcript.store.toSorted()
@@ -18,9 +26,10 @@ export function normalForm(steps: readonly Step[], transcript: Transcript): Tran
     for (const heard of sortedByToken(on, transcript.heardOn(on))) {
       for (; burst < heard.burst; burst++) said.burstEnded(on)
       const step = steps[heard.step]
+      const text = sortedReply(heard.text)
       if (heard.step < 0) said.event(on, heard.text)
       else
-        said.reply(on, heard.step, step?.kind === 'send' ? replyOf(step, heard.text) : heard.text)
+        said.reply(on, heard.step, isTheirs && step?.kind === 'send' ? ourName(step, text) : text)
     }
   }
   return said
@@ -35,8 +44,12 @@ const LIMITS: Readonly<Record<string, string>> = {
   TRANSACTION_START: 'ERROR ENOSPC|',
 }
 
-function replyOf({ op, tx }: SendStep, text: string): string {
-  if (text.startsWith('DIRECTORY ')) return `DIRECTORY ${sortedNames(text.slice(10))}`
+function sortedReply(text: string): string {
+  return text.startsWith('DIRECTORY ') ? `DIRECTORY ${sortedNames(text.slice(10))}` : text
+}
+
+/** What lixs calls an error of oxenstored's. */
+function ourName({ op, tx }: SendStep, text: string): string {
   if (text === 'ERROR EQUOTA|') return LIMITS[op] ?? text
   if (text === 'ERROR E2BIG|' && op === 'WRITE') return 'ERROR ENOSPC|'
   // A transaction that is not there.

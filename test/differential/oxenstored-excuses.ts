@@ -6,6 +6,7 @@ import { History } from './history.ts'
 import { absolute } from './paths.ts'
 import type { Step } from './step.ts'
 import type { Heard, Transcript } from './transcript.ts'
+import { mayBeRead } from './values.ts'
 
 /** Two transcripts in which what is excused is the same, and how often that was so, by name. */
 export interface Excused {
@@ -133,6 +134,7 @@ class Excusing {
   #reasonFor(at: number, our: string, their: string): string | undefined {
     const step = this.#steps[at]
     if (step?.kind !== 'send') return undefined
+    if (!mayBeRead(this.#steps, step.on, step.payload, our)) return undefined
     const isMalformed = our === 'ERROR EINVAL|' || their === 'ERROR EINVAL|'
     const label = this.#history.labelOf(at)
     if (label !== undefined && !isMalformed) {

@@ -196,7 +196,7 @@ export class Player {
     }
     let text = await this.#ask(line, step, transaction)
     if (step.op === 'TRANSACTION_START') text = this.#started(step, text)
-    if (transaction !== undefined && isRefusal(step, text)) {
+    if (transaction !== undefined && this.#isRefusal(step, text)) {
       text = await this.#repeat(i, step, transaction, line, text)
     }
     if (
@@ -281,7 +281,7 @@ export class Player {
       }
       text = await this.#ask(line, end, transaction)
       this.#transcript.repeated.set(i, told)
-      if (!isRefusal(end, text)) return text
+      if (!this.#isRefusal(end, text)) return text
     }
     return text
   }
@@ -317,10 +317,11 @@ export class Player {
     await this.#guests.destroyAll()
     await this.#keeper.empty()
   }
-}
 
-/** Is a transaction to be done again? A commit that is well-formed is refused with EAGAIN, or, by oxenstored, with EINVAL. */
-function isRefusal({ op, payload }: SendStep, text: string): boolean {
-  if (op !== 'TRANSACTION_END') return false
-  return text === 'ERROR EAGAIN|' || (payload === 'T|' && text === 'ERROR EINVAL|')
+  /** Is a transaction to be done again? oxenstored refuses a well-formed commit with EINVAL now and then. */
+  #isRefusal({ op, payload }: SendStep, text: string): boolean {
+    if (op !== 'TRANSACTION_END') return false
+    const isTheirs = this.#daemon.name === 'oxenstored' && payload === 'T|'
+    return text === 'ERROR EAGAIN|' || (isTheirs && text === 'ERROR EINVAL|')
+  }
 }
