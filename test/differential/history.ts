@@ -4,7 +4,7 @@ import type { Transcript } from './transcript.ts'
 import { homeOf } from './vocabulary.ts'
 
 /** Directories that are always there: nobody makes them on his way. */
-const STAGE = /^\/(local(\/domain(\/\d+)?)?|open|closed|mixed|own|deep(\/\d)*)?$/
+const STAGE = /^\/(local(\/domain(\/[1-3])?)?|open|closed|mixed|own|deep(\/\d)*)?$/
 const CHANGING: ReadonlySet<string | number> = new Set(['WRITE', 'MKDIR', 'RM', 'SET_PERMS'])
 
 /** Something that everybody sees from some step on. */
