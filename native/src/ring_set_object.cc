@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kWordsPerTurn = 32 * 1024;
 // Then timers have their turn; a batch that was begun before ends after it.
 constexpr uint64_t kTurnNs = 4'000'000;
+// What one ring holds is served in one turn, however long others keep the processor.
+constexpr size_t kWordsWhateverTime = 512;
 constexpr uint64_t kAcceptRestMs = 100;
 
 template <typename T>
@@ -223,7 +225,8 @@ size_t RingSetObject::nextBatch() {
   if (wordsInTurn_ == 0) turnEndsNs_ = now + kTurnNs;
   size_t words = 0;
   // A small request may be much work: what came in does not say how long a turn takes.
-  while (wordsInTurn_ < kWordsPerTurn && now < turnEndsNs_) {
+  const size_t most = now < turnEndsNs_ ? kWordsPerTurn : kWordsWhateverTime;
+  while (wordsInTurn_ < most) {
     set_->collect();
     words = set_->fill();
     wordsInTurn_ += words + 1;
