@@ -1,163 +1,131 @@
 /**
- * `npm run bench`: the store's operations and the simulated machine's with one guest and with ten
- * thousand, the end of a domain among a hundred and among ten thousand, then lixs on its socket beside
- * the C floor. Prints the tables beside the recorded baseline.
+ * `npm run bench`: the hot modules by themselves, the law that ten thousand guests cost what one does, and lixs on
+ * its socket beside the C floor; each beside the recorded baseline, with a verdict that knows its own noise.
  *
- *   npm run bench -- [--save] [--only store|simulator|death|sockets] [--json FILE]
- *
- * What is compared with the baseline are ratios, which the machine's speed cancels out of: many
- * guests against few, and lixs against the floor. A ratio is called worse when it is more than
- * NOISE above the baseline's.
+ * Exit codes: 0; 1 with --check when something is worse, or when something failed; 2: the command line is wrong.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { benchDeath, type DeathBench } from './lixs/death.bench.ts'
-import { benchStore, type StoreBench } from './lixs/store/store.bench.ts'
-import { benchSimulator, type SimulatorBench } from './native/simulator.bench.ts'
-import { benchSockets, type SocketResult } from './sockets.ts'
+import { MODULES, type Module, modulesCalled } from './modules.ts'
+import { baselineOf, judge, readBaseline, writeBaseline } from './report/baseline.ts'
+import { benchTable } from './report/bench-table.ts'
+import { askProcess, measureModules, type Rows } from './report/processes.ts'
+import { ROUNDS_MIN } from './report/series.ts'
 
 const BASELINE = join(import.meta.dirname, 'baseline.json')
-const GUESTS = 10_000
-const FEW_DOMAINS = 100
-const NODES_AT_DEATH = 500_000
-const DEATHS = 301
-/** What the end of a domain may cost among many, as a multiple of what it costs among few. */
-const DEATH_RATIO = 1.1
-/** What ratios of two runs of the same code differ by here, seen over several runs. */
-const NOISE = 1.25
+const ROUNDS = 6
+const HELP = `Usage: npm run bench -- [OPTION]…
 
-interface Report {
-  readonly machine: string
-  /** Load before the run: what others were doing. */
-  readonly loadBefore: number
-  readonly store?: StoreBench
-  readonly simulator?: SimulatorBench
-  readonly death?: DeathBench
-  readonly sockets?: readonly SocketResult[]
-}
+Measures the hot modules, each round in a process of its own, and tells what has become of them since the baseline.
 
-type Baseline = Readonly<Record<string, number>>
+  --only MODULE    only modules whose place has this in it: lixs/store, perms, sockets; see --list
+  --rounds N       rounds of each module (default ${ROUNDS}, at least ${ROUNDS_MIN}); more of them see smaller changes
+  --check          exit with 1 when anything is worse than the baseline
+  --save           record what was found as the baseline; on a machine that does nothing else
+  --baseline FILE  compare with this file, and save to it, in place of bench/baseline.json
+  --json FILE      write rounds and verdicts to this file, too
+  --list           name the modules
+  --help           this text
 
-function ratiosOf(report: Report): Record<string, number> {
-  const ratios: Record<string, number> = {}
-  for (const row of report.store?.results ?? []) {
-    ratios[`store: ${row.name}`] = row.manyNs / row.fewNs
-  }
-  for (const row of report.simulator?.results ?? []) {
-    ratios[`simulator: ${row.name}`] = row.manyNs / row.fewNs
-  }
-  for (const row of report.death?.results ?? []) {
-    ratios[`death: ${row.name}`] = row.manyNs / row.fewNs
-  }
-  for (const row of report.sockets ?? []) ratios[`socket: ${row.name}`] = row.ratio.median
-  return ratios
-}
+Each round is divided by work that never changes, measured right beside it; that is the figure. A change is told
+when the medians are further apart than three deviations of a round, of both runs together ("noise").
+What seems worse is measured once more before it is called so.
 
-/** `1.31`, and what became of it since the baseline. */
-function verdict(name: string, ratios: Baseline, baseline: Baseline): string {
-  const now = ratios[name] ?? Number.NaN
-  const before = baseline[name]
-  if (before === undefined) return `${now.toFixed(2).padStart(6)}   (new)`
-  const change = now > before * NOISE ? 'WORSE' : now * NOISE < before ? 'better' : 'same'
-  return `${now.toFixed(2).padStart(6)}   was ${before.toFixed(2)}, ${change}`
-}
+Examples:
+  npm run bench                                    everything: three minutes
+  npm run bench -- --only lixs/store/perms         one module, while working at it
+  npm run bench -- --only native --rounds 15       smaller changes
+  npm run bench -- --only perms --save --baseline /tmp/before.json
+                                                   before a change; without --save after it
+  npm run bench -- --save                          a new baseline; commit bench/baseline.json
+  npm run bench -- --check                         for a script: did anything get worse?
+`
 
-function print(report: Report, baseline: Baseline): void {
-  const ratios = ratiosOf(report)
-  console.log(`${report.machine}, load before: ${report.loadBefore.toFixed(1)}`)
-  if (report.store !== undefined) {
-    printTable('store', report.store.results, ratios, baseline)
-    console.log(`  resident bytes a node, at 1,000,000: ${report.store.bytesPerNode.toFixed(0)}`)
-  }
-  if (report.simulator !== undefined) {
-    printTable('simulator', report.simulator.results, ratios, baseline)
-  }
-  if (report.death !== undefined) printDeath(report.death, ratios, baseline)
-  if (report.sockets !== undefined) {
-    console.log(`\nsocket${' '.repeat(28)}floor          lixs   lixs slower by (median, min–max)`)
-    for (const { name, floor, lixs, ratio } of report.sockets) {
-      const figures = `${floor.median.toFixed(1).padStart(14)}${lixs.median.toFixed(1).padStart(14)}`
-      const range = `${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)}`
-      const said = verdict(`socket: ${name}`, ratios, baseline)
-      console.log(`  ${name.padEnd(24)}${figures}   ${said} (${range})`)
-    }
-  }
-}
-
-/** What costs how much with one guest, and with many. */
-function printTable(
-  title: string,
-  rows: StoreBench['results'] | SimulatorBench['results'],
-  ratios: Baseline,
-  baseline: Baseline,
-): void {
-  console.log(`\n${`${title}, median ns`.padEnd(33)}1 guest  ${GUESTS} guests    ratio`)
-  for (const { name, fewNs, manyNs } of rows) {
-    const figures = `${fewNs.toFixed(0).padStart(12)}${manyNs.toFixed(0).padStart(14)}`
-    console.log(
-      `  ${name.padEnd(26)}${figures}   ${verdict(`${title}: ${name}`, ratios, baseline)}`,
-    )
-  }
-}
-
-/** What the end of a domain costs; where Xen does not say whose it was, apart: that one grows. */
-function printDeath(
-  { few, many, nodes, results, listed }: DeathBench,
-  ratios: Baseline,
-  baseline: Baseline,
-): void {
-  console.log(
-    `\nend of a domain, median ns, ${nodes} nodes${String(few).padStart(7)}${String(many).padStart(14)}    ratio`,
-  )
-  for (const { name, fewNs, manyNs } of results) {
-    const figures = `${fewNs.toFixed(0).padStart(12)}${manyNs.toFixed(0).padStart(14)}`
-    const isMet = manyNs / fewNs <= DEATH_RATIO ? '' : `, more than ${DEATH_RATIO}`
-    console.log(
-      `  ${name.padEnd(26)}${figures}   ${verdict(`death: ${name}`, ratios, baseline)}${isMet}`,
-    )
-  }
-  for (const { name, fewNs, manyNs } of listed) {
-    console.log(
-      `  ${name.padEnd(26)}${fewNs.toFixed(0).padStart(12)}${manyNs.toFixed(0).padStart(14)}   (listed)`,
-    )
-  }
-}
-
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      save: { type: 'boolean' },
       only: { type: 'string' },
+      rounds: { type: 'string', default: String(ROUNDS) },
+      check: { type: 'boolean', default: false },
+      save: { type: 'boolean', default: false },
+      baseline: { type: 'string', default: BASELINE },
       json: { type: 'string' },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+      // What a process of one round is started with.
+      one: { type: 'string' },
     },
   })
+  if (values.help) return say(HELP)
+  if (values.list) return say(MODULES.map(({ name }) => `${name}\n`).join(''))
+  const modules = modulesCalled(values.only ?? '')
+  const rounds = Number(values.rounds)
+  if (modules.length === 0) throw new TypeError(`--only: no module has ${values.only} in its place`)
+  if (!Number.isInteger(rounds) || rounds < ROUNDS_MIN) {
+    throw new TypeError(`--rounds: ${values.rounds} is no number from ${ROUNDS_MIN} on`)
+  }
+  if (values.one !== undefined) {
+    const module = MODULES.find(({ name }) => name === values.one)
+    if (module === undefined) throw new TypeError(`--one: there is no module ${values.one}`)
+    return say(JSON.stringify(await module.run()))
+  }
+  const baseline = readBaseline(values.baseline)
+  if (values.check && baseline === undefined) throw new Error('there is no baseline; see --save')
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`
   const loadBefore = loadavg()[0] ?? 0
-  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}`
-  const say = (text: string) => process.stderr.write(`${text}\n`)
-  let report: Report = { machine, loadBefore }
-  const isWanted = (part: string) => values.only === undefined || values.only === part
-  if (isWanted('store')) {
-    say(`store: 1,000,000 nodes, then 1 and ${GUESTS} guests`)
-    report = { ...report, store: await benchStore(GUESTS) }
+  const measure = (wanted: readonly Module[]) =>
+    measureModules(wanted, rounds, askProcess(import.meta.filename), (step) =>
+      process.stderr.write(`${step}\n`),
+    )
+  let found = await measure(modules)
+  const doubted = new Set(
+    judge(found, baseline)
+      .filter(({ comparison }) => comparison?.verdict === 'worse')
+      .map(({ row }) => row.module),
+  )
+  if (doubted.size > 0 && !values.save) {
+    process.stderr.write('what seems worse is measured once more\n')
+    found = together(found, await measure(modules.filter(({ name }) => doubted.has(name))))
   }
-  if (isWanted('simulator')) {
-    say(`simulated machine: 1 and ${GUESTS} guests`)
-    report = { ...report, simulator: await benchSimulator(GUESTS) }
+  const judged = judge(found, baseline)
+  const now = baselineOf(found, machine, loadBefore)
+  const worse = judged.filter(({ comparison }) => comparison?.verdict === 'worse')
+  const about = [
+    `${machine}, load before: ${loadBefore.toFixed(1)}`,
+    `One round of work that never changes strays by ${(now.resolution * 100).toFixed(1)} %.`,
+  ]
+  if (baseline === undefined) about.push('There is no baseline yet; see --save.')
+  else if (baseline.machine !== machine) about.push(`The baseline is of ${baseline.machine}.`)
+  const end = baseline === undefined ? [] : ['', `${worse.length} of ${judged.length} are worse.`]
+  say(`${[...about, '', ...benchTable(judged), ...end].join('\n')}\n`)
+  if (values.json !== undefined) {
+    writeFileSync(values.json, `${JSON.stringify({ ...now, judged }, null, 2)}\n`)
   }
-  if (isWanted('death')) {
-    say(`end of a domain: ${FEW_DOMAINS} and ${GUESTS} domains, ${NODES_AT_DEATH} nodes each`)
-    report = { ...report, death: benchDeath(FEW_DOMAINS, GUESTS, NODES_AT_DEATH, DEATHS) }
-  }
-  if (isWanted('sockets')) report = { ...report, sockets: await benchSockets(say) }
-  const baseline: Baseline = existsSync(BASELINE) ? JSON.parse(readFileSync(BASELINE, 'utf8')) : {}
-  print(report, baseline)
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(report, null, 2))
-  if (values.save === true) {
-    const merged = { ...baseline, ...ratiosOf(report) }
-    writeFileSync(BASELINE, `${JSON.stringify(merged, null, 2)}\n`)
-  }
+  if (values.save) writeBaseline(values.baseline, now, baseline)
+  return values.check && worse.length > 0 ? 1 : 0
 }
 
-await main()
+/** Rounds of a second run, put to those of the first. */
+function together(first: Rows, second: Rows): Rows {
+  const rows = first.rows.map((row) => {
+    const again = second.rows.find(({ module, name }) => module === row.module && name === row.name)
+    if (again === undefined) return row
+    const figures = [...row.figures, ...again.figures]
+    return { ...row, figures, amounts: [...row.amounts, ...again.amounts] }
+  })
+  return { rows, controls: [...first.controls, ...second.controls] }
+}
+
+function say(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = error instanceof TypeError ? 2 : 1
+}

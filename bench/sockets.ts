@@ -7,11 +7,11 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Spread, spreadOf } from './report/median.ts'
+import type { Found } from './report/measure.ts'
 
 const root = join(import.meta.dirname, '..')
 const ROUNDS = 5
-const SECONDS = '0.7'
+const SECONDS = '0.4'
 
 interface Load {
   readonly operationsPerS: number
@@ -28,23 +28,18 @@ interface Scenario {
 }
 
 const SCENARIOS: readonly Scenario[] = [
-  { name: 'READ, depth 1, p50', arguments: ['read', '1', '1'], figure: 'p50Us' },
-  { name: 'WRITE, depth 1, p50', arguments: ['write', '1', '1'], figure: 'p50Us' },
-  { name: 'READ, depth 32, op/s', arguments: ['read', '32', '1'], figure: 'operationsPerS' },
-  { name: 'WRITE, depth 32, op/s', arguments: ['write', '32', '1'], figure: 'operationsPerS' },
-  { name: 'READ, 128 clients, op/s', arguments: ['read', '1', '128'], figure: 'operationsPerS' },
+  { name: 'READ, depth 1', arguments: ['read', '1', '1'], figure: 'p50Us' },
+  { name: 'WRITE, depth 1', arguments: ['write', '1', '1'], figure: 'p50Us' },
+  { name: 'READ, depth 32', arguments: ['read', '32', '1'], figure: 'operationsPerS' },
+  { name: 'WRITE, depth 32', arguments: ['write', '32', '1'], figure: 'operationsPerS' },
+  { name: 'READ, 128 clients', arguments: ['read', '1', '128'], figure: 'operationsPerS' },
 ]
 
-export interface SocketResult {
-  readonly name: string
-  readonly floor: Spread
-  readonly lixs: Spread
-  /** lixs against the floor, above 1 = slower, for latency and throughput alike. */
-  readonly ratio: Spread
-}
-
-/** Runs all scenarios; `onStep` hears of each round. Everything it starts is ended again. */
-export async function benchSockets(onStep: (text: string) => void): Promise<SocketResult[]> {
+/**
+ * Of each round, what lixs needs by what the floor needs; above 1 = slower, for latency and throughput alike.
+ * Everything it starts is ended again.
+ */
+export async function socketRounds(): Promise<Found[][]> {
   const dir = mkdtempSync(join(tmpdir(), 'xcl-bench-'))
   const children: ChildProcess[] = []
   try {
@@ -58,27 +53,20 @@ export async function benchSockets(onStep: (text: string) => void): Promise<Sock
     const flags = ['--hypervisor', 'none', '--no-fork', '--socket-path', lixs]
     children.push(spawn(join(root, 'dist/bin/lixs'), flags, { stdio: 'ignore' }))
     await Promise.all([until(() => existsSync(floor)), until(() => existsSync(lixs))])
-    const results: SocketResult[] = []
-    for (const scenario of SCENARIOS) {
-      const figures = { floor: [] as number[], lixs: [] as number[], ratio: [] as number[] }
-      for (let round = 0; round <= ROUNDS; round++) {
-        onStep(`${scenario.name}: round ${round} of ${ROUNDS}`)
+    const rounds: Found[][] = []
+    // The first round warms the compiler up and is not counted.
+    for (let round = 0; round <= ROUNDS; round++) {
+      const found: Found[] = []
+      for (const scenario of SCENARIOS) {
         const low = await load(join(dir, 'load'), floor, scenario)
         const ours = await load(join(dir, 'load'), lixs, scenario)
-        // The first round warms the compiler up and is not counted.
-        if (round === 0) continue
-        figures.floor.push(low)
-        figures.lixs.push(ours)
-        figures.ratio.push(scenario.figure === 'p50Us' ? ours / low : low / ours)
+        const { name, figure: kind } = scenario
+        const figure = kind === 'p50Us' ? ours / low : low / ours
+        found.push({ name, figure, amount: ours, unit: kind === 'p50Us' ? 'µs' : 'op/s' })
       }
-      results.push({
-        name: scenario.name,
-        floor: spreadOf(figures.floor),
-        lixs: spreadOf(figures.lixs),
-        ratio: spreadOf(figures.ratio),
-      })
+      if (round > 0) rounds.push(found)
     }
-    return results
+    return rounds
   } finally {
     for (const child of children) child.kill('SIGKILL')
     rmSync(dir, { recursive: true, force: true })

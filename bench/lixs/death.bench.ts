@@ -28,7 +28,8 @@ import { aDomain } from '../../test/support/a-conversation.ts'
 import { aTrace } from '../../test/support/a-trace.ts'
 import { TestRings } from '../../test/support/test-rings.ts'
 import { TestTimers } from '../../test/support/test-timers.ts'
-import { spreadOf } from '../report/median.ts'
+import type { Found } from '../report/measure.ts'
+import { medianOf } from '../report/series.ts'
 
 /** Nodes of each domain that is there, and so of each that ends. */
 const OWN_NODES = 50
@@ -38,21 +39,15 @@ const CHOSEN = 100
 /** Domains that die before one listing finds them. */
 const DEATHS_PER_LISTING = 50
 
-export interface DeathResult {
-  readonly name: string
-  /** Median nanoseconds for the end of one domain, with few domains there. */
-  readonly fewNs: number
-  readonly manyNs: number
-}
-
-export interface DeathBench {
-  readonly few: number
-  readonly many: number
-  readonly nodes: number
-  readonly results: readonly DeathResult[]
-  /** The same where Xen does not say which domain died. */
-  readonly listed: readonly DeathResult[]
-}
+const FEW = 100
+const MANY = 10_000
+/** On each host, so that both are as full. */
+const NODES = 500_000
+/** What the end of a domain may cost among many, as a multiple of what it costs among few. */
+const RATIO_MAX = 1.1
+const ROUNDS = 7
+/** Ends of domains in a round, on each host. */
+const ENDS = 25
 
 /** A daemon with all its domains, to which things happen at once. */
 class Host {
@@ -63,13 +58,13 @@ class Host {
   readonly #alive: (DomainInfo | undefined)[] = []
   readonly #daemon: Daemon
   readonly #tool: number
-  readonly #saysWhich: boolean
+  readonly saysWhich: boolean
   #changed: Int32Array | undefined
   /** What a listing says: domid and state of each, ascending. */
   #states = new Int32Array()
 
   constructor(domains: number, nodes: number, saysWhich: boolean) {
-    this.#saysWhich = saysWhich
+    this.saysWhich = saysWhich
     this.#rings = new TestRings(domains + 10)
     const { log, levels } = makeLog({ name: 'lixs', level: 'info' }, { write: () => undefined })
     this.#daemon = new Daemon(
@@ -140,7 +135,7 @@ class Host {
    */
   prepareEnd(...domids: readonly number[]): void {
     for (const domid of domids) this.#alive[domid] = undefined
-    if (!this.#saysWhich) this.#list()
+    if (!this.saysWhich) this.#list()
   }
 
   close(): void {
@@ -175,69 +170,72 @@ class Host {
   }
 }
 
-/**
- * @param few as `many` a multiple of a hundred
- * @param rounds ends of domains per row, on each host
- */
-export function benchDeath(few: number, many: number, nodes: number, rounds: number): DeathBench {
-  const named = [new Host(few, nodes, true), new Host(many, nodes, true)] as const
-  const results = [
-    measure('RELEASE', named, [few, many], rounds, (host, domids) => host.release(domids[0] ?? 0)),
-    measure('death, 4.21', named, [few, many], rounds, (host, domids) => host.die(...domids)),
-  ]
+/** Of each round, what the end of one domain costs among many by what it costs among few. */
+export function deathRounds(): Found[][] {
+  const rows: Found[][] = []
+  const named = [new Host(FEW, NODES, true), new Host(MANY, NODES, true)] as const
+  rows.push(
+    measure('RELEASE', named, ENDS, (host, domids) => host.release(domids[0] ?? 0)),
+    measure('death, 4.21', named, ENDS, (host, domids) => host.die(...domids)),
+  )
   for (const host of named) host.close()
-  const unnamed = [new Host(few, nodes, false), new Host(many, nodes, false)] as const
+  const unnamed = [new Host(FEW, NODES, false), new Host(MANY, NODES, false)] as const
   const listing = (host: Host, domids: readonly number[]) => {
     host.die(...domids)
     host.pass()
   }
-  const listed = [
-    measure('death, 4.17', unnamed, [few, many], rounds, listing),
-    measure(
-      `${DEATHS_PER_LISTING} deaths, 4.17`,
-      unnamed,
-      [few, many],
-      Math.ceil(rounds / 10),
-      listing,
-      DEATHS_PER_LISTING,
-    ),
-  ]
+  const several = `${DEATHS_PER_LISTING} deaths, 4.17: all listed`
+  rows.push(
+    measure('death, 4.17: all listed', unnamed, ENDS, listing),
+    measure(several, unnamed, Math.ceil(ENDS / 10), listing, DEATHS_PER_LISTING),
+  )
   for (const host of unnamed) host.close()
-  return { few, many, nodes, results, listed }
+  return Array.from({ length: ROUNDS }, (_, round) => rows.flatMap((row) => row[round] ?? []))
 }
 
-/** Ends domains on both hosts by turns; each is made anew before the next. */
+/** Ends domains on both hosts by turns; each is made anew before the next. @returns one for each round */
 function measure(
   name: string,
   hosts: readonly [Host, Host],
-  domains: readonly [number, number],
-  rounds: number,
+  ends: number,
   end: (host: Host, domids: readonly number[]) => void,
   atOnce = 1,
-): DeathResult {
-  const took: [number[], number[]] = [[], []]
+): Found[] {
   // First once each, untimed: code is compiled, and nothing of the first hour is left among the chosen.
-  const untimed = CHOSEN / atOnce
-  for (let round = 0; round < untimed + rounds; round++) {
-    for (const which of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-      const host = hosts[which]
-      // A hundred of each host by turns, far from each other: on both all have been made anew as often.
-      // Nodes of the first hour lie deeper in the buckets of the index than those made anew.
-      const apart = domains[which] / CHOSEN
-      const domids = Array.from(
-        { length: atOnce },
-        (_, i) => 1 + ((round * atOnce + i) % CHOSEN) * apart,
-      )
-      host.prepareEnd(...domids)
-      emptyCaches()
-      const before = process.hrtime.bigint()
-      end(host, domids)
-      const tookNs = Number(process.hrtime.bigint() - before)
-      if (round >= untimed) took[which].push(tookNs / atOnce)
-      for (const domid of domids) host.make(domid)
+  let turn = 0
+  const takeTurns = (turns: number): [number[], number[]] => {
+    const took: [number[], number[]] = [[], []]
+    for (const last = turn + turns; turn < last; turn++) {
+      for (const which of turn % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
+        took[which].push(timeEnd(hosts[which], domidsOf([FEW, MANY][which] ?? FEW, turn)))
+      }
     }
+    return took
   }
-  return { name, fewNs: spreadOf(took[0]).median, manyNs: spreadOf(took[1]).median }
+  // A hundred of each host by turns, far from each other: on both all have been made anew as often.
+  // Nodes of the first hour lie deeper in the buckets of the index than those made anew.
+  const domidsOf = (domains: number, turn: number) =>
+    Array.from(
+      { length: atOnce },
+      (_, i) => 1 + ((turn * atOnce + i) % CHOSEN) * (domains / CHOSEN),
+    )
+  const timeEnd = (host: Host, domids: readonly number[]): number => {
+    host.prepareEnd(...domids)
+    emptyCaches()
+    const before = process.hrtime.bigint()
+    end(host, domids)
+    const tookNs = Number(process.hrtime.bigint() - before)
+    for (const domid of domids) host.make(domid)
+    return tookNs / atOnce
+  }
+  takeTurns(CHOSEN / atOnce)
+  return Array.from({ length: ROUNDS }, () => {
+    const [few, many] = takeTurns(ends).map(medianOf)
+    const amount = many ?? Number.NaN
+    const figure = amount / (few ?? Number.NaN)
+    const found = { name, figure, amount, unit: 'ns' } as const
+    return hosts[0].saysWhich ? { ...found, limit: RATIO_MAX } : found
+  })
 }
 
 const elsewhere = new Uint8Array(CACHE_BYTES)

@@ -29,8 +29,9 @@ import {
   type RingSet,
 } from '../../native/ring-set.ts'
 import { Simulator } from '../../native/simulator/control.ts'
-import { spreadOf } from '../report/median.ts'
+import type { Found } from '../report/measure.ts'
 
+const GUESTS = 10_000
 const ROUNDS = 7
 const CALLS = 5000
 const WRITES = 5000
@@ -45,15 +46,6 @@ const SPEC: DomainSpec = {
   maxEvtchnPort: 127,
   maxGrantFrames: 4,
   maxMaptrackFrames: 0,
-}
-
-/** Median ns of one operation. */
-export interface SimulatorBench {
-  readonly results: readonly {
-    readonly name: string
-    readonly fewNs: number
-    readonly manyNs: number
-  }[]
 }
 
 /** Says OK to every request, and hears what is printed. */
@@ -126,76 +118,116 @@ class Daemon {
   }
 }
 
-/** @param guests how many the machine has in the second column */
-export async function benchSimulator(guests: number): Promise<SimulatorBench> {
-  const folder = mkdtempSync(join(tmpdir(), 'xcl-bench-'))
-  const kernel = join(folder, 'kernel')
-  writeFileSync(kernel, '#!xcl-guest\n')
-  const simulator = await Simulator.start({ runDir: folder, xen: '4.21' })
-  const xen = openHypervisor('sim', {
-    simulator: simulator.socketPath,
-    onGone() {
-      throw new Error('the simulated machine has gone')
-    },
-  })
-  const daemon = new Daemon(xen, guests + 1)
-  try {
-    const console = await makeGuest(xen, daemon, kernel)
-    const few = await measure(xen, daemon, kernel, console)
-    for (let i = 1; i < guests; i++) await makeGuest(xen, daemon, kernel)
-    const many = await measure(xen, daemon, kernel, console)
-    const results = [...few].map(([name, fewNs]) => ({ name, fewNs, manyNs: many.get(name) ?? 0 }))
-    return { results }
-  } finally {
-    daemon.close()
-    xen.close()
-    await simulator.stop()
-    rmSync(folder, { recursive: true })
+/** A machine of its own, with so many guests. */
+class Machine {
+  readonly #folder: string
+  readonly #simulator: Simulator
+  readonly #xen: Hypervisor
+  readonly #daemon: Daemon
+  /** Of the first guest. */
+  #console: ConnectionId | undefined
+
+  private constructor(folder: string, simulator: Simulator, guests: number) {
+    this.#folder = folder
+    this.#simulator = simulator
+    this.#xen = openHypervisor('sim', {
+      simulator: simulator.socketPath,
+      onGone() {
+        throw new Error('the simulated machine has gone')
+      },
+    })
+    this.#daemon = new Daemon(this.#xen, guests + 1)
   }
-}
 
-async function build(xen: Hypervisor, kernel: string) {
-  const domid = await xen.builder.create(SPEC)
-  const ports = await xen.builder.prepare(domid, SPEC)
-  await xen.builder.build(domid, SPEC, ports, { kernel, ramdisk: undefined, cmdline: '' })
-  return { domid, ports }
-}
-
-async function makeGuest(xen: Hypervisor, daemon: Daemon, kernel: string): Promise<ConnectionId> {
-  const { domid, ports } = await build(xen, kernel)
-  const console = daemon.attach(domid, ports)
-  xen.domains.unpause(domid)
-  await daemon.until('READY')
-  return console
-}
-
-async function measure(
-  xen: Hypervisor,
-  daemon: Daemon,
-  kernel: string,
-  console: ConnectionId,
-): Promise<Map<string, number>> {
-  const figures = new Map<string, number>()
-  const time = async (name: string, times: number, work: () => Promise<void>) => {
-    const rounds: number[] = []
-    for (let round = 0; round < ROUNDS; round++) {
-      const started = process.hrtime.bigint()
-      await work()
-      rounds.push(Number(process.hrtime.bigint() - started) / times)
-    }
-    figures.set(name, spreadOf(rounds).median)
+  static async start(guests: number): Promise<Machine> {
+    const folder = mkdtempSync(join(tmpdir(), 'xcl-bench-'))
+    const simulator = await Simulator.start({ runDir: folder, xen: '4.21' })
+    const machine = new Machine(folder, simulator, guests)
+    writeFileSync(machine.#kernel, '#!xcl-guest\n')
+    for (let i = 0; i < guests; i++) await machine.#makeGuest()
+    return machine
   }
-  await time('call', CALLS, async () => {
-    for (let i = 0; i < CALLS; i++) xen.domains.info(DOM0)
-  })
-  await time('request and reply', WRITES, () =>
-    daemon.command(console, `spin-write ${WRITES}`, 'DONE'),
-  )
-  await time('build and destroy', DOMAINS, async () => {
+
+  get #kernel(): string {
+    return join(this.#folder, 'kernel')
+  }
+
+  call(): void {
+    for (let i = 0; i < CALLS; i++) this.#xen.domains.info(DOM0)
+  }
+
+  async requestAndReply(): Promise<void> {
+    if (this.#console === undefined) throw new Error('the machine has no guest')
+    await this.#daemon.command(this.#console, `spin-write ${WRITES}`, 'DONE')
+  }
+
+  async buildAndDestroy(): Promise<void> {
     for (let i = 0; i < DOMAINS; i++) {
-      const { domid } = await build(xen, kernel)
-      await xen.domains.destroy(domid)
+      const { domid } = await this.#build()
+      await this.#xen.domains.destroy(domid)
     }
-  })
-  return figures
+  }
+
+  async stop(): Promise<void> {
+    this.#daemon.close()
+    this.#xen.close()
+    await this.#simulator.stop()
+    rmSync(this.#folder, { recursive: true })
+  }
+
+  async #makeGuest(): Promise<void> {
+    const { domid, ports } = await this.#build()
+    const console = this.#daemon.attach(domid, ports)
+    this.#console ??= console
+    this.#xen.domains.unpause(domid)
+    await this.#daemon.until('READY')
+  }
+
+  async #build() {
+    const { builder } = this.#xen
+    const domid = await builder.create(SPEC)
+    const ports = await builder.prepare(domid, SPEC)
+    const image = { kernel: this.#kernel, ramdisk: undefined, cmdline: '' }
+    await builder.build(domid, SPEC, ports, image)
+    return { domid, ports }
+  }
+}
+
+/** Of each round, what it costs with many guests on the machine by what it costs with one. */
+export async function simulatorRounds(): Promise<Found[][]> {
+  const machines: Machine[] = []
+  try {
+    const few = await Machine.start(1)
+    machines.push(few)
+    const many = await Machine.start(GUESTS)
+    machines.push(many)
+    const works = [
+      ['call', CALLS, (machine: Machine) => machine.call()],
+      ['request and reply', WRITES, (machine: Machine) => machine.requestAndReply()],
+      ['build and destroy', DOMAINS, (machine: Machine) => machine.buildAndDestroy()],
+    ] as const
+    const rounds: Found[][] = []
+    // The first round is not counted.
+    for (let round = 0; round <= ROUNDS; round++) {
+      const found: Found[] = []
+      for (const [name, times, work] of works) {
+        const before = await timed(() => work(few))
+        const amount = await timed(() => work(many))
+        const behind = await timed(() => work(few))
+        const figure = (2 * amount) / (before + behind)
+        found.push({ name, figure, amount: amount / times, unit: 'ns' })
+      }
+      if (round > 0) rounds.push(found)
+    }
+    return rounds
+  } finally {
+    for (const machine of machines) await machine.stop()
+  }
+}
+
+/** @returns nanoseconds */
+async function timed(work: () => unknown): Promise<number> {
+  const started = process.hrtime.bigint()
+  await work()
+  return Number(process.hrtime.bigint() - started)
 }

@@ -97,8 +97,8 @@ bool PathTable::begin(Walk& walk, int32_t* record, std::span<const ConnectionRec
   const void* nul = std::memchr(path, 0, len);
   if (nul == nullptr) return false;
   const auto bytes = static_cast<size_t>(static_cast<const char*>(nul) - path);
-  // Of a special path the name is none of a node below the root, so it is not found.
-  if (bytes == 0 || bytes > kPathBytesMax) return false;
+  // A special path is not relative, whatever names there are at home.
+  if (bytes == 0 || bytes > kPathBytesMax || path[0] == '@') return false;
   walk.record = record;
   walk.pathBytes = static_cast<uint32_t>(bytes);
   walk.node = kRoot;

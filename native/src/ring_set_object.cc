@@ -15,6 +15,8 @@ namespace {
 
 // About so many words of batches in one turn of the loop; then everything else in the process has its turn.
 constexpr size_t kWordsPerTurn = 32 * 1024;
+// Then timers have their turn; a batch that was begun before ends after it.
+constexpr uint64_t kTurnNs = 4'000'000;
 constexpr uint64_t kAcceptRestMs = 100;
 
 template <typename T>
@@ -225,14 +227,17 @@ Napi::Value RingSetObject::next(const Napi::CallbackInfo& info) {
 
 // @returns words in it; 0: this turn has none
 size_t RingSetObject::nextBatch() {
+  const uint64_t now = uv_hrtime();
+  clock_[0] = static_cast<double>(now) / 1e6;
+  if (wordsInTurn_ == 0) turnEndsNs_ = now + kTurnNs;
   size_t words = 0;
-  while (wordsInTurn_ < kWordsPerTurn) {
+  // A small request may be much work: what came in does not say how long a turn takes.
+  while (wordsInTurn_ < kWordsPerTurn && now < turnEndsNs_) {
     set_->collect();
     words = set_->fill();
     wordsInTurn_ += words + 1;
     if (words > 0 || !set_->hasWork()) break;
   }
-  clock_[0] = static_cast<double>(uv_hrtime()) / 1e6;
   return words;
 }
 

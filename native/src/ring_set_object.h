@@ -96,6 +96,8 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   /** Its turns come where the loop would wait. */
   bool waitsForLoop_ = false;
   size_t wordsInTurn_ = 0;
+  /** uv_hrtime. */
+  uint64_t turnEndsNs_ = 0;
 };
 
 }  // namespace xcl

@@ -175,11 +175,18 @@ class Comparing implements Comparison {
     const [ours, theirs] = [eventsFrom(left, l), eventsFrom(right, r)]
     const next = left[l + ours.length]?.step ?? this.#steps.length - 1
     const cause = this.#interference.manyChanged(last, next)
-    if (cause === undefined || ours.length === 0) return undefined
+    if (ours.length === 0) return undefined
     // What was the same so far counts, too: something that is missing now may have come before.
     const allOurs = [...eventsBefore(left, l), ...ours]
     const allTheirs = [...eventsBefore(right, r), ...theirs]
     const mayWait = [waitingBefore(left, l), waitingBefore(right, r)] as const
+    if (cause === undefined) {
+      const mayMove = [...mayWait[0], ...mayWait[1], ...twiceIn(allOurs), ...twiceIn(allTheirs)]
+      if (!isSameBut(new Set(mayMove), allOurs, allTheirs)) return undefined
+      count(this.excusedEvents, COALESCED, ours.length)
+      this.events += ours.length
+      return [ours.length, theirs.length]
+    }
     const isOpened = (text: string): boolean =>
       on.startsWith('g') && this.#interference.isParentMade(text, last, next)
     const unheard = allOurs.filter((text) => !allTheirs.includes(text) && !mayWait[1].has(text))
@@ -279,6 +286,16 @@ function coalesced(events: readonly string[]): string[] {
   return [...events]
     .sort()
     .filter((text, i, sorted) => text.startsWith('@') || text !== sorted[i - 1])
+}
+
+/** Are the others the same, in the same order? Where one that may be dropped stands depends on which of them was. */
+function isSameBut(
+  mayMove: ReadonlySet<string>,
+  ours: readonly string[],
+  theirs: readonly string[],
+): boolean {
+  const [our, their] = [ours, theirs].map((events) => events.filter((text) => !mayMove.has(text)))
+  return our?.join('\n') === their?.join('\n')
 }
 
 /** What is told of domains: each of these counts. */

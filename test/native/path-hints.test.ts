@@ -96,7 +96,17 @@ async function hint(guest: Guest, type: number, text: string, txId = 0): Promise
 test.for([1, 2, 3])('it is the node that the store finds (seed %i)', async (seed) => {
   const chance = new Chance(seed)
   const all = guests(GUESTS)
-  const names = ['a', 'b', 'state', 'backend', 'a-name-of-more-than-16-bytes', '0', '17', 'x_@']
+  const names = [
+    'a',
+    'b',
+    'state',
+    'backend',
+    'a-name-of-more-than-16-bytes',
+    '0',
+    '17',
+    'x_@',
+    '@x',
+  ]
   const name = () => names[chance.below(names.length)] ?? ''
   const some = () => Array.from({ length: 1 + chance.below(6) }, name).join('/')
   let found = 0

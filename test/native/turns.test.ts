@@ -89,3 +89,20 @@ test('a set that is closed while a batch is handled has no other one', async () 
   await until(() => heard.some(({ words }) => words === 0))
   expect(heard.map(({ words }) => words)).toEqual([REQUEST_WORDS, 0])
 })
+
+test('a turn ends when its time is over, and the next one serves what is left', async () => {
+  const { loopback, rings } = aSet()
+  const end = loopback.guest(1 as Domid, 1 as Gref)
+  rings.attach(end.domid, { kind: 'gref', gref: 1 as Gref }, end.port, 0)
+  const heard = listenTo(rings, () => {
+    const until = performance.now() + 5
+    while (performance.now() < until);
+  })
+  const ring = new GuestRing(end)
+  for (let i = 0; i < 3; i++) ring.put(REQUEST)
+  ring.end.kick()
+  await until(() => heard.filter(({ words }) => words > 0).length === 3)
+  await until(() => heard.at(-1)?.words === 0)
+  const words = [REQUEST_WORDS, 0, REQUEST_WORDS, 0, REQUEST_WORDS, 0]
+  expect(heard.map((each) => each.words)).toEqual(words)
+})

@@ -4,7 +4,14 @@
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { encodePacket } from '../../../lixs/wire/encoder.ts'
-import { XS_MKDIR, XS_READ, XS_RM, XS_SET_PERMS, XS_WRITE } from '../../../lixs/wire/ops.ts'
+import {
+  XS_DIRECTORY,
+  XS_MKDIR,
+  XS_READ,
+  XS_RM,
+  XS_SET_PERMS,
+  XS_WRITE,
+} from '../../../lixs/wire/ops.ts'
 import type { Packet } from '../../../lixs/wire/packet.ts'
 import { aDaemon, type RingGuest, type RunningDaemon, turn } from '../../support/a-daemon.ts'
 
@@ -100,4 +107,17 @@ test('more than a path is refused where only a path may be', async () => {
   expect(await guest?.ask(XS_READ, 'old|more')).toBe('EINVAL|')
   expect(await guest?.ask(XS_RM, 'old||')).toBe('EINVAL|')
   expect(await guest?.ask(XS_READ, 'old|')).toBe('old')
+})
+
+test('a special path is not relative, whatever there is at home', async () => {
+  const tool = await daemon.connect()
+  await tool.write(`${HOME}/@releaseDomain`, 'at home')
+  await tool.write(`${HOME}/@other/below`, 'at home')
+  for (const path of ['@releaseDomain', '@other', '@other/below']) {
+    for (const type of [XS_READ, XS_MKDIR, XS_RM, XS_DIRECTORY]) {
+      expect(await ask([type, `${path}|`])).toEqual(['EINVAL|'])
+    }
+    expect(await ask([XS_WRITE, `${path}|mine`])).toEqual(['EINVAL|'])
+  }
+  expect(await tool.read(`${HOME}/@releaseDomain`)).toBe('at home')
 })
