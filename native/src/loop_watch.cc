@@ -4,6 +4,18 @@
 
 namespace xcl {
 
+namespace {
+
+// Who was called again within so long is busy,
+constexpr uint64_t kMomentMs = 1;
+// and stays away from the loop for so long.
+constexpr uint64_t kStayMs = 2;
+
+// Who waits instead of this thread's loop. A second one would not hear of what the first waits for.
+thread_local LoopWatch* waiting = nullptr;
+
+}  // namespace
+
 LoopWatch::Ptr LoopWatch::open(Napi::Env env, int fd, LoopListener* listener) {
   uv_loop_t* loop = nullptr;
   napi_get_uv_event_loop(env, &loop);
@@ -15,8 +27,10 @@ LoopWatch::Ptr LoopWatch::open(Napi::Env env, int fd, LoopListener* listener) {
   }
   uv_idle_init(loop, &watch->idle_);
   uv_timer_init(loop, &watch->timer_);
-  watch->poll_.data = watch->idle_.data = watch->timer_.data = watch;
-  watch->open_ = 3;
+  uv_prepare_init(loop, &watch->prepare_);
+  uv_idle_init(loop, &watch->awake_);
+  watch->poll_.data = watch->idle_.data = watch->timer_.data = watch->prepare_.data = watch->awake_.data = watch;
+  watch->open_ = 5;
   napi_add_async_cleanup_hook(
       env,
       [](napi_async_cleanup_hook_handle, void* data) {
@@ -58,12 +72,43 @@ void LoopWatch::later(uint64_t timeoutMs) {
       timeoutMs, 0);
 }
 
+int LoopWatch::waitForLoop() {
+  if (waiting != nullptr) return -1;
+  waiting = this;
+  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<LoopWatch*>(handle->data)->sleep(); });
+  return uv_backend_fd(poll_.loop);
+}
+
+// Called when all that was ready has been handled, immediately before the loop looks for more. Where requests
+// follow each other at once the next one is waited for here: the way through the loop costs more than serving it.
+void LoopWatch::sleep() {
+  uv_loop_t* loop = poll_.loop;
+  const uint64_t asleepMs = uv_now(loop);
+  bool isReady = listener_->onWait(uv_backend_timeout(loop));
+  uv_update_time(loop);
+  const uint64_t awakeMs = uv_now(loop);
+  const bool isBusy = awakeMs - asleepMs <= kMomentMs;
+  while (isReady) {
+    listener_->onTurn();
+    if (listener_ == nullptr) return;
+    uv_update_time(loop);
+    if (!isBusy || uv_now(loop) - awakeMs > kStayMs) break;
+    const int timeoutMs = uv_backend_timeout(loop);
+    if (timeoutMs == 0) break;
+    isReady = listener_->onWait(timeoutMs);
+  }
+  uv_idle_start(&awake_, [](uv_idle_t* handle) { uv_idle_stop(handle); });
+}
+
 void LoopWatch::release() {
   listener_ = nullptr;
+  if (waiting == this) waiting = nullptr;
   uv_poll_stop(&poll_);
   uv_close(reinterpret_cast<uv_handle_t*>(&poll_), onClosed);
   uv_close(reinterpret_cast<uv_handle_t*>(&idle_), onClosed);
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), onClosed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), onClosed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&awake_), onClosed);
 }
 
 void LoopWatch::onClosed(uv_handle_t* handle) {

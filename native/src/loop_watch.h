@@ -1,5 +1,6 @@
 // Wraps the uv handles with which native code joins node's event loop: one watched descriptor, one
-// "come back in the next turn", one timer. They close together.
+// "come back in the next turn", one timer; and, for one listener in each loop, the loop's sleep itself. They
+// close together.
 #pragma once
 
 #include <napi.h>
@@ -20,13 +21,23 @@ class LoopListener {
   virtual void onTurn() {}
   /** The time asked for with `later` is over. */
   virtual void onTimer() {}
+  /**
+   * Waits instead of the loop, until the loop's descriptor is readable, the time is over, or there is
+   * something to do for the listener itself.
+   * @param timeoutMs 0: only looks; -1: for ever
+   * @returns whether `onTurn` is to be called
+   */
+  virtual bool onWait(int timeoutMs) {
+    (void)timeoutMs;
+    return false;
+  }
   /** The environment ends: close everything, call no JavaScript. */
   virtual void onEnvironmentEnd() = 0;
 };
 
 /**
  * Owned by the listener through `Ptr`. uv keeps the memory of a handle until its close callback, so
- * letting go of the Ptr only begins the end: the object deletes itself when all three are closed.
+ * letting go of the Ptr only begins the end: the object deletes itself when all are closed.
  */
 class LoopWatch {
  public:
@@ -48,12 +59,21 @@ class LoopWatch {
   void again();
   /** Calls `onTimer` once. */
   void later(uint64_t timeoutMs);
+  /**
+   * From now on `onWait` is called where the loop would wait for its descriptors, instead of `onReady`; the
+   * loop itself only looks at them. Everything else on the loop has its turn between two such calls, as when
+   * the loop waits; only immediates that are unref'd may wait for the next one.
+   * @returns the descriptor that is readable when the loop has something to do; -1: another listener waits
+   *   for this loop already
+   */
+  int waitForLoop();
 
  private:
   LoopWatch(Napi::Env env, LoopListener* listener) : env_(env), listener_(listener) {}
   ~LoopWatch() = default;
 
   void release();
+  void sleep();
   static void onClosed(uv_handle_t* handle);
 
   napi_env env_;
@@ -61,6 +81,9 @@ class LoopWatch {
   uv_poll_t poll_{};
   uv_idle_t idle_{};
   uv_timer_t timer_{};
+  uv_prepare_t prepare_{};
+  /** While it is active the loop does not block. */
+  uv_idle_t awake_{};
   int open_ = 0;
   napi_async_cleanup_hook_handle hook_ = nullptr;
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "failure.h"
 
@@ -15,7 +16,7 @@ namespace {
 // What an epoll event is about, where it is no connection.
 constexpr uint32_t kPortsTag = UINT32_MAX;
 constexpr uint32_t kListenerTag = UINT32_MAX - 1;
-constexpr size_t kEventsAtOnce = 256;
+constexpr uint32_t kLoopTag = UINT32_MAX - 2;
 constexpr size_t kPortsAtOnce = 1024;
 // XENSTORE_RECONNECT of xs_wire.h: the guest waits until it is taken back.
 constexpr uint32_t kReconnectAsked = 1;
@@ -186,23 +187,39 @@ void RingSet::listen(const std::string& path) {
 
 void RingSet::watchListener() { watch(epoll_.get(), EPOLL_CTL_ADD, listener_->fd(), EPOLLIN, kListenerTag); }
 
+void RingSet::watchLoop(int fd) { watch(epoll_.get(), EPOLL_CTL_ADD, fd, EPOLLIN, kLoopTag); }
+
+bool RingSet::wait(int timeoutMs) {
+  const int count = epoll_wait(epoll_.get(), events_.data(), events_.size(), timeoutMs);
+  found_ = static_cast<size_t>(std::max(count, 0));
+  const auto isOwn = [](const epoll_event& event) { return event.data.u32 != kLoopTag; };
+  if (std::any_of(events_.begin(), events_.begin() + found_, isOwn)) return true;
+  found_ = 0;
+  return false;
+}
+
 void RingSet::collect() {
-  std::array<epoll_event, kEventsAtOnce> events;
-  for (;;) {
-    const int count = epoll_wait(epoll_.get(), events.data(), events.size(), 0);
-    for (int i = 0; i < count; i++) {
-      const epoll_event& event = events[static_cast<size_t>(i)];
-      if (event.data.u32 == kPortsTag) {
-        collectPorts();
-      } else if (event.data.u32 == kListenerTag) {
-        collectNewcomers();
-      } else {
-        collectSocket(event.data.u32, event.events);
-      }
-    }
-    if (count < static_cast<int>(events.size())) break;
-  }
+  size_t count = 0;
+  do {
+    if (found_ == 0) wait(0);
+    // Forgotten first: should one of them be a failure, they are not to be met again.
+    count = std::exchange(found_, 0);
+    for (size_t i = 0; i < count; i++) collectEvent(events_[i]);
+  } while (count == events_.size());
   wakeStarved();
+}
+
+void RingSet::collectEvent(const epoll_event& event) {
+  switch (event.data.u32) {
+    case kPortsTag:
+      return collectPorts();
+    case kListenerTag:
+      return collectNewcomers();
+    case kLoopTag:
+      return;
+    default:
+      return collectSocket(event.data.u32, event.events);
+  }
 }
 
 void RingSet::collectPorts() {

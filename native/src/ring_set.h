@@ -19,6 +19,8 @@
 // only what a new process would make anew: mapping, descriptor, list links.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -77,6 +79,14 @@ class RingSet : private QueueListener {
   /** From now on a batch says which nodes its requests name. */
   void findPaths(const PathTableMemory& memory) { paths_.emplace(memory); }
 
+  /** `wait` returns as soon as this is readable, too. */
+  void watchLoop(int fd);
+  /**
+   * Waits until there is something to collect.
+   * @param timeoutMs 0: only looks; -1: for ever
+   * @returns false: there is nothing, but perhaps for whom `watchLoop` was told of
+   */
+  bool wait(int timeoutMs);
   void collect();
   /** @returns words in the batch; 0 when there is nothing to say */
   size_t fill();
@@ -197,6 +207,7 @@ class RingSet : private QueueListener {
   bool initialisePage(uint32_t id);
   void forgetTraffic(uint32_t id);
   void forgetQueue(uint32_t id);
+  void collectEvent(const epoll_event& event);
   void collectPorts();
   void collectSocket(uint32_t id, uint32_t events);
   void collectNewcomers();
@@ -284,6 +295,9 @@ class RingSet : private QueueListener {
   size_t used_ = 0;
   std::array<std::byte, 16384> scratch_;
   size_t scratchBytes_ = 0;
+  /** What `wait` has found; `collect` begins with it. */
+  std::array<epoll_event, 256> events_;
+  size_t found_ = 0;
 };
 
 /** Monotonic milliseconds, comparable between processes of one boot. */

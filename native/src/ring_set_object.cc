@@ -167,7 +167,14 @@ void RingSetObject::findPaths(const Napi::CallbackInfo& info) {
 void RingSetObject::serve(const Napi::CallbackInfo& info) {
   withSet(info.Env(), [&] {
     onBatch_ = Napi::Persistent(info[0].As<Napi::Function>());
-    watch_->wait(UV_READABLE);
+    if (waitsForLoop_) return;
+    // Whoever waits in a set within the loop's own set pays for two at each request.
+    if (const int loop = watch_->waitForLoop(); loop >= 0) {
+      waitsForLoop_ = true;
+      set_->watchLoop(loop);
+    } else {
+      watch_->wait(UV_READABLE);
+    }
   });
 }
 
@@ -182,6 +189,8 @@ Napi::Value RingSetObject::expireEvents(const Napi::CallbackInfo& info) {
 }
 
 void RingSetObject::close(const Napi::CallbackInfo&) { end(); }
+
+bool RingSetObject::onWait(int timeoutMs) { return set_->wait(set_->hasWork() ? 0 : timeoutMs) || set_->hasWork(); }
 
 void RingSetObject::onTimer() {
   Napi::HandleScope scope(Env());
@@ -274,7 +283,7 @@ void RingSetObject::flushOutput() {
 
 void RingSetObject::comeBack() {
   if (!set_ || isInTurn_) return;
-  if (set_->hasWork() && !onBatch_.IsEmpty()) watch_->again();
+  if (!waitsForLoop_ && set_->hasWork() && !onBatch_.IsEmpty()) watch_->again();
   if (set_->isAcceptResting()) watch_->later(kAcceptRestMs);
 }
 

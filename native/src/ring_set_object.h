@@ -55,6 +55,7 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   void onReady(int) override { turn(); }
   void onTurn() override { turn(); }
   void onTimer() override;
+  bool onWait(int timeoutMs) override;
   void onEnvironmentEnd() override { end(); }
 
   /** Runs `body` on the open set; failures become XenError; what it left to do is taken up soon. */
@@ -92,6 +93,8 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   Napi::FunctionReference onBatch_;
   Napi::AsyncContext context_;
   bool isInTurn_ = false;
+  /** Its turns come where the loop would wait. */
+  bool waitsForLoop_ = false;
   size_t wordsInTurn_ = 0;
   /** uv_hrtime. */
   uint64_t turnEndsNs_ = 0;
