@@ -3,8 +3,8 @@ import type { SendStep, Step } from './step.ts'
 import type { Transcript } from './transcript.ts'
 import { homeOf } from './vocabulary.ts'
 
-/** Directories that are always there: nobody makes them on his way. */
-const STAGE = /^\/(local(\/domain(\/[1-3])?)?|open|closed|mixed|own|deep(\/\d)*)?$/
+/** Directories that are always there. Homes go with their domains, and are made on the way. */
+const STAGE = /^\/(open|closed|mixed|own|deep(\/\d)*)?$/
 const CHANGING: ReadonlySet<string | number> = new Set(['WRITE', 'MKDIR', 'RM', 'SET_PERMS'])
 
 /** Something that everybody sees from some step on. */
