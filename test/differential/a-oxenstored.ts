@@ -1,39 +1,17 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Simulator } from '../../native/simulator/control.ts'
-import { startStockDaemon } from '../stock/stock-daemon.ts'
-import { aFolder } from '../support/a-socket-peer.ts'
-import { TappedGuests } from '../support/a-tapped-guest.ts'
 import { LIMITS } from './a-lixs.ts'
+import { aStockDaemon } from './a-stock-daemon.ts'
 import type { DaemonUnderTest } from './daemon.ts'
-import { TappedMachine } from './tapped-machine.ts'
 
 /** Debian's OCaml daemon, on a simulated machine of its own, with the limits that lixs has here. */
 export async function anOxenstored(): Promise<DaemonUnderTest> {
-  const folder = aFolder()
-  const simulator = await Simulator.start({ runDir: folder.path, xen: '4.17' })
-  const settings = join(folder.path, 'limits.conf')
-  writeFileSync(settings, SETTINGS.map(([name, value]) => `${name} = ${value}\n`).join(''))
-  const daemon = await startStockDaemon('oxenstored', {
-    simulatorSocket: simulator.socketPath,
-    runDir: folder.path,
-    args: ['--config-file', settings],
+  const daemon = await aStockDaemon('oxenstored', (folder) => {
+    const settings = join(folder, 'limits.conf')
+    writeFileSync(settings, SETTINGS.map(([name, value]) => `${name} = ${value}\n`).join(''))
+    return ['--config-file', settings]
   })
-  const guests = await TappedGuests.on(simulator)
-  return {
-    name: 'oxenstored',
-    socketPath: daemon.socketPath,
-    repliesFirst: true,
-    forgetsReleased: true,
-    machine: new TappedMachine(guests),
-    ended: daemon.ended,
-    async stop() {
-      await daemon.stop()
-      guests.close()
-      await simulator.stop()
-      folder.remove()
-    },
-  }
+  return { ...daemon, repliesFirst: true, forgetsReleased: true }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { absolute, isAtOrBelow } from './paths.ts'
+import { absolute, isAtOrBelow, isRelated } from './paths.ts'
 import type { SendStep, Step } from './step.ts'
 import type { Transcript } from './transcript.ts'
 import { homeOf } from './vocabulary.ts'
@@ -63,7 +63,7 @@ export class History {
         domid !== undefined ||
         steps.some((step) => {
           const changed = absolute(step.on, step.payload)
-          return isAtOrBelow(path, changed) || isAtOrBelow(changed, path)
+          return isRelated(path, changed)
         }),
     )
   }
@@ -159,7 +159,7 @@ export class History {
 
 /** Is one path at or below the other, or are both below what one of them may have made on its way? */
 function isAkin(one: string, other: string): boolean {
-  if (isAtOrBelow(one, other) || isAtOrBelow(other, one)) return true
+  if (isRelated(one, other)) return true
   const names = one.split('/')
   const count = other.split('/').findIndex((name, i) => name !== names[i])
   return !STAGE.test(names.slice(0, count).join('/') || '/')

@@ -1,3 +1,4 @@
+import { absolute, isRelated } from './paths.ts'
 import type { SendStep, Step } from './step.ts'
 import type { Transcript } from './transcript.ts'
 
@@ -33,7 +34,7 @@ export class Interference {
   isInDoomedTransaction(at: number, { on, payload }: SendStep): boolean {
     const label = this.#labelOf(at)
     if (label === undefined || this.#committed.has(label)) return false
-    const path = pathOf(on, payload)
+    const path = absolute(on, payload)
     for (let i = this.#starts.get(label) ?? at; i < at; i++) {
       if (this.#steps[i]?.kind === 'destroy') return true
       if (this.#labelOf(i) === label && this.#steps[i]?.kind === 'send') continue
@@ -48,11 +49,11 @@ export class Interference {
     const text = this.#ours.replies.get(at)?.text ?? ''
     if (step?.kind !== 'send' || !CHANGES.test(text)) return []
     const label = this.#labelOf(at)
-    if (label === undefined) return [pathOf(step.on, step.payload)]
+    if (label === undefined) return [absolute(step.on, step.payload)]
     if (step.op !== 'TRANSACTION_END') return []
     return this.#steps.flatMap((other, i) => {
       const isOfIt = other.kind === 'send' && other.tx === label && i < at
-      return isOfIt && other.op !== 'READ' ? [pathOf(other.on, other.payload)] : []
+      return isOfIt && other.op !== 'READ' ? [absolute(other.on, other.payload)] : []
     })
   }
 
@@ -77,14 +78,14 @@ export class Interference {
    */
   mostChangesOf(on: string, event: string, from: number, to: number): number {
     const [, token = ''] = event.split('|')
-    const absolute = pathOf(on, event)
+    const told = absolute(on, event)
     let changes = 0
     for (let i = from; i <= to; i++) {
       const step = this.#steps[i]
       const text = this.#ours.replies.get(i)?.text ?? ''
       const isEnd = step?.kind !== 'send' && step?.kind !== 'open' && step?.kind !== 'close'
       if (isEnd || text === 'RELEASE OK|') return Number.POSITIVE_INFINITY
-      changes += this.#changedBy(i).filter((changed) => isRelated(changed, absolute)).length
+      changes += this.#changedBy(i).filter((changed) => isRelated(changed, told)).length
     }
     const begun = this.#watchesOf(on, token).filter((at) => at <= to)
     return changes * begun.length + begun.filter((at) => at >= from).length
@@ -111,7 +112,7 @@ export class Interference {
       const hasMade = this.#steps.some((step, at) => {
         if (step.kind !== 'send' || step.tx !== label || at > i) return false
         const makes = step.op === 'SET_PERMS' || step.op === 'WRITE' || step.op === 'MKDIR'
-        return makes && pathOf(step.on, step.payload) === parent
+        return makes && absolute(step.on, step.payload) === parent
       })
       if (hasMade) return true
     }
@@ -122,18 +123,4 @@ export class Interference {
     const step = this.#steps[at]
     return step?.kind === 'send' && typeof step.tx === 'string' ? step.tx : undefined
   }
-}
-
-/** The path that a request is about, absolute. */
-function pathOf(on: string, payload: string): string {
-  const [path = ''] = payload.split('|')
-  const domid = on.startsWith('g') ? on.slice(1) : '0'
-  return path.startsWith('/') ? path : `/local/domain/${domid}/${path}`
-}
-
-/** Is one path the other, or above it? */
-function isRelated(one: string, other: string): boolean {
-  const isAbove = (above: string, below: string): boolean =>
-    above === '/' || above === below || below.startsWith(`${above}/`)
-  return isAbove(one, other) || isAbove(other, one)
 }

@@ -4,8 +4,19 @@ import type { Client, Generator } from './generator.ts'
 import { belowOrderly, commitOrderly, isLeaf, someOrderlyPath } from './orderly-stage.ts'
 import { absolute, isAtOrBelow } from './paths.ts'
 import type { Act } from './profile.ts'
-import { someTransaction, watchSpecial } from './shared-requests.ts'
+import {
+  MALFORMED,
+  sendOneOf,
+  someTransaction,
+  UNKNOWN_OPS,
+  watchSpecial,
+} from './shared-requests.ts'
 import { homeOf, longPath, somePerms, someValue } from './vocabulary.ts'
+
+/** Without what oxenstored takes, or does not know. */
+const ORDERLY_MALFORMED = MALFORMED.filter(
+  ([op, payload]) => op !== 'DIRECTORY_PART' && payload !== '1|2|',
+)
 
 export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) => void>>> = {
   mkdir: (generator) => {
@@ -75,30 +86,10 @@ export const ORDERLY_ACTS: Readonly<Partial<Record<Act, (generator: Generator) =
   },
   unknown: (generator) => {
     const { random } = generator
-    const op = random.pick([15, 16, 20, 27, 99, 65535, 0xffffffff])
+    const op = random.pick(UNKNOWN_OPS)
     generator.send(generator.someClient(), op, random.pick(['', '/a|', 'nonsense']))
   },
-  malformed: (generator) => {
-    const [op, payload] = generator.random.pick([
-      ['WRITE', 'no-end'],
-      ['WRITE', ''],
-      ['SET_PERMS', '/open|'],
-      ['SET_PERMS', '/open'],
-      ['WATCH', '/open|'],
-      ['WATCH', '/open|t'],
-      ['WATCH', '/open|t|x|'],
-      ['WATCH', ''],
-      ['UNWATCH', '/open|'],
-      ['UNWATCH', '/open|t|u|'],
-      ['TRANSACTION_END', 'T|'],
-      ['TRANSACTION_END', 'x'],
-      ['GET_DOMAIN_PATH', ''],
-      ['GET_DOMAIN_PATH', '1'],
-      ['TRANSACTION_START', ''],
-      ['RESET_WATCHES', ''],
-    ] as const)
-    generator.send(generator.someClient(), op, payload)
-  },
+  malformed: (generator) => sendOneOf(generator, ORDERLY_MALFORMED),
   'long path': (generator) => {
     const { random } = generator
     const guest = generator.someGuest()

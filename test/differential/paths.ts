@@ -11,3 +11,8 @@ export function absolute(on: string, payload: string): string {
 export function isAtOrBelow(path: string, above: string): boolean {
   return above === '/' || path === above || path.startsWith(`${above}/`)
 }
+
+/** Is one of two paths the other, or above it? */
+export function isRelated(one: string, other: string): boolean {
+  return isAtOrBelow(one, other) || isAtOrBelow(other, one)
+}

@@ -2,7 +2,13 @@
 import type { Client, Generator } from './generator.ts'
 import { isKnownWhenFull, ORDERLY_ACTS, orderlyPath } from './orderly-requests.ts'
 import type { Act } from './profile.ts'
-import { someTransaction, watchSpecial } from './shared-requests.ts'
+import {
+  MALFORMED,
+  sendOneOf,
+  someTransaction,
+  UNKNOWN_OPS,
+  watchSpecial,
+} from './shared-requests.ts'
 import {
   badPath,
   badPerms,
@@ -101,7 +107,7 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
   },
   unknown: (generator) => {
     const { random } = generator
-    const op = random.pick([15, 16, 20, 27, 99, 65535, 0xffffffff])
+    const op = random.pick(UNKNOWN_OPS)
     const tx = random.chance(200) ? { tx: 4_000_000_001 } : {}
     generator.send(generator.someClient(), op, random.pick(['', '/a|', 'nonsense']), tx)
   },
@@ -133,7 +139,7 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
     ] as const)
     generator.send(guest, op, payload)
   },
-  malformed,
+  malformed: (generator) => sendOneOf(generator, MALFORMED),
   'long path': (generator) => {
     const { random } = generator
     const guest = generator.someGuest()
@@ -303,31 +309,6 @@ function end(generator: Generator): void {
   }
   generator.send(client, 'TRANSACTION_END', random.chance(800) ? 'T|' : 'F|', { tx })
   if (random.chance(20)) generator.send(client, 'READ', '/open|', { tx })
-}
-
-function malformed(generator: Generator): void {
-  const [op, payload] = generator.random.pick([
-    ['WRITE', 'no-end'],
-    ['WRITE', ''],
-    ['SET_PERMS', '/open|'],
-    ['SET_PERMS', '/open'],
-    ['WATCH', '/open|'],
-    ['WATCH', '/open|t'],
-    ['WATCH', '/open|t|x|'],
-    ['WATCH', ''],
-    ['UNWATCH', '/open|'],
-    ['UNWATCH', '/open|t|u|'],
-    ['TRANSACTION_END', 'T|'],
-    ['TRANSACTION_END', 'x'],
-    ['GET_DOMAIN_PATH', ''],
-    ['GET_DOMAIN_PATH', '1'],
-    ['GET_DOMAIN_PATH', '1|2|'],
-    ['DIRECTORY_PART', '/open|'],
-    ['DIRECTORY_PART', '/open|0|0|'],
-    ['TRANSACTION_START', ''],
-    ['RESET_WATCHES', ''],
-  ] as const)
-  generator.send(generator.someClient(), op, payload)
 }
 
 /** More children than one reply can name, asked for at once and in parts. */

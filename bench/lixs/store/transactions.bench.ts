@@ -9,8 +9,8 @@ export function transactionsCases(): Cases {
   const host = new Host()
   const { store, dom0, into } = host
   const paths = Array.from({ length: KEYS }, (_, i) => {
-    host.write(`/work/vif/0/key-${i}`, '0')
-    return host.pathOf(`/work/vif/0/key-${i}`)
+    host.write(`/keys/vif/0/key-${i}`, '0')
+    return host.pathOf(`/keys/vif/0/key-${i}`)
   })
   const [first = host.path('/'), second = host.path('/')] = paths
   const fresh = Array.from({ length: KEYS }, (_, i) => host.pathOf(`/fresh/key-${i}`))
