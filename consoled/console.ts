@@ -10,46 +10,26 @@
  * ```
  */
 import type { Domid, EvtchnPort, Gfn } from '../native/hypervisor.ts'
-import type { Logger } from '../native/os/log.ts'
-import { Pty, type PtyUser } from '../native/os/pty.ts'
 import type { ConnectionId } from '../native/ring-set.ts'
-import { Backlog } from './backlog.ts'
+import { Audience, type ConsoleViewer } from './attach/audience.ts'
 import { ByteRing } from './byte-ring.ts'
-import type { ConsoleKeys } from './console-keys.ts'
-import type { ConsoleRings, RingUser } from './console-ring.ts'
-import type { GuestLog } from './guest-log.ts'
+import type { ConsoleKeys } from './domains/console-keys.ts'
+import type { GuestLog } from './log/guest-log.ts'
+import type { ConsoleRings, RingUser } from './ring/console-ring.ts'
+import { ConsoleTty, type TtyOwner, type TtyServices } from './tty/console-tty.ts'
 
 /** What a viewer is shown first, at most. */
 export const HISTORY_BYTES = 16_384
-/** Master and slave. */
-const PTY_DESCRIPTORS = 2
-
-/** Somebody who looks at a console. */
-export interface ConsoleViewer {
-  /** Must not throw and must not wait; the bytes are shared with other viewers. */
-  show(bytes: Buffer): void
-  /** The guest reads again; go on typing. */
-  resumeTyping(): void
-  /** The console has vanished. */
-  end(): void
-}
 
 /** What all consoles share. */
-export interface ConsoleServices {
+export interface ConsoleServices extends TtyServices {
   readonly rings: ConsoleRings
   /** Opens the log of a guest of this name; undefined when guests are not logged. */
   readonly openLog: ((name: string, isNew: boolean) => GuestLog) | undefined
   /** Bytes of history a console may keep in memory. */
   readonly historyBytes: () => number
-  /** `always`: a pty for every console; `asked`: where the node `tty` exists. */
-  readonly tty: 'asked' | 'always'
-  /** `keep`: the guest is held up when its pty's backlog is full. */
-  readonly overflow: 'discard' | 'keep'
-  /** So many descriptors more, or fewer (below 0), are not for logs. */
-  readonly lendDescriptors: (count: number) => void
   /** Writes the path of the pty's slave into the store. */
   readonly publishTty: (domid: Domid, slavePath: string) => void
-  readonly log: Logger
 }
 
 interface Ring {
@@ -57,7 +37,7 @@ interface Ring {
   readonly port: EvtchnPort
 }
 
-export class GuestConsole implements RingUser, PtyUser {
+export class GuestConsole implements RingUser, TtyOwner {
   readonly domid: Domid
   readonly uuid: string
   readonly #services: ConsoleServices
@@ -71,10 +51,8 @@ export class GuestConsole implements RingUser, PtyUser {
   #failedRing: Ring | undefined
   #log: GuestLog | undefined
   #history: ByteRing | undefined
-  #pty: Pty | undefined
-  #backlog: Backlog | undefined
-  #isHeldUp = false
-  #viewers: ConsoleViewer[] = []
+  readonly #tty: ConsoleTty
+  readonly #audience = new Audience()
   #whenConnected: (() => void)[] = []
 
   constructor(domid: Domid, uuid: string, isNew: boolean, services: ConsoleServices) {
@@ -82,6 +60,7 @@ export class GuestConsole implements RingUser, PtyUser {
     this.uuid = uuid
     this.#isNew = isNew
     this.#services = services
+    this.#tty = new ConsoleTty(this, services)
   }
 
   get isConnected(): boolean {
@@ -98,7 +77,7 @@ export class GuestConsole implements RingUser, PtyUser {
     this.#isOurs = keys.isOurs
     if (!keys.isOurs || keys.ring === undefined) return
     this.#connect(keys.ring, keys.name)
-    if (this.#connection !== undefined) this.#provideTty(keys)
+    if (this.#connection !== undefined) this.#tty.provide(keys.tty, keys.limit)
   }
 
   /** Calls as soon as the ring is there: at once if it is. @returns takes it back */
@@ -116,12 +95,11 @@ export class GuestConsole implements RingUser, PtyUser {
   /** Shows what was said last, then everything as it comes. */
   addViewer(viewer: ConsoleViewer): void {
     const history = this.#log?.isRaw ? this.#log.tail(HISTORY_BYTES) : this.#history?.copy()
-    if (history !== undefined && history.length > 0) viewer.show(history)
-    this.#viewers.push(viewer)
+    this.#audience.add(viewer, history ?? Buffer.alloc(0))
   }
 
   removeViewer(viewer: ConsoleViewer): void {
-    this.#viewers = this.#viewers.filter((other) => other !== viewer)
+    this.#audience.remove(viewer)
   }
 
   /**
@@ -161,10 +139,9 @@ export class GuestConsole implements RingUser, PtyUser {
   /** May be called twice. */
   close(): void {
     this.#disconnect()
-    this.#closePty()
+    this.#tty.close()
     this.#log?.close()
-    for (const viewer of this.#viewers) viewer.end()
-    this.#viewers = []
+    this.#audience.end()
     this.#whenConnected = []
   }
 
@@ -173,16 +150,13 @@ export class GuestConsole implements RingUser, PtyUser {
   ringOutput(bytes: Uint8Array, start: number, end: number): void {
     this.#log?.append(bytes, start, end)
     this.#history?.append(bytes, start, end)
-    if (this.#viewers.length > 0) {
-      const copy = Buffer.from(bytes.subarray(start, end))
-      for (const viewer of this.#viewers) viewer.show(copy)
-    }
-    if (this.#pty !== undefined) this.#showOnPty(this.#pty, bytes, start, end)
+    this.#audience.show(bytes, start, end)
+    this.#tty.show(bytes, start, end)
   }
 
   ringDrained(): void {
-    for (const viewer of this.#viewers) viewer.resumeTyping()
-    this.#pty?.resumeReading()
+    this.#audience.resumeTyping()
+    this.#tty.resumeTyping()
   }
 
   ringBroken(): void {
@@ -191,67 +165,12 @@ export class GuestConsole implements RingUser, PtyUser {
 
   // --- the pseudo terminal
 
-  ptyInput(bytes: Uint8Array): void {
-    if (!this.type(bytes)) this.#pty?.pauseReading()
-  }
-
-  ptyWritable(): void {
-    const backlog = this.#backlog
-    if (backlog === undefined || this.#pty === undefined) return
-    while (backlog.size > 0) {
-      const waiting = backlog.peek()
-      const taken = this.#pty.write(waiting, 0, waiting.length)
-      if (taken === 0) break
-      backlog.consume(taken)
-    }
-    if (this.#isHeldUp && !backlog.isFull) this.#holdUp(false)
-  }
-
-  /** The slave stays open here, so this is no reader that left. */
-  ptyFailed(error: unknown): void {
-    this.#services.log.error({ domid: this.domid, err: error }, 'pty failed')
-    this.#closePty()
-    if (this.#isHeldUp) this.#holdUp(false)
-  }
-
-  #showOnPty(pty: Pty, bytes: Uint8Array, start: number, end: number): void {
-    const backlog = this.#backlog
-    if (backlog === undefined) return
-    const taken = backlog.size === 0 ? pty.write(bytes, start, end) : 0
-    if (start + taken === end) return
-    backlog.append(bytes, start + taken, end)
-    if (this.#services.overflow === 'keep' && backlog.isFull) this.#holdUp(true)
-  }
-
-  #holdUp(isHeldUp: boolean): void {
-    this.#isHeldUp = isHeldUp
+  holdUp(isHeldUp: boolean): void {
     if (this.#connection !== undefined) this.#services.rings.setHeldUp(this.#connection, isHeldUp)
   }
 
-  #provideTty(keys: ConsoleKeys): void {
-    const isWanted = keys.tty !== undefined || this.#services.tty === 'always'
-    if (!isWanted) return
-    if (this.#pty === undefined) {
-      this.#services.lendDescriptors(PTY_DESCRIPTORS)
-      try {
-        this.#pty = Pty.open(this)
-      } catch (error) {
-        this.#services.lendDescriptors(-PTY_DESCRIPTORS)
-        this.#services.log.error({ domid: this.domid, err: error }, 'no pty to be had')
-        return
-      }
-      this.#backlog = new Backlog(keys.limit)
-    } else if (keys.tty !== '' && keys.tty !== undefined) {
-      return
-    }
-    this.#services.publishTty(this.domid, this.#pty.slavePath)
-  }
-
-  #closePty(): void {
-    if (this.#pty === undefined) return
-    this.#pty.close()
-    this.#pty = undefined
-    this.#services.lendDescriptors(-PTY_DESCRIPTORS)
+  publishTty(slavePath: string): void {
+    this.#services.publishTty(this.domid, slavePath)
   }
 
   #connect(ring: Ring, name: string | undefined): void {
@@ -284,7 +203,7 @@ export class GuestConsole implements RingUser, PtyUser {
     this.#services.rings.detach(this.#connection)
     this.#connection = undefined
     this.#ring = undefined
-    this.#isHeldUp = false
+    this.#tty.ringLost()
     this.ringDrained()
   }
 

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { ByteRing } from '../byte-ring.ts'
-import type { ConsoleViewer, GuestConsole } from '../console.ts'
+import type { GuestConsole } from '../console.ts'
+import type { ConsoleViewer } from './audience.ts'
 
 /** What may wait for a viewer that does not keep up; older bytes are left out. */
 const WAITING_BYTES = 262_144

@@ -20,8 +20,8 @@ import {
   AttachSocketTaken,
 } from '../../../consoled/attach/server.ts'
 import { GuestConsole } from '../../../consoled/console.ts'
-import { ConsoleRings } from '../../../consoled/console-ring.ts'
-import { PERIOD_MS } from '../../../consoled/rate-limit.ts'
+import { ConsoleRings } from '../../../consoled/ring/console-ring.ts'
+import { PERIOD_MS } from '../../../consoled/ring/rate-limit.ts'
 import { type Loopback, openLoopback } from '../../../native/loopback.ts'
 import { StateMemory } from '../../../native/os/state-memory.ts'
 import { aFewTurns, ConsoleGuest, until } from '../console-guest.ts'

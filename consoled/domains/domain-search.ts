@@ -21,10 +21,10 @@ import {
   DOMID_FIRST_RESERVED,
   type DomainControl,
   type Domid,
-} from '../native/hypervisor.ts'
-import { ListingPace } from '../native/listing-pace.ts'
-import type { Logger } from '../native/os/log.ts'
-import type { Clock } from './clock.ts'
+} from '../../native/hypervisor.ts'
+import { ListingPace } from '../../native/listing-pace.ts'
+import type { Logger } from '../../native/os/log.ts'
+import type { Clock } from '../clock.ts'
 
 export const FIRST_GUEST = 1
 const MAX_GUESTS = DOMID_FIRST_RESERVED - FIRST_GUEST

@@ -1,6 +1,6 @@
-import type { DomainControl } from '../native/hypervisor.ts'
-import type { Logger } from '../native/os/log.ts'
-import { XenError } from '../native/xen-error.ts'
+import type { DomainControl } from '../../native/hypervisor.ts'
+import type { Logger } from '../../native/os/log.ts'
+import { XenError } from '../../native/xen-error.ts'
 import { LineStamps } from './line-stamps.ts'
 import type { LogFile } from './log-files.ts'
 

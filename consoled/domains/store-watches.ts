@@ -1,5 +1,5 @@
 /** What consoled watches in the store. */
-import { type Domid, domidFrom } from '../native/hypervisor.ts'
+import { type Domid, domidFrom } from '../../native/hypervisor.ts'
 import type { KeyReader } from './console-keys.ts'
 
 /** A watch that was registered. */

@@ -2,11 +2,11 @@ import { existsSync, renameSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { Options } from '../../consoled/options.ts'
-import { XenstoreClient } from '../../lixs/client/client.ts'
-import { VIRQ_CON_RING, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
-import { TestHost } from './a-host.ts'
-import { aFewTurns, ConsoleGuest, until } from './console-guest.ts'
+import type { Options } from '../../../consoled/options.ts'
+import { XenstoreClient } from '../../../lixs/client/client.ts'
+import { VIRQ_CON_RING, VIRQ_DOM_EXC } from '../../../native/hypervisor.ts'
+import { TestHost } from '../a-host.ts'
+import { aFewTurns, ConsoleGuest, until } from '../console-guest.ts'
 
 let host: TestHost
 afterEach(() => host.stop())

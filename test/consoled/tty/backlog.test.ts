@@ -1,6 +1,6 @@
 import { fc, test } from '@fast-check/vitest'
 import { describe, expect, it } from 'vitest'
-import { Backlog } from '../../consoled/backlog.ts'
+import { Backlog } from '../../../consoled/tty/backlog.ts'
 
 function appendText(backlog: Backlog, text: string): void {
   const bytes = Buffer.from(text, 'latin1')

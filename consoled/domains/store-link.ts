@@ -1,6 +1,6 @@
-import { XenstoreClient } from '../lixs/client/client.ts'
-import type { Logger } from '../native/os/log.ts'
-import type { Clock } from './clock.ts'
+import { XenstoreClient } from '../../lixs/client/client.ts'
+import type { Logger } from '../../native/os/log.ts'
+import type { Clock } from '../clock.ts'
 import type { Consoles } from './consoles.ts'
 
 const FIRST_RETRY_MS = 100

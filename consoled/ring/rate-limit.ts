@@ -1,5 +1,5 @@
-import type { ConnectionId } from '../native/ring-set.ts'
-import type { Clock } from './clock.ts'
+import type { ConnectionId } from '../../native/ring-set.ts'
+import type { Clock } from '../clock.ts'
 
 /** What a console may say in a period; more waits in its ring until the period ends. */
 export const EVENTS_PER_PERIOD = 30

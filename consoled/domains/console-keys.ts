@@ -1,5 +1,5 @@
 /** The keys of `~/console` that say where a console is and how it is to be served. */
-import type { Domid, EvtchnPort, Gfn } from '../native/hypervisor.ts'
+import type { Domid, EvtchnPort, Gfn } from '../../native/hypervisor.ts'
 
 /** What is needed of a store connection; `XenstoreClient` has it. */
 export interface KeyReader {

@@ -10,7 +10,7 @@
  * whatever happens to the daemon next.
  */
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
-import type { Logger } from '../native/os/log.ts'
+import type { Logger } from '../../native/os/log.ts'
 
 const LOG_MODE = 0o644
 const CLOSED = -1

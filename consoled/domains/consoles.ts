@@ -7,11 +7,11 @@
  *
  * A domid may be used again, so a domain is known by domid and uuid; whose keys change is asked for.
  */
-import { XenstoreConnectionLost } from '../lixs/client/errors.ts'
-import type { DomainControl, DomainInfo, Domid } from '../native/hypervisor.ts'
-import type { Logger } from '../native/os/log.ts'
-import type { Clock } from './clock.ts'
-import type { GuestConsole } from './console.ts'
+import { XenstoreConnectionLost } from '../../lixs/client/errors.ts'
+import type { DomainControl, DomainInfo, Domid } from '../../native/hypervisor.ts'
+import type { Logger } from '../../native/os/log.ts'
+import type { Clock } from '../clock.ts'
+import type { GuestConsole } from '../console.ts'
 import { consolePath, isConsoleKey, readConsoleKeys } from './console-keys.ts'
 import { DomainSearch, FIRST_GUEST } from './domain-search.ts'
 import { type ConsoleStore, type StoreWatch, watchChanges, watchDomains } from './store-watches.ts'

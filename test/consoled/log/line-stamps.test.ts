@@ -1,6 +1,6 @@
 import { fc, test } from '@fast-check/vitest'
 import { describe, expect, it } from 'vitest'
-import { LineStamps } from '../../consoled/line-stamps.ts'
+import { LineStamps } from '../../../consoled/log/line-stamps.ts'
 
 const NOW = new Date(2026, 10, 3, 4, 5, 6)
 const STAMP = '[2026-11-03 04:05:06] '

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { GuestLog, guestLogName } from '../../consoled/guest-log.ts'
-import { LogFiles } from '../../consoled/log-files.ts'
+import { GuestLog, guestLogName } from '../../../consoled/log/guest-log.ts'
+import { LogFiles } from '../../../consoled/log/log-files.ts'
 
 const RAW = { withTimestamps: false, replacesEscape: false }
 const date = () => new Date(2026, 0, 2, 3, 4, 5)

@@ -9,7 +9,7 @@ import {
   type EvtchnPort,
   type Gfn,
   GNTTAB_RESERVED_CONSOLE,
-} from '../native/hypervisor.ts'
+} from '../../native/hypervisor.ts'
 import {
   BATCH_BROKEN,
   BATCH_DATA,
@@ -27,9 +27,9 @@ import {
   RECORD_TYPE,
   RECORD_WORDS,
   type RingSet,
-} from '../native/ring-set.ts'
-import { XenError } from '../native/xen-error.ts'
-import type { Clock } from './clock.ts'
+} from '../../native/ring-set.ts'
+import { XenError } from '../../native/xen-error.ts'
+import type { Clock } from '../clock.ts'
 import { RateLimit } from './rate-limit.ts'
 
 /** Bits of CONNECTION_PAUSED: who holds a guest up. */
