@@ -57,6 +57,25 @@ export interface MassDeath {
   readonly how: 'crash' | 'poweroff' | 'vanish'
 }
 
+/** Of one guest with `script=print`, since it was last asked to print. */
+export interface Printed {
+  readonly domid: number
+  readonly lines: number
+  readonly bytes: number
+  /** Of the bytes, as zlib has it. */
+  readonly crc32: number
+}
+
+/** Of all guests with `script=print`. */
+export interface Printing {
+  readonly lines: number
+  readonly bytes: number
+  /** Bytes that no daemon has taken. */
+  readonly unread: number
+  /** Lines that are not due yet, or have no room. */
+  readonly left: number
+}
+
 export class Simulator {
   readonly pid: number
   /** What `--hypervisor sim` programs connect to. */
@@ -120,13 +139,7 @@ export class Simulator {
 
   /** Counters of the machine and of what runs on it. */
   async stats(): Promise<Record<string, number>> {
-    const lines = await this.command('stats')
-    return Object.fromEntries(
-      lines.map((line) => {
-        const [name = '', value] = line.split(' ')
-        return [name, Number(value)]
-      }),
-    )
+    return numbersOf(await this.command('stats'))
   }
 
   /** Calls with the words of every line of news from the time on when the promise is settled. */
@@ -164,6 +177,31 @@ export class Simulator {
     await this.command('work stop')
   }
 
+  /**
+   * Every guest with `script=print` prints lines 1 to so many, so often a second; without a rate as fast as
+   * its ring takes them. A line that nobody has room for is printed later.
+   * @throws Error when somebody has not read yet what was printed before
+   */
+  async print(lines: number, ratePerSecond?: number): Promise<void> {
+    const rate = ratePerSecond === undefined ? '' : ` rate=${ratePerSecond}`
+    await this.command(`print lines=${lines}${rate}`)
+  }
+
+  /** What each of these guests has put into its ring since, in the order of their numbers. */
+  async printed(): Promise<Printed[]> {
+    const lines = await this.command('printed')
+    return lines.map((line) => {
+      const [domid = 0, count = 0, bytes = 0, crc32 = 0] = line.split(' ').map(Number)
+      return { domid, lines: count, bytes, crc32 }
+    })
+  }
+
+  /** How far they are, all together. */
+  async printing(): Promise<Printing> {
+    const { lines = 0, bytes = 0, unread = 0, left = 0 } = numbersOf(await this.command('printing'))
+    return { lines, bytes, unread, left }
+  }
+
   /** Lets guests die, all in one instant. @returns their domids */
   async die({ count, seed, how }: MassDeath): Promise<number[]> {
     const [line = ''] = await this.command(`die count=${count} seed=${seed} how=${how}`)
@@ -186,6 +224,16 @@ export class Simulator {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
+}
+
+/** Lines `name number`. */
+function numbersOf(lines: readonly string[]): Record<string, number> {
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [name = '', value] = line.split(' ')
+      return [name, Number(value)]
+    }),
+  )
 }
 
 function controlPathIn(runDir: string): string {

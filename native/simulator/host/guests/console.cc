@@ -33,14 +33,15 @@ size_t Console::put(std::string_view text) {
   const uint32_t taken = writer.put(text.data(), static_cast<uint32_t>(text.size()));
   writer.publish();
   mustNotify_ = true;
+  if (printed_ != nullptr) printed_->add(text.substr(0, taken));
   statistics_.bytes += taken;
   statistics_.lines += static_cast<uint64_t>(std::count(text.begin(), text.begin() + taken, '\n'));
   return taken;
 }
 
-bool Console::isDrained() const {
-  return waitingOutput_.empty() &&
-         loadShared(page_, kConsoleOutput.cons) == loadShared(page_, kConsoleOutput.prod);
+uint64_t Console::unread() const {
+  const uint32_t inRing = loadShared(page_, kConsoleOutput.prod) - loadShared(page_, kConsoleOutput.cons);
+  return waitingOutput_.size() + inRing;
 }
 
 bool Console::readLine(std::string& line) {

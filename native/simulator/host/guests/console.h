@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "../guest_machine.h"
+#include "printer.h"
 #include "statistics.h"
 
 namespace xcl::sim {
@@ -29,8 +30,13 @@ class Console {
   /** Puts the text into the ring at once; `co_await` ends when all of it is there. One printer at a time. */
   Print print(std::string_view text);
 
+  /** What goes into the ring is counted there as well. */
+  void countInto(Printed& printed) { printed_ = &printed; }
+
   /** The daemon has taken all that was printed. */
-  bool isDrained() const;
+  bool isDrained() const { return unread() == 0; }
+  /** Bytes that were printed and that the daemon has not taken, those without room in the ring as well. */
+  uint64_t unread() const;
 
   /** Takes typed bytes up to the end of a line. @returns whether `line` is one; empty lines are none */
   bool readLine(std::string& line);
@@ -48,6 +54,7 @@ class Console {
   std::byte* page_ = nullptr;
   uint32_t port_ = 0;
   bool mustNotify_ = false;
+  Printed* printed_ = nullptr;
   std::coroutine_handle<> printer_;
   std::string waitingOutput_;
   std::string typed_;

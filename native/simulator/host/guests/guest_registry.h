@@ -34,8 +34,13 @@ class GuestRegistry {
   void work(double perSecond, uint64_t nowNs);
   uint64_t workPeriodNs() const { return workPeriodNs_; }
 
+  /** Guests with script=print that run, in the order of their numbers. */
+  std::vector<NativeGuest*> printers() const;
+  /** Each of them prints so many lines, so often a second, their turns spread over it; 0: as fast as it goes. */
+  void print(uint64_t lines, double perSecond, uint64_t nowNs);
+
  private:
-  uint64_t nextPhaseNs();
+  uint64_t nextPhaseNs(uint64_t periodNs);
 
   GuestNews& news_;
   FaultPoints& faults_;

@@ -13,12 +13,14 @@ namespace {
 
 HostFailure refused(const std::string& sentence) { return {"command", EINVAL, sentence}; }
 
-/** `rate=2.5`. @returns false when the word is none of that name or no number */
-bool parseRate(const std::string& word, double& rate) {
-  constexpr std::string_view kName = "rate=";
-  if (!word.starts_with(kName)) return false;
-  const std::string_view value = std::string_view(word).substr(kName.size());
-  const auto [end, failure] = std::from_chars(value.data(), value.data() + value.size(), rate);
+constexpr double kMaxRate = 1e6;
+
+/** `name=2.5`. @returns false when the word is none of that name or no number */
+template <typename Number>
+bool parseSetting(std::string_view word, std::string_view name, Number& number) {
+  if (!word.starts_with(name) || !word.substr(name.size()).starts_with('=')) return false;
+  const std::string_view value = word.substr(name.size() + 1);
+  const auto [end, failure] = std::from_chars(value.data(), value.data() + value.size(), number);
   return failure == std::errc() && end == value.data() + value.size();
 }
 
@@ -40,6 +42,9 @@ std::vector<std::string> World::command(const std::vector<std::string>& words) {
   if (name == "guest") return describe(words);
   if (name == "tap") return tap(words);
   if (name == "ring") return ring(words);
+  if (name == "print") return print(words);
+  if (name == "printed") return printed(words);
+  if (name == "printing") return printing();
   if (name == "bridge") {
     if (words.size() != 3 || words[1] != "add") throw refused("bridge: say `bridge add NAME`");
     devices_.addBridge(words[2]);
@@ -50,6 +55,10 @@ std::vector<std::string> World::command(const std::vector<std::string>& words) {
 
 std::vector<std::string> World::commandNames() const {
   return {"work rate=R", "work stop", "bridge add NAME", "guest DOMID",
+          "print lines=N [rate=R]: each guest with script=print begins anew with its line 1; no rate: at once",
+          "print stop",
+          "printed [DOMID]: domid, lines, bytes and CRC-32 of what each of them has put into its ring since",
+          "printing: of all of them, lines and bytes so far, bytes that nobody has taken, lines to come",
           "tap DOMID PATH: who connects to the socket there speaks for a guest with script=tap",
           "ring DOMID [NAME=NUMBER…]: words of its store ring; what is set, both sides are told"};
 }
@@ -79,10 +88,10 @@ std::vector<std::string> World::statistics() {
 
 std::vector<std::string> World::work(const std::vector<std::string>& words) {
   double rate = 0;
-  if (words.size() != 2 || (words[1] != "stop" && !parseRate(words[1], rate))) {
+  if (words.size() != 2 || (words[1] != "stop" && !parseSetting(words[1], "rate", rate))) {
     throw refused("work: say `work rate=R`, R times a second, or `work stop`");
   }
-  if (rate < 0 || rate > 1e6) throw refused("work: a rate is at most 1000000 a second");
+  if (rate < 0 || rate > kMaxRate) throw refused("work: a rate is at most 1000000 a second");
   registry_.work(rate, machine_->nowNs());
   return {};
 }
@@ -98,6 +107,55 @@ std::vector<std::string> World::tap(const std::vector<std::string>& words) {
   if (tap == nullptr) throw refused("tap: guest " + words[1] + " has no script=tap on its command line");
   tap->listen(words[2]);
   return {};
+}
+
+std::vector<std::string> World::print(const std::vector<std::string>& words) {
+  if (words.size() == 2 && words[1] == "stop") {
+    for (NativeGuest* const guest : registry_.printers()) guest->printer()->stop();
+    return {};
+  }
+  uint64_t lines = 0;
+  double rate = 0;
+  const bool isUnderstood = (words.size() == 2 || (words.size() == 3 && parseSetting(words[2], "rate", rate))) &&
+                            parseSetting(words[1], "lines", lines);
+  if (!isUnderstood) throw refused("print: say `print lines=N`, `print lines=N rate=R` or `print stop`");
+  if (rate < 0 || rate > kMaxRate) throw refused("print: a rate is at most 1000000 a second");
+  for (const NativeGuest* const guest : registry_.printers()) {
+    if (guest->console().isDrained()) continue;
+    throw refused("print: nobody has read what guest " + std::to_string(guest->domid()) + " has printed");
+  }
+  registry_.print(lines, rate, machine_->nowNs());
+  return {};
+}
+
+std::vector<std::string> World::printed(const std::vector<std::string>& words) {
+  std::vector<NativeGuest*> guests = registry_.printers();
+  if (words.size() > 1) {
+    if (guestOf(words).printer() == nullptr) throw refused("printed: guest " + words[1] + " has no script=print");
+    guests = {&guestOf(words)};
+  }
+  std::vector<std::string> lines;
+  for (const NativeGuest* const guest : guests) {
+    const Printed& printed = guest->printer()->printed();
+    lines.push_back(std::to_string(guest->domid()) + " " + std::to_string(printed.lines) + " " +
+                    std::to_string(printed.bytes) + " " + std::to_string(printed.checksum.value()));
+  }
+  return lines;
+}
+
+std::vector<std::string> World::printing() {
+  uint64_t lines = 0;
+  uint64_t bytes = 0;
+  uint64_t unread = 0;
+  uint64_t left = 0;
+  for (const NativeGuest* const guest : registry_.printers()) {
+    lines += guest->printer()->printed().lines;
+    bytes += guest->printer()->printed().bytes;
+    unread += guest->console().unread();
+    left += guest->printer()->left();
+  }
+  return {"lines " + std::to_string(lines), "bytes " + std::to_string(bytes), "unread " + std::to_string(unread),
+          "left " + std::to_string(left)};
 }
 
 std::vector<std::string> World::ring(const std::vector<std::string>& words) {

@@ -28,6 +28,9 @@ class World final : public GuestWorld {
   std::vector<std::string> work(const std::vector<std::string>& words);
   std::vector<std::string> describe(const std::vector<std::string>& words);
   std::vector<std::string> tap(const std::vector<std::string>& words);
+  std::vector<std::string> print(const std::vector<std::string>& words);
+  std::vector<std::string> printed(const std::vector<std::string>& words);
+  std::vector<std::string> printing();
   std::vector<std::string> ring(const std::vector<std::string>& words);
   NativeGuest& guestOf(const std::vector<std::string>& words);
 

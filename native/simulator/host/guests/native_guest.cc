@@ -1,5 +1,7 @@
 #include "native_guest.h"
 
+#include <algorithm>
+
 #include "scripts.h"
 
 namespace xcl::sim {
@@ -10,7 +12,9 @@ NativeGuest::NativeGuest(GuestRegistry& registry, GuestMachine& machine)
       store_(*this, registry.statistics()),
       console_(registry.statistics()) {
   registry_.add(*this);
-  if (argument("script") == "tap") tap_ = std::make_unique<Tap>(registry_.loop(), *this);
+  const std::string_view script = argument("script");
+  if (script == "tap") tap_ = std::make_unique<Tap>(registry_.loop(), *this);
+  if (script == "print") printer_ = std::make_unique<Printer>();
 }
 
 NativeGuest::~NativeGuest() {
@@ -173,7 +177,13 @@ void NativeGuest::yield() {
 
 void NativeGuest::armTimer() {
   if (isYielding_) return machine_.wakeAt(machine_.nowNs());
-  machine_.wakeAt(nextWorkNs_ != 0 ? nextWorkNs_ : UINT64_MAX);
+  const uint64_t lineNs = printer_ ? printer_->nextNs() : UINT64_MAX;
+  machine_.wakeAt(std::min(lineNs, nextWorkNs_ != 0 ? nextWorkNs_ : UINT64_MAX));
+}
+
+void NativeGuest::startPrinting(uint64_t lines, uint64_t periodNs, uint64_t firstNs) {
+  printer_->begin(lines, periodNs, firstNs);
+  armTimer();
 }
 
 uint32_t NativeGuest::nextWork() {

@@ -13,6 +13,7 @@
 #include "console.h"
 #include "frontend.h"
 #include "guest_registry.h"
+#include "printer.h"
 #include "store_session.h"
 #include "tap.h"
 #include "task.h"
@@ -37,9 +38,14 @@ class NativeGuest final : public Guest, private StoreListener {
   GuestMachine& machine() { return machine_; }
   StoreSession& store() { return store_; }
   Console& console() { return console_; }
+  const Console& console() const { return console_; }
   /** nullptr: its command line does not say `script=tap`. */
   Tap* tap() { return tap_.get(); }
+  /** nullptr: its command line does not say `script=print`. */
+  Printer* printer() const { return printer_.get(); }
   uint32_t domid() const { return machine_.domid(); }
+  /** It has booted and has not ended. */
+  bool isUp() const { return console_.ring() != nullptr && !isEnded_; }
   /** Value of the first word `NAME=` on its command line, to the next blank; empty when there is none. */
   std::string_view argument(std::string_view name) const;
 
@@ -78,6 +84,11 @@ class NativeGuest final : public Guest, private StoreListener {
   /** One more piece is done. @returns its number */
   uint32_t nextWork();
 
+  /** It is to print so many lines from `firstNs` on. */
+  void startPrinting(uint64_t lines, uint64_t periodNs, uint64_t firstNs);
+  /** `woken` is raised when its next line is due. */
+  void waitForLine() { armTimer(); }
+
   /** For people who look for a bug. */
   std::vector<std::string> describe() const;
 
@@ -90,7 +101,7 @@ class NativeGuest final : public Guest, private StoreListener {
   /** It is no part of the crowd any more. */
   void leave();
   void endTurn();
-  /** The one timer that it has serves both its work and `yield`. */
+  /** The one timer that it has serves its work, its lines and `yield`. */
   void armTimer();
 
   GuestRegistry& registry_;
@@ -105,6 +116,7 @@ class NativeGuest final : public Guest, private StoreListener {
   std::vector<Signal*> watches_;
   std::vector<std::unique_ptr<Frontend>> frontends_;
   std::unique_ptr<Tap> tap_;
+  std::unique_ptr<Printer> printer_;
   uint32_t unsettled_ = 0;
   uint32_t workDone_ = 0;
   uint64_t nextWorkNs_ = 0;

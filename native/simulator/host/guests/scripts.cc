@@ -26,6 +26,7 @@ constexpr NamedScript kScripts[] = {
     {"transaction-hoard", runTransactionHoard},
     {"path-bomb", runPathBomb},
     {"tap", runTap},
+    {"print", runPrint},
 };
 
 }  // namespace

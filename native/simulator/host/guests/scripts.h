@@ -58,4 +58,7 @@ Task runPathBomb(NativeGuest& guest);
 /** Passes on what a peer at its tap says and hears. */
 Task runTap(NativeGuest& guest);
 
+/** Prints numbered lines when it is asked to. */
+Task runPrint(NativeGuest& guest);
+
 }  // namespace xcl::sim
