@@ -2,8 +2,9 @@
  * What lixs has done since its store was made. Each figure costs one addition where it happens; the
  * figures lie in the state memory, so that a successor counts on.
  */
+
+import { Histogram } from '../native/os/metrics/histogram.ts'
 import type { StateMemory } from '../native/os/state-memory.ts'
-import { Histogram } from './histogram.ts'
 import { OP_COUNT } from './wire/ops.ts'
 import { RESULTS } from './xs-errno.ts'
 

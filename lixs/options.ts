@@ -6,8 +6,8 @@ import {
   UsageError,
 } from '../native/os/command-line.ts'
 import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
+import { type MetricsAddress, metricsAddressFrom } from '../native/os/metrics/address.ts'
 import { storeSocketPath } from './client/socket-path.ts'
-import { type MetricsAddress, metricsAddressFrom } from './metrics/address.ts'
 import { DEFAULT_TRACE, type OptionName } from './option-table.ts'
 import { HARD_QUOTAS, quotaNamed } from './quota-names.ts'
 

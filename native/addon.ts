@@ -47,6 +47,21 @@ export interface PtyMaster {
   close(): void
 }
 
+/** A datagram socket that is connected to one unix address. */
+export interface DatagramSocket {
+  /**
+   * Sends the datagrams from `first` on, up to `last`, without waiting. Datagram `i` ends at byte
+   * `ends[i]`; it begins where the one before it ends, the first at 0.
+   * @returns how many were taken; when fewer than given, `onWritable` tells when there is room
+   * @throws XenError when nobody receives any more
+   */
+  send(bytes: Uint8Array, ends: Int32Array, first: number, last: number): number
+  /** Calls once, when the receiver takes datagrams again. */
+  onWritable(handle: () => void): void
+  /** May be called twice. */
+  close(): void
+}
+
 /** What a native set of rings works in: everything is handed over once and reused. */
 export interface RingSetConfig {
   readonly isConsole: boolean
@@ -144,6 +159,7 @@ interface Addon {
   readonly Simulator: new (socketPath: string, onGone: () => void) => NativeHypervisor & Dom0Devices
   readonly Loopback: new () => NativeLoopback
   readonly PtyMaster: new (fd: number) => PtyMaster
+  readonly DatagramSocket: new (path: string) => DatagramSocket
   openPty(): PtyPair
   joinBridge(interfaceName: string, bridge: string): void
   openDisk(path: string, isReadOnly: boolean): BlockDevice
@@ -223,6 +239,11 @@ export function openPty(): PtyPair {
 /** Takes over the master's descriptor. */
 export function watchPty(master: number): PtyMaster {
   return new addon.PtyMaster(master)
+}
+
+/** @throws XenError when nobody receives at the path */
+export function connectDatagrams(path: string): DatagramSocket {
+  return new addon.DatagramSocket(path)
 }
 
 /** This process gets the signal when the process that started it ends; 0: it does not. */

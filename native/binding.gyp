@@ -13,6 +13,7 @@
         'src/block_pool.cc',
         'src/c_text.cc',
         'src/causing_requests.cc',
+        'src/datagram_socket.cc',
         'src/dom0_devices.cc',
         'src/domain_spec.cc',
         'src/errors.cc',

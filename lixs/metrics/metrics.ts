@@ -2,6 +2,14 @@
  * What lixs tells Prometheus. Nothing is kept for it beside the counters: everything else is looked
  * up when somebody asks. No label names a domain: there may be ten thousand.
  */
+
+import {
+  counter,
+  expositionText,
+  type Family,
+  gauge,
+  type Sample,
+} from '../../native/os/metrics/exposition.ts'
 import {
   CONNECTION_KIND,
   CONNECTION_QUEUED_BYTES,
@@ -13,7 +21,6 @@ import type { Counters } from '../counters.ts'
 import type { Store } from '../store/store.ts'
 import { OP_COUNT, opName } from '../wire/ops.ts'
 import { RESULTS } from '../xs-errno.ts'
-import { expositionText, type Family, type Sample } from './exposition.ts'
 
 interface MetricsSources {
   readonly counters: Counters
@@ -151,16 +158,4 @@ function memoryFamilies({ store, memoryUsage }: MetricsSources): Family[] {
     gauge('lixs_heap_bytes', 'JavaScript heap in use.', heapUsed),
     gauge('lixs_resident_memory_bytes', 'Resident memory of the process.', rss),
   ]
-}
-
-function counter(name: string, help: string, samples: number | readonly Sample[]): Family {
-  return { name, help, type: 'counter', samples: samplesOf(samples) }
-}
-
-function gauge(name: string, help: string, samples: number | readonly Sample[]): Family {
-  return { name, help, type: 'gauge', samples: samplesOf(samples) }
-}
-
-function samplesOf(samples: number | readonly Sample[]): readonly Sample[] {
-  return typeof samples === 'number' ? [{ value: samples }] : samples
 }

@@ -1,6 +1,7 @@
 // The addon's exports; their types stand in native/addon.ts.
 #include <napi.h>
 
+#include "datagram_socket.h"
 #include "dom0_devices.h"
 #include "errors.h"
 #include "exec_program.h"
@@ -28,6 +29,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("RingSet", xcl::RingSetObject::define(env));
   exports.Set("Simulator", xcl::SimulatorObject::define(env));
   exports.Set("Loopback", xcl::LoopbackObject::define(env));
+  exports.Set("DatagramSocket", xcl::DatagramSocket::define(env));
   exports.Set("PtyMaster", xcl::PtyMaster::define(env));
 #ifdef XCL_WITH_XEN
   exports.Set("Xen", xcl::XenObject::define(env));

@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { XenstoreClient } from '../../lixs/client/client.ts'
-import { parseExposition } from '../lixs/metrics/parse-exposition.ts'
+import { parseExposition } from '../native/os/metrics/parse-exposition.ts'
 import { type ProgramProcess, startLixs } from '../support/a-program.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
 

@@ -5,8 +5,8 @@ import {
   CONNECTION_QUEUED_REPLIES,
   CONNECTION_WORDS,
 } from '../../../native/ring-set.ts'
+import { type ParsedFamily, parseExposition } from '../../native/os/metrics/parse-exposition.ts'
 import { aConversation, type Conversation, type Peer } from '../../support/a-conversation.ts'
-import { type ParsedFamily, parseExposition } from './parse-exposition.ts'
 
 let talk: Conversation
 let tool: Peer

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { parseExposition } from '../../native/os/metrics/parse-exposition.ts'
 import { aConversation, type Conversation, type Peer } from '../../support/a-conversation.ts'
-import { parseExposition } from '../metrics/parse-exposition.ts'
 
 const ABOVE = 'domain uses more memory than the soft quota'
 const BELOW = 'domain uses less memory than the soft quota again'

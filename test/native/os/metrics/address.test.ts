@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { metricsAddressFrom } from '../../../lixs/metrics/address.ts'
+import { metricsAddressFrom } from '../../../../native/os/metrics/address.ts'
 
 test.each([
   ['unix:/run/lixs/metrics', { kind: 'unix', path: '/run/lixs/metrics' }],

@@ -1,4 +1,4 @@
-import type { StateMemory } from '../native/os/state-memory.ts'
+import type { StateMemory } from '../state-memory.ts'
 
 /**
  * How often a value fell between bounds that are given once: a look at a few numbers and one

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { Histogram } from '../../../lixs/histogram.ts'
-import { expositionText } from '../../../lixs/metrics/exposition.ts'
-import { StateMemory } from '../../../native/os/state-memory.ts'
+import { expositionText } from '../../../../native/os/metrics/exposition.ts'
+import { Histogram } from '../../../../native/os/metrics/histogram.ts'
+import { StateMemory } from '../../../../native/os/state-memory.ts'
 import { parseExposition } from './parse-exposition.ts'
 
 function aHistogram(bounds: readonly number[]): Histogram {

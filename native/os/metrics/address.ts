@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { UsageError } from '../../native/os/command-line.ts'
+import { UsageError } from '../command-line.ts'
 
 /** Where metrics are answered. */
 export type MetricsAddress =

@@ -3,7 +3,7 @@
  *
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/, text format 0.0.4
  */
-import type { Histogram } from '../histogram.ts'
+import type { Histogram } from './histogram.ts'
 
 type Labels = Readonly<Record<string, string>>
 
@@ -20,6 +20,20 @@ export type Family = { readonly name: string; readonly help: string } & (
 )
 
 export const EXPOSITION_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+/** What only grows. @param samples one figure, or several with labels */
+export function counter(name: string, help: string, samples: number | readonly Sample[]): Family {
+  return { name, help, type: 'counter', samples: samplesOf(samples) }
+}
+
+/** What there is now. @param samples one figure, or several with labels */
+export function gauge(name: string, help: string, samples: number | readonly Sample[]): Family {
+  return { name, help, type: 'gauge', samples: samplesOf(samples) }
+}
+
+function samplesOf(samples: number | readonly Sample[]): readonly Sample[] {
+  return typeof samples === 'number' ? [{ value: samples }] : samples
+}
 
 /** All families, each with its help and its type before its samples. */
 export function expositionText(families: readonly Family[]): string {

@@ -4,8 +4,8 @@ import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { MetricsServer } from '../../../lixs/metrics/server.ts'
-import { aFolder } from '../../support/a-socket-peer.ts'
+import { MetricsServer } from '../../../../native/os/metrics/server.ts'
+import { aFolder } from '../../../support/a-socket-peer.ts'
 
 let folder: ReturnType<typeof aFolder>
 let path: string

@@ -3,17 +3,20 @@
  */
 import { lstatSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { StartFailure } from '../start-failure.ts'
 import type { MetricsAddress } from './address.ts'
 import { EXPOSITION_TYPE } from './exposition.ts'
 
-const EXIT_FAILED = 1
 /** Whoever asks does so now and then; more at once is an accident, or worse. */
 const MAX_CONNECTIONS = 16
 const IDLE_MS = 10_000
 /** Node looks for slow clients at intervals; ours are cut off by a timer of their own. */
 const NEVER_MS = 0x7fffffff
 const ONLY_OWNER = 0o177
+
+/** The address cannot be had; the message is a sentence. */
+export class MetricsUnavailable extends Error {
+  override readonly name = 'MetricsUnavailable'
+}
 
 export class MetricsServer {
   readonly #server: Server
@@ -23,7 +26,7 @@ export class MetricsServer {
   /**
    * Listens; until `serve` it answers that it is not ready.
    *
-   * @throws StartFailure when the address cannot be had
+   * @throws MetricsUnavailable when the address cannot be had
    */
   static async listen(address: MetricsAddress): Promise<MetricsServer> {
     const metrics = new MetricsServer(address)
@@ -32,7 +35,7 @@ export class MetricsServer {
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
       const text = `cannot answer for metrics at ${nameOf(address)} (${code})`
-      throw new StartFailure(EXIT_FAILED, text, { cause: error })
+      throw new MetricsUnavailable(text, { cause: error })
     }
     return metrics
   }

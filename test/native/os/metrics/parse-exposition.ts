@@ -1,6 +1,6 @@
 /**
  * Reads Prometheus' text format and refuses whatever a scraper might: a small, strict parser that
- * knows nothing of how lixs writes it.
+ * knows nothing of how we write it.
  */
 
 export interface ParsedFamily {
