@@ -31,6 +31,7 @@
         'src/ring_set.cc',
         'src/ring_set_adopt.cc',
         'src/ring_set_adopt_object.cc',
+        'src/ring_set_collect.cc',
         'src/ring_set_input.cc',
         'src/ring_set_object.cc',
         'src/ring_set_output.cc',

@@ -46,7 +46,11 @@ export const BATCH_BROKEN = -3
 export const BATCH_DRAINED = -4
 /** A VIRQ fired; connection is -1, reqId its number. */
 export const BATCH_VIRQ = -5
-/** Bytes of a stream ring (console); reqId and txId are 0. */
+/**
+ * Bytes of a stream ring (console); reqId is the ring index (u32) of the first of them. They leave the ring
+ * when the batch's handler has returned: if the program is killed before, the next one finds them there. So
+ * they do if the connection is detached before: whoever attaches next reads them again.
+ */
 export const BATCH_DATA = -6
 /**
  * A guest asks for a new beginning (`connection` = 1 in its page; only with the feature, bit 1): it is
@@ -134,6 +138,8 @@ export const CONNECTION_PAGE_LOW = 22
 export const CONNECTION_PAGE_HIGH = 23
 /** Of record 0, which is no connection: those from this one on have never been. */
 export const CONNECTION_FRESH = 26
+/** Of a console: the ring index (u32) up to which its output has left the ring. */
+export const CONNECTION_OUTPUT_INDEX = 27
 
 /** The guest broke the ring: nothing is read or written any more. */
 export const STATE_BROKEN = 1
@@ -188,7 +194,8 @@ export interface RingSet {
    */
   findPaths(tables: PathTables): void
   /**
-   * Serves from now on; one call per batch. What is left in `output` afterwards is flushed.
+   * Serves from now on; one call per batch. What is left in `output` afterwards is flushed, and the consoles
+   * whose output was in it have room again.
    * @param onTurnEnd called when there is no other batch for the moment, with an empty one that says the time
    */
   onBatch(handle: (batch: Batch) => void, onTurnEnd?: (batch: Batch) => void): void

@@ -16,6 +16,7 @@ import {
   BATCH_DRAINED,
   BATCH_VIRQ,
   type Batch,
+  CONNECTION_OUTPUT_INDEX,
   CONNECTION_PAUSED,
   CONNECTION_QUEUED_BYTES,
   CONNECTION_WORDS,
@@ -38,25 +39,44 @@ const HELD_BY_RATE = 2
 
 /** Whoever a ring belongs to. Nothing here may throw: other guests share the batch. */
 export interface RingUser {
-  /** The guest printed; the bytes are valid during the call only. */
-  ringOutput(bytes: Uint8Array, start: number, end: number): void
+  /**
+   * The guest printed; the bytes are valid during the call only. They leave the ring after the batch: who
+   * is killed before finds them again, at the same place.
+   * @param position ring index (u32) of the byte at `start`
+   */
+  ringOutput(bytes: Uint8Array, start: number, end: number, position: number): void
   /** The guest has read everything that waited for it. */
   ringDrained(): void
   /** The ring was given up: no memory is left for what is typed. */
   ringBroken(): void
 }
 
+/** Whoever does something once for all consoles of a batch. */
+export interface BatchListener {
+  /** @param bytes the memory that all output of the batch lies in */
+  batchBegins(bytes: Uint8Array): void
+  /** Everybody's output was handed over; when this returns, it leaves the rings. */
+  batchEnds(): void
+}
+
 export class ConsoleRings {
   readonly #set: RingSet
   readonly #onVirq: (virq: number) => void
+  readonly #listeners: readonly BatchListener[]
   /** By connection. */
   readonly #users: (RingUser | undefined)[] = []
   readonly #rate: RateLimit
   #isInBatch = false
 
-  constructor(set: RingSet, clock: Clock, onVirq: (virq: number) => void) {
+  constructor(
+    set: RingSet,
+    clock: Clock,
+    onVirq: (virq: number) => void,
+    listeners: readonly BatchListener[] = [],
+  ) {
     this.#set = set
     this.#onVirq = onVirq
+    this.#listeners = listeners
     this.#rate = new RateLimit(clock, (connection, isHeld) => {
       // Whoever was held may have been detached meanwhile.
       if (this.#users[connection] !== undefined) this.#hold(connection, HELD_BY_RATE, isHeld)
@@ -81,7 +101,13 @@ export class ConsoleRings {
     return connection
   }
 
-  /** Unmaps the ring; what the guest has written and nobody has taken yet is lost. */
+  /** Ring index (u32) of the first byte of output that is still to come. */
+  outputIndex(connection: ConnectionId): number {
+    const at = connection * CONNECTION_WORDS + CONNECTION_OUTPUT_INDEX
+    return (this.#set.connections[at] as number) >>> 0
+  }
+
+  /** Unmaps the ring; what the guest has written and nobody has taken yet stays there. */
   detach(connection: ConnectionId): void {
     this.#users[connection] = undefined
     this.#set.detach(connection)
@@ -145,6 +171,7 @@ export class ConsoleRings {
     const words = batch.words
     this.#isInBatch = true
     this.#rate.beginBatch()
+    for (const listener of this.#listeners) listener.batchBegins(batch.bytes)
     for (let at = 0; at < batch.length; ) {
       const connection = words[at + RECORD_CONNECTION] as number
       const type = words[at + RECORD_TYPE] as number
@@ -156,11 +183,13 @@ export class ConsoleRings {
         // Detached while this batch was under way.
       } else if (type === BATCH_DATA) {
         this.#rate.count(connection as ConnectionId)
-        user.ringOutput(batch.bytes, payload * 4, payload * 4 + length)
+        const position = (words[at + RECORD_REQ_ID] as number) >>> 0
+        user.ringOutput(batch.bytes, payload * 4, payload * 4 + length, position)
       } else if (type === BATCH_DRAINED) user.ringDrained()
       else if (type === BATCH_BROKEN) user.ringBroken()
       at = payload + ((length + 3) >> 2)
     }
+    for (const listener of this.#listeners) listener.batchEnds()
     this.#isInBatch = false
   }
 }

@@ -61,7 +61,9 @@ struct ConnectionRecord {
   uint32_t nextFree;
   /** In record 0: ids from here on were never used. */
   uint32_t fresh;
-  uint32_t spare[5];
+  /** Of a console: the ring index up to which its output is given back to the guest. */
+  uint32_t outputIndex;
+  uint32_t spare[4];
 };
 
 static_assert(sizeof(ConnectionRecord) == 32 * sizeof(int32_t));

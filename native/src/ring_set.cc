@@ -13,11 +13,6 @@ namespace xcl {
 
 namespace {
 
-// What an epoll event is about, where it is no connection.
-constexpr uint32_t kPortsTag = UINT32_MAX;
-constexpr uint32_t kListenerTag = UINT32_MAX - 1;
-constexpr uint32_t kLoopTag = UINT32_MAX - 2;
-constexpr size_t kPortsAtOnce = 1024;
 // XENSTORE_RECONNECT of xs_wire.h: the guest waits until it is taken back.
 constexpr uint32_t kReconnectAsked = 1;
 // XENSTORE_SERVER_FEATURE_RECONNECTION.
@@ -26,15 +21,6 @@ constexpr uint32_t kFeatureReconnection = 1;
 std::span<uint32_t> bucketsIn(std::span<std::byte> blocks) {
   const size_t count = OutputQueue::bucketsFor(blocks.size());
   return {reinterpret_cast<uint32_t*>(blocks.last(count * sizeof(uint32_t)).data()), count};
-}
-
-void watch(int epoll, int operation, int fd, uint32_t events, uint32_t tag) {
-  epoll_event event{};
-  event.events = events;
-  event.data.u32 = tag;
-  if (epoll_ctl(epoll, operation, fd, &event) != 0) {
-    throw Failure("epoll_ctl", errno, "cannot watch descriptor " + std::to_string(fd));
-  }
 }
 
 }  // namespace
@@ -63,7 +49,7 @@ RingSet::RingSet(RingKind kind, std::unique_ptr<Machine> machine, const RingSetM
   for (uint32_t id = 1; id < leftOver; id++) record(id) = ConnectionRecord{};
   record(0) = ConnectionRecord{};
   record(0).fresh = 1;
-  watch(epoll_.get(), EPOLL_CTL_ADD, machine_->pendingFd(), EPOLLIN, kPortsTag);
+  watchPorts();
   bindVirqs();
 }
 
@@ -179,119 +165,6 @@ void RingSet::detach(uint32_t id) {
   }
 }
 
-void RingSet::listen(const std::string& path) {
-  if (kind_ != RingKind::kXenstore) throw Failure("listen", ENOTSUP, "cannot listen at " + path);
-  listener_.emplace(path);
-  watchListener();
-}
-
-void RingSet::watchListener() { watch(epoll_.get(), EPOLL_CTL_ADD, listener_->fd(), EPOLLIN, kListenerTag); }
-
-void RingSet::watchLoop(int fd) { watch(epoll_.get(), EPOLL_CTL_ADD, fd, EPOLLIN, kLoopTag); }
-
-bool RingSet::wait(int timeoutMs) {
-  const int count = epoll_wait(epoll_.get(), events_.data(), events_.size(), timeoutMs);
-  found_ = static_cast<size_t>(std::max(count, 0));
-  const auto isOwn = [](const epoll_event& event) { return event.data.u32 != kLoopTag; };
-  if (std::any_of(events_.begin(), events_.begin() + found_, isOwn)) return true;
-  found_ = 0;
-  return false;
-}
-
-void RingSet::collect() {
-  size_t count = 0;
-  do {
-    if (found_ == 0) wait(0);
-    // Forgotten first: should one of them be a failure, they are not to be met again.
-    count = std::exchange(found_, 0);
-    for (size_t i = 0; i < count; i++) collectEvent(events_[i]);
-  } while (count == events_.size());
-  wakeStarved();
-}
-
-void RingSet::collectEvent(const epoll_event& event) {
-  switch (event.data.u32) {
-    case kPortsTag:
-      return collectPorts();
-    case kListenerTag:
-      return collectNewcomers();
-    case kLoopTag:
-      return;
-    default:
-      return collectSocket(event.data.u32, event.events);
-  }
-}
-
-void RingSet::collectPorts() {
-  std::array<uint32_t, kPortsAtOnce> ports;
-  for (;;) {
-    const size_t count = machine_->readPending(ports);
-    // Unmasked before the rings are looked at: what a guest does from here on makes a new event.
-    machine_->unmask(std::span(ports).first(count));
-    for (size_t i = 0; i < count; i++) {
-      const int32_t owner = ports[i] < ports_.size() ? ports_[ports[i]] : 0;
-      if (owner < 0) {
-        notices_.push_back(Notice{-1, kBatchVirq, -owner - 1, 0});
-      } else if (owner > 0) {
-        const auto id = static_cast<uint32_t>(owner);
-        if (isReconnecting(id)) continue;
-        if (!OutputQueue::isEmpty(record(id))) writeQueued(id);
-        activate(id);
-      }
-    }
-    if (count < ports.size()) return;
-  }
-}
-
-void RingSet::collectSocket(uint32_t id, uint32_t events) {
-  Peer& peer = peers_[id];
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer.isReadable = true;
-  if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0 && !OutputQueue::isEmpty(record(id))) writeQueued(id);
-  activate(id);
-}
-
-void RingSet::collectNewcomers() {
-  constexpr int kAtOnce = 256;
-  for (int i = 0; i < kAtOnce; i++) {
-    if (!acceptOne()) return;
-  }
-}
-
-bool RingSet::acceptOne() {
-  const ConnectionRecord& head = memory_.records[0];
-  const bool hasId = head.nextFree != 0 || peers_.size() < memory_.records.size();
-  UniqueFd accepted;
-  SocketResult result = hasId ? listener_->accept(accepted) : SocketResult::kNoResources;
-  uint32_t id = 0;
-  if (result == SocketResult::kDone) {
-    id = takeId();
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
-    event.data.u32 = id;
-    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, accepted.get(), &event) != 0) {
-      freeId(id);
-      result = SocketResult::kNoResources;
-    }
-  }
-  if (result == SocketResult::kNoResources) {
-    // The backlog stays readable: without a rest the loop would spin.
-    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_->fd(), nullptr);
-    isAcceptResting_ = true;
-  }
-  if (result != SocketResult::kDone) return false;
-  record(id).kind = ConnectionKind::kSocket;
-  record(id).fd = accepted.get();
-  peers_[id].fd = std::move(accepted);
-  notice(id, kBatchOpened, 0);
-  return true;
-}
-
-void RingSet::retryAccept() {
-  if (!isAcceptResting_) return;
-  isAcceptResting_ = false;
-  watchListener();
-}
-
 void RingSet::notifyTouched() {
   for (const uint32_t id : touched_) {
     peers_[id].isTouched = false;
@@ -304,6 +177,7 @@ void RingSet::endBatch() {
   isInBatch_ = false;
   for (const uint32_t id : freedInBatch_) freeId(id);
   freedInBatch_.clear();
+  taken_.clear();
 }
 
 bool RingSet::isTaken(uint32_t id) const {
@@ -368,6 +242,7 @@ void RingSet::unbindPort(uint32_t id) {
 bool RingSet::initialisePage(uint32_t id) {
   if (kind_ == RingKind::kConsole) {
     page(id)[kConsoleConnection] = std::byte{0};
+    record(id).outputIndex = loadShared(page(id), kConsoleOutput.cons);
     return false;
   }
   const bool isAwaited = loadShared(page(id), kXenstoreConnection) == kReconnectAsked;

@@ -4,6 +4,7 @@
 // One pass:  collect()  what is ready becomes active, what can go out goes out
 //            fill()     one message of each connection of the first group into the batch
 //            (TypeScript reads the batch, writes the output)
+//            publishTaken()  the guests' consoles have room again
 //            flush()    output into rings and sockets, the rest into queues; one notify per ring
 //            endBatch() ids that were detached meanwhile become free
 //
@@ -97,6 +98,11 @@ class RingSet : private QueueListener {
    * @returns false: something was held back; the output stays as it is and is added to
    */
   bool flushAwaited(size_t words);
+  /**
+   * The batch was handled: what it holds of consoles leaves their rings. Before that a program that is killed
+   * leaves it there, for the next one. `notifyTouched` or a flush tells the guests.
+   */
+  void publishTaken();
   void endBatch();
   uint32_t expireEvents(uint32_t id, double olderThanMs);
   /** Tells guests about room and data that `fill` and `collect` have made. */
@@ -187,6 +193,12 @@ class RingSet : private QueueListener {
     uint32_t next;
   };
 
+  /** A console of which the batch holds everything before this index. */
+  struct Taken {
+    uint32_t id;
+    uint32_t cons;
+  };
+
   enum class Take { kMessage, kProgress, kIdle, kNoRoom };
 
   // ring_set.cc
@@ -198,7 +210,6 @@ class RingSet : private QueueListener {
   void freeId(uint32_t id);
   void bindPort(uint32_t id);
   void ownPort(uint32_t id, uint32_t localPort);
-  void watchListener();
   void unbindPort(uint32_t id);
   /** Binds the port that the guest's page names, otherwise the one given. */
   void bindGuestPort(uint32_t id, uint32_t remotePort);
@@ -207,16 +218,20 @@ class RingSet : private QueueListener {
   bool initialisePage(uint32_t id);
   void forgetTraffic(uint32_t id);
   void forgetQueue(uint32_t id);
-  void collectEvent(const epoll_event& event);
-  void collectPorts();
-  void collectSocket(uint32_t id, uint32_t events);
-  void collectNewcomers();
-  bool acceptOne();
   void activate(uint32_t id);
   void wakeStarved();
   void notice(uint32_t id, int32_t type, int32_t code);
   void breakRing(uint32_t id, int32_t code);
   void touch(uint32_t id);
+
+  // ring_set_collect.cc
+  void watchPorts();
+  void watchListener();
+  void collectEvent(const epoll_event& event);
+  void collectPorts();
+  void collectSocket(uint32_t id, uint32_t events);
+  void collectNewcomers();
+  bool acceptOne();
 
   // ring_set_input.cc
   void fillNotices();
@@ -284,6 +299,7 @@ class RingSet : private QueueListener {
   /** Served in the last pass, in that order. */
   std::vector<uint32_t> recent_;
   std::vector<uint32_t> freedInBatch_;
+  std::vector<Taken> taken_;
   std::vector<uint32_t> flushed_;
   std::vector<Output> outputs_;
   bool isInBatch_ = false;

@@ -165,6 +165,7 @@ RingSet::Take RingSet::gate(uint32_t id) {
   return Take::kMessage;
 }
 
+// The bytes stay in the ring until the batch is handled.
 RingSet::Take RingSet::takeConsole(uint32_t id) {
   RingReader reader(page(id), kConsoleOutput);
   if (!reader.look() || reader.available() == 0) return Take::kIdle;
@@ -172,13 +173,27 @@ RingSet::Take RingSet::takeConsole(uint32_t id) {
   int32_t* wire = beginRecord(id, kWireHeaderBytes + bytes);
   if (wire == nullptr) return Take::kNoRoom;
   wire[0] = kBatchData;
-  wire[1] = 0;
+  wire[1] = static_cast<int32_t>(reader.index());
   wire[2] = 0;
   wire[3] = static_cast<int32_t>(bytes);
   reader.peek(0, wire + 4, bytes);
-  reader.consume(bytes);
-  touch(id);
+  taken_.push_back(Taken{id, reader.index() + bytes});
   return Take::kMessage;
+}
+
+// Each of them comes back in the next pass, which looks behind the barrier: whatever a guest has put meanwhile, having
+// seen no need to notify, is found there.
+void RingSet::publishTaken() {
+  if (taken_.empty()) return;
+  for (const auto& [id, cons] : taken_) {
+    // Who was detached meanwhile keeps its bytes: whether they were looked at nobody knows.
+    if (!isTaken(id)) continue;
+    record(id).outputIndex = cons;
+    storeShared(page(id), kConsoleOutput.cons, cons);
+    touch(id);
+  }
+  taken_.clear();
+  settleShared();
 }
 
 RingSet::Take RingSet::takeRequest(uint32_t id) {

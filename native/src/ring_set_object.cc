@@ -247,6 +247,7 @@ size_t RingSetObject::nextBatch() {
 void RingSetObject::settleBatch() {
   const auto words = static_cast<uint32_t>(outputWords_[0]);
   outputWords_[0] = 0;
+  set_->publishTaken();
   if (words == 0) {
     set_->notifyTouched();
   } else if (!set_->flushAwaited(words)) {

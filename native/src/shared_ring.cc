@@ -20,6 +20,8 @@ void storeShared(std::byte* page, uint32_t offset, uint32_t value) {
 
 uint32_t loadShared(std::byte* page, uint32_t offset) { return shared(page, offset).load(std::memory_order_acquire); }
 
+void settleShared() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+
 bool RingReader::look() {
   cons_ = shared(page_, layout_.cons).load(std::memory_order_relaxed);
   const uint32_t prod = shared(page_, layout_.prod).load(std::memory_order_acquire);

@@ -33,6 +33,8 @@ inline constexpr uint32_t kConsoleConnection = 3088;
 void storeShared(std::byte* page, uint32_t offset, uint32_t value);
 /** Loads a word that the other side writes. */
 uint32_t loadShared(std::byte* page, uint32_t offset);
+/** What was stored before is seen by whoever does not see what is loaded after it. */
+void settleShared();
 
 /** Takes bytes out of a direction whose producer is the other side. */
 class RingReader {
@@ -42,6 +44,8 @@ class RingReader {
   /** Reads the indices. @returns false when they are impossible: the other side broke the ring */
   bool look();
   uint32_t available() const { return available_; }
+  /** Index of the first byte that is available. */
+  uint32_t index() const { return cons_; }
   /** Copies without consuming, from `offset` bytes past the consumer index. */
   void peek(uint32_t offset, void* into, uint32_t bytes) const;
   /**

@@ -5,11 +5,13 @@ import {
   BATCH_DATA,
   BATCH_DRAINED,
   BATCH_VIRQ,
+  CONNECTION_OUTPUT_INDEX,
   CONNECTION_PAUSED,
   CONNECTION_QUEUED_BYTES,
   CONNECTION_WORDS,
   type ConnectionId,
 } from '../../native/ring-set.ts'
+import { GuestRing } from './guest-ring.ts'
 import { RingHarness } from './ring-harness.ts'
 
 const CONNECTION_BYTE = 3088
@@ -68,6 +70,72 @@ describe('a console ring', () => {
     await harness.until(() => printed(id).length === text.length)
     expect(printed(id)).toBe(text)
     expect(harness.of(id)[0]?.payload.length).toBe(2048)
+  })
+
+  test('each piece comes with its place in the ring, past the end of the indices', async () => {
+    const end = harness.loopback.guest(3 as Domid, 0 as Gref)
+    const ring = new GuestRing(end, 'console')
+    ring.setIndices(0xffff_fffe)
+    const id = harness.rings.attach(end.domid, { kind: 'gref', gref: 0 as Gref }, end.port, 0)
+    const at = id * CONNECTION_WORDS + CONNECTION_OUTPUT_INDEX
+    expect((harness.rings.connections[at] ?? 0) >>> 0).toBe(0xffff_fffe)
+    ring.send(Buffer.from('four'))
+    await harness.until(() => harness.of(id).length === 1)
+    ring.send(Buffer.from('more'))
+    await harness.until(() => harness.of(id).length === 2)
+    expect(harness.of(id).map(({ reqId }) => reqId >>> 0)).toEqual([0xffff_fffe, 2])
+    await harness.until(() => harness.rings.connections[at] === 6)
+  })
+
+  test('what is printed stays in the ring until the batch is handled', async () => {
+    const { ring, id } = harness.guest(1)
+    const seen: number[] = []
+    harness.answer = () => seen.push(ring.unconsumed)
+    ring.send(Buffer.from('kept'))
+    await harness.until(() => harness.of(id).length === 1)
+    await harness.until(() => ring.unconsumed === 0)
+    expect(seen).toEqual([4])
+  })
+
+  test('what is printed while a batch is handled is taken without a word from the guest', async () => {
+    const { ring, id } = harness.guest(1)
+    harness.answer = () => {
+      if (harness.of(id).length === 1) ring.put(Buffer.from(' and more'))
+    }
+    ring.send(Buffer.from('first'))
+    await harness.until(() => printed(id) === 'first and more')
+    await harness.until(() => ring.unconsumed === 0)
+  })
+
+  test('who is held up while its batch is handled has its room, and no more is taken', async () => {
+    const { ring, id } = harness.guest(1)
+    harness.answer = () => {
+      setPaused(id, 1)
+      ring.put(Buffer.from('later'))
+    }
+    ring.send(Buffer.from('now'))
+    await harness.until(() => ring.unconsumed === 5)
+    await harness.settle()
+    expect(printed(id)).toBe('now')
+    harness.answer = () => undefined
+    setPaused(id, 0)
+    harness.rings.resume(id)
+    await harness.until(() => printed(id) === 'nowlater')
+  })
+
+  test('what is detached while its batch is handled is read again by who attaches next', async () => {
+    const { ring, id } = harness.guest(1)
+    harness.answer = () => harness.rings.detach(id)
+    ring.send(Buffer.from('again'))
+    await harness.until(() => harness.of(id).length === 1)
+    await harness.settle()
+    expect(ring.unconsumed).toBe(5)
+    harness.answer = () => undefined
+    harness.noted.length = 0
+    const page = { kind: 'gref', gref: 1 as Gref } as const
+    const next = harness.rings.attach(ring.end.domid, page, ring.end.port, 0)
+    await harness.until(() => printed(next) === 'again')
+    await harness.until(() => ring.unconsumed === 0)
   })
 
   test('impossible indices are ignored, not fatal', async () => {

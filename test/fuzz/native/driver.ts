@@ -27,6 +27,7 @@ const DRIVEN = [
   'output_queue',
   'path_table',
   'ring_set',
+  'ring_set_collect',
   'ring_set_input',
   'ring_set_output',
   'shared_ring',

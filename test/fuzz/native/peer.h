@@ -75,6 +75,8 @@ class GuestPeer : public Peer {
   void askForConnection() { xcl::storeShared(page(), xcl::kXenstoreConnection, 1); }
   /** Says in its page which port is its own. */
   void namePort(uint32_t named) { xcl::storeShared(page(), xcl::kXenstorePort, named); }
+  /** Up to where the daemon has given its output back. */
+  uint32_t outputIndex() const { return word(out_.cons); }
   uint32_t word(uint32_t offset) const { return xcl::loadShared(page(), offset); }
   /** Has the daemon moved one of its indices since the last question? */
   bool hasMoved();

@@ -33,6 +33,10 @@ class Said {
   /** A whole message has come out; throws Violation unless it is the next one. */
   void checkRequest(std::span<const std::byte> wire);
   void checkPlain(std::span<const std::byte> bytes);
+  /** What has come out of plain bytes is out for good, */
+  void settlePlain() { settled_ = delivered_; }
+  /** or it comes again. */
+  void unsettlePlain() { delivered_ = settled_; }
 
   /** Has everything that went in wholly come out? */
   bool isDelivered() const;
@@ -52,6 +56,7 @@ class Said {
   std::deque<Expected> expected_;
   /** Of plain bytes: how many have come out. */
   size_t delivered_ = 0;
+  size_t settled_ = 0;
   bool isPlain_ = false;
   bool isOverlong_ = false;
   size_t overlongEnd_ = 0;

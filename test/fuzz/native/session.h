@@ -5,12 +5,14 @@
 //   - every reply comes out at the peer exactly once, in order, unchanged; so does every event, unless
 //     it says what a waiting one says, its queue is at its limit, blocks are scarce, or it has expired
 //   - who breaks the protocol is reported once, and nobody else is
+//   - what a console prints stays in its ring until the batch is handled, also when it is detached meanwhile
 //   - guests are notified of what the daemon has taken and put
 //   - when all is detached nothing is held: no block, mapping, port or descriptor
 #pragma once
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "action_source.h"
@@ -61,6 +63,7 @@ class Session {
   void checkBatch(size_t words);
   void checkRecord(const int32_t* words);
   void checkNotifications();
+  void publish();
   void answerAsking();
   void reply(Peer& peer, uint32_t len);
   void say(Peer& peer, uint32_t type, uint32_t len, uint32_t flags, bool isRepeated);
@@ -102,6 +105,8 @@ class Session {
   std::vector<Peer*> owners_;
   /** Connections of guests that are to begin anew. */
   std::vector<uint32_t> asking_;
+  /** Whose output is in the batch at hand, and where it begins. */
+  std::vector<std::pair<GuestPeer*, uint32_t>> taken_;
   std::vector<Output> outputs_;
   size_t outputWords_ = 0;
   uint32_t virqsFired_ = 0;

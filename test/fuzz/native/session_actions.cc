@@ -230,6 +230,7 @@ void Session::detach(Peer& peer) {
   } else {
     // Of a console's input only what had to wait is lost; its output stays in the ring.
     peer.heard.forget();
+    peer.said.unsettlePlain();
     peer.waits = peer.drains = 0;
     if (peer.isGivenUp) {
       static_cast<GuestPeer&>(peer).restart(0);

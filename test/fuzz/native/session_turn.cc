@@ -26,6 +26,7 @@ void Session::turn(uint32_t actionsInBatch) {
     answerAsking();
     for (; actionsInBatch > 0; actionsInBatch--) act();
     require(std::equal(copy.begin(), copy.end(), batch_.begin()), "a batch changed while it was read");
+    publish();
     flush(source_.below(16) != 0);
     set_->endBatch();
     isInBatch_ = false;
@@ -34,6 +35,16 @@ void Session::turn(uint32_t actionsInBatch) {
   }
   set_->notifyTouched();
   checkNotifications();
+}
+
+// Up to here the guests' consoles are as they were when the batch was made.
+void Session::publish() {
+  for (const auto& [guest, index] : taken_) {
+    require(!guest->isLawful || guest->outputIndex() == index, "output left its ring before the batch was handled");
+  }
+  taken_.clear();
+  set_->publishTaken();
+  for (auto& guest : guests_) guest->said.settlePlain();
 }
 
 void Session::checkBatch(size_t words) {
@@ -105,6 +116,9 @@ void Session::checkRecord(const int32_t* words) {
   if (sabotage_ == Sabotage::kLoseMessage && messages_ % 7 == 6) return;
   if (sabotage_ == Sabotage::kFlipByte && messages_ % 7 == 6) wire.back() ^= std::byte{1};
   if (words[2] == xcl::kBatchData) {
+    auto& guest = static_cast<GuestPeer&>(peer);
+    require(static_cast<uint32_t>(words[3]) == guest.outputIndex(), "output came with another place than its own");
+    taken_.emplace_back(&guest, guest.outputIndex());
     peer.said.checkPlain(std::span(wire).subspan(xcl::kWireHeaderBytes));
   } else {
     peer.said.checkRequest(wire);
