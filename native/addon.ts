@@ -20,6 +20,7 @@ import type {
   HostInfo,
   ImageSpec,
 } from './hypervisor.ts'
+import type { LeafTables } from './leaf-rows.ts'
 import type { MemoryRange } from './os/state-memory.ts'
 import type { ConnectionId, PathTables } from './ring-set.ts'
 import { XenError } from './xen-error.ts'
@@ -133,6 +134,16 @@ export type NativeMachine =
   | { readonly kind: 'loopback'; readonly world: NativeLoopback }
   | { readonly kind: 'simulator'; readonly socketPath: string }
 
+/** What a native LeafRows works in, and where it says what it did (native/leaf-rows.ts). */
+interface LeafRowsConfig extends LeafTables {
+  readonly run: ArrayBufferLike
+}
+
+/** The native half of LeafRows (native/leaf-rows.ts). */
+export interface NativeLeafRows {
+  remove(first: number): void
+}
+
 /** Domains through libxenctrl and libxenguest, or in a simulated machine (native/xen.ts). */
 export interface NativeHypervisor {
   info(domid: Domid): NativeDomainInfo | undefined
@@ -153,6 +164,7 @@ export interface NativeHypervisor {
 interface Addon {
   setErrorClass(errorClass: typeof XenError): void
   readonly MemoryRange: new (bytes: number) => MemoryRange
+  readonly LeafRows: new (config: LeafRowsConfig) => NativeLeafRows
   readonly RingSet: new (config: RingSetConfig) => NativeRings
   /** Missing in a build without the Xen part. */
   readonly Xen: (new () => NativeHypervisor) | undefined

@@ -19,6 +19,8 @@
         'src/errors.cc',
         'src/exec_program.cc',
         'src/failure.cc',
+        'src/leaf_rows.cc',
+        'src/leaf_rows_object.cc',
         'src/loop_watch.cc',
         'src/loopback_object.cc',
         'src/loopback_world.cc',

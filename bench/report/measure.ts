@@ -18,12 +18,16 @@ const SLICE_MS = 10
 /** Of each case before the first round; async ones go through the loop of events and get on slower. */
 const WARM_UP_MS = 50
 
+const NOTHING = (): void => undefined
+
 /** One thing that is measured. */
 export interface Case {
   readonly name: string
   /** Operations in one call of `run`; enough of them that a call takes ten microseconds or more. */
   readonly operations: number
   readonly run: () => unknown
+  /** Before each call of `run`, and not measured. */
+  readonly prepare?: () => void
   /** What it is divided by, operation by operation, in place of the calibration: the same with few others there. */
   readonly beside?: () => unknown
 }
@@ -52,16 +56,16 @@ export const CONTROL = 'calibration by itself'
 export async function measureCases({ cases, close }: Cases): Promise<Found[]> {
   try {
     const all: readonly Case[] = [...cases, { name: CONTROL, operations: 1, run: calibrate }]
-    for (const { run, beside } of all) {
-      await time(run, WARM_UP_MS)
+    for (const { run, prepare, beside } of all) {
+      await time(run, WARM_UP_MS, prepare)
       await time(beside ?? calibrate, WARM_UP_MS)
     }
     const figures = all.map((): number[] => [])
     const amounts = all.map((): number[] => [])
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [i, { run, beside = calibrate, operations }] of all.entries()) {
+      for (const [i, { run, prepare, beside = calibrate, operations }] of all.entries()) {
         const before = await time(beside, SLICE_MS / 2)
-        const own = await time(run, SLICE_MS)
+        const own = await time(run, SLICE_MS, prepare)
         const behind = await time(beside, SLICE_MS / 2)
         figures[i]?.push((2 * own) / (before + behind))
         amounts[i]?.push((own / operations) * 1e6)
@@ -79,9 +83,9 @@ export async function measureCases({ cases, close }: Cases): Promise<Found[]> {
 }
 
 /** Median of all calls in about so long, in milliseconds. */
-async function time(run: () => unknown, ms: number): Promise<number> {
+async function time(run: () => unknown, ms: number, beforeEach = NOTHING): Promise<number> {
   const bench = new Bench({ time: ms, iterations: 3, warmup: false })
-  const options: FnOptions = { async: run.constructor.name === 'AsyncFunction' }
+  const options: FnOptions = { async: run.constructor.name === 'AsyncFunction', beforeEach }
   bench.add('', run, options)
   const [task] = await bench.run()
   const result = task?.result

@@ -200,10 +200,10 @@ export class Perms {
     this.#rows.add(id, USERS, 1)
   }
 
-  /** @param id 0 is nothing to release */
-  release(id: number): void {
+  /** @param id 0 is nothing to release  @param users how many of them let go */
+  release(id: number, users = 1): void {
     if (id === 0) return
-    this.#rows.add(id, USERS, -1)
+    this.#rows.add(id, USERS, -users)
     if (this.#rows.get(id, USERS) !== 0) return
     this.#index.remove(id)
     this.#arena.free(this.#rows.get(id, REF))

@@ -15,6 +15,7 @@ import { DOM0 } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
 import type { ChildIndex } from './child-index.ts'
 import type { DomainRecords } from './domains.ts'
+import { LeafRemoval, MANY_CHILDREN } from './leaf-removal.ts'
 import { NODE_BYTES, type NodeTable } from './node-table.ts'
 import { ParsedPath, parsePath } from './path.ts'
 import type { Perms } from './perms.ts'
@@ -44,6 +45,7 @@ export class Tree {
   readonly #perms: Perms
   readonly #domains: DomainRecords
   readonly #globals: Float64Array
+  readonly #leaves: LeafRemoval
 
   /** After `find`: the existing node that was reached last, and how many components led to it. */
   nearest = ROOT
@@ -62,6 +64,7 @@ export class Tree {
     this.#arena = arena
     this.#perms = perms
     this.#domains = domains
+    this.#leaves = new LeafRemoval(nodes, index, arena, perms, domains)
     this.#globals = memory.float64('store.globals', 16)
     if (nodes.inUse === 0) this.#plant()
   }
@@ -224,7 +227,7 @@ export class Tree {
       const bytes = this.#bytesOf(id)
       this.#domains.addMemory(nodes.ownerOf(id), -bytes)
       this.#domains.addMemory(owner, bytes)
-      nodes.removeOwned(id)
+      nodes.removeOwned(id, id, 1)
       nodes.appendOwned(owner, id)
     }
     nodes.setPerms(id, perms)
@@ -241,7 +244,8 @@ export class Tree {
     let node = root
     for (;;) {
       for (let child = nodes.firstChildOf(node); child !== 0; child = nodes.firstChildOf(node)) {
-        node = child
+        if (nodes.childCountOf(node) < MANY_CHILDREN || !nodes.isFreeLeaf(child)) node = child
+        else this.#deleteLeaves(node)
       }
       const parent = nodes.parentOf(node)
       const isRoot = node === root
@@ -317,11 +321,17 @@ export class Tree {
     return at
   }
 
+  /** Deletes the first children, as far as nothing hangs on them. */
+  #deleteLeaves(parent: number): void {
+    this.#globals[FREED_ROWS] = this.freedRows + this.#leaves.removeFrom(parent)
+    this.#nodes.setChildrenGeneration(parent, this.#nextGeneration())
+  }
+
   #delete(id: number): void {
     const nodes = this.#nodes
     const parent = nodes.parentOf(id)
     this.#domains.addMemory(nodes.ownerOf(id), -this.#bytesOf(id))
-    nodes.removeOwned(id)
+    nodes.removeOwned(id, id, 1)
     nodes.removeChild(parent, id)
     nodes.setChildrenGeneration(parent, this.#nextGeneration())
     this.#arena.free(nodes.valueOf(id))

@@ -65,6 +65,16 @@ export class ValueArena {
     this.#heads = memory.int32(`${name}.heads`, FIRST_HEAD + CLASS_UNITS.length)
   }
 
+  /** What it lies in, for native code. */
+  get memory(): {
+    readonly blocks: ArrayBufferLike
+    readonly slabs: ArrayBufferLike
+    readonly heads: ArrayBufferLike
+  } {
+    const { buffer: heads } = this.#heads
+    return { blocks: this.words.buffer, slabs: this.#slabs.memory, heads }
+  }
+
   /** Blocks that are in use. */
   get blocks(): number {
     return this.#heads[BLOCKS] as number

@@ -5,6 +5,7 @@
 #include "dom0_devices.h"
 #include "errors.h"
 #include "exec_program.h"
+#include "leaf_rows_object.h"
 #include "loopback_object.h"
 #include "memory_range.h"
 #include "os.h"
@@ -26,6 +27,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new xcl::AddonData());
   exports.Set("setErrorClass", Napi::Function::New(env, setErrorClass, "setErrorClass"));
   exports.Set("MemoryRange", xcl::MemoryRange::define(env));
+  exports.Set("LeafRows", xcl::LeafRowsObject::define(env));
   exports.Set("RingSet", xcl::RingSetObject::define(env));
   exports.Set("Simulator", xcl::SimulatorObject::define(env));
   exports.Set("Loopback", xcl::LoopbackObject::define(env));

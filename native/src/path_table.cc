@@ -5,7 +5,11 @@
 #include <string_view>
 #include <utility>
 
+#include "store_layout.h"
+
 namespace xcl {
+
+using namespace store_layout;  // names of that page only
 
 namespace {
 
@@ -27,17 +31,7 @@ constexpr uint32_t kNodeBits = 22;
 constexpr size_t kPathBytesMax = (1U << (32 - kNodeBits)) - 1;
 
 constexpr uint32_t kRoot = 1;
-constexpr size_t kBucketCount = 1;
-constexpr size_t kMask = 2;
-constexpr size_t kSeed = 3;
-constexpr size_t kFirstBucket = 16;
 constexpr size_t kSecondLine = 16;
-constexpr size_t kParent = 0;
-constexpr size_t kExists = 1;
-constexpr size_t kName = 2;
-constexpr size_t kNameLength = 3;
-constexpr size_t kValue = 4;
-constexpr size_t kNameUnit = 16;
 
 uint32_t finish(uint32_t hash) {
   uint32_t mixed = (hash ^ (hash >> 16)) * 0x7feb352dU;
@@ -128,7 +122,7 @@ bool PathTable::nextName(Walk& walk) const {
   walk.at = nameEnd;
   if (walk.name.empty()) return false;
   walk.hash = hashBytes(static_cast<uint32_t>(memory_.buckets[kSeed]) ^ (walk.node * 0x9e3779b1U), walk.name);
-  walk.bucket = bucketOf(walk.hash);
+  walk.bucket = bucketOf(memory_.buckets, walk.hash);
   __builtin_prefetch(&memory_.buckets[walk.bucket]);
   walk.step = Step::kBucket;
   return true;
@@ -148,13 +142,13 @@ bool PathTable::advance(Walk& walk) const {
       if (static_cast<uint32_t>(row[kParent]) != walk.node || static_cast<uint32_t>(row[kNameLength]) != walk.name.size()) {
         return follow(walk, linkOf(walk.candidate)[0]);
       }
-      __builtin_prefetch(&memory_.names[static_cast<size_t>(static_cast<uint32_t>(row[kName])) * kNameUnit]);
+      __builtin_prefetch(&memory_.names[static_cast<size_t>(static_cast<uint32_t>(row[kName])) * kBlockUnit]);
       walk.step = Step::kCompare;
       return true;
     }
     case Step::kCompare: {
       const int32_t* row = rowOf(walk.candidate);
-      const std::byte* name = &memory_.names[static_cast<size_t>(static_cast<uint32_t>(row[kName])) * kNameUnit];
+      const std::byte* name = &memory_.names[static_cast<size_t>(static_cast<uint32_t>(row[kName])) * kBlockUnit];
       if (std::memcmp(name, walk.name.data(), walk.name.size()) != 0) return follow(walk, linkOf(walk.candidate)[0]);
       walk.node = walk.candidate;
       return descend(walk);
@@ -188,15 +182,9 @@ bool PathTable::descend(Walk& walk) const {
   if (row[kExists] == 0 || (walk.node >> kNodeBits) != 0) return false;
   // What is done with it reads both.
   __builtin_prefetch(row + kSecondLine);
-  __builtin_prefetch(&memory_.names[static_cast<size_t>(static_cast<uint32_t>(row[kValue])) * kNameUnit]);
+  __builtin_prefetch(&memory_.names[static_cast<size_t>(static_cast<uint32_t>(row[kValue])) * kBlockUnit]);
   walk.record[kHint] = static_cast<int32_t>(walk.node | (walk.pathBytes << kNodeBits));
   return false;
-}
-
-uint32_t PathTable::bucketOf(uint32_t hash) const {
-  const auto mask = static_cast<uint32_t>(memory_.buckets[kMask]);
-  const uint32_t wide = hash & (mask * 2 + 1);
-  return kFirstBucket + (wide < static_cast<uint32_t>(memory_.buckets[kBucketCount]) ? wide : hash & mask);
 }
 
 }  // namespace xcl

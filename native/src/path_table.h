@@ -1,10 +1,5 @@
 // From the path in a request to the node that it names, in the tables of the store (lixs/store): they lie in
-// the state memory, TypeScript changes them, native code only looks.
-//
-//   buckets  used, count, mask, seed, … (16 words) │ first id of each bucket     lixs/store/hash-index.ts
-//   links    per id: next id in its bucket, hash
-//   nodes    per id: parent, exists, name, name length, value, … (28 words)      lixs/store/node-table.ts
-//   names    blocks of bytes, named in units of 16                              lixs/store/value-arena.ts
+// the state memory (store_layout.h), TypeScript changes them, the path table only looks.
 //
 // Each step of a look-up waits for memory that is seldom in a cache, as there are many nodes. So the look-ups of
 // a batch are made side by side: each asks for what it needs next, and the others go on meanwhile.
@@ -17,6 +12,7 @@
 #include <string_view>
 
 #include "connection_record.h"
+#include "store_layout.h"
 
 namespace xcl {
 
@@ -52,7 +48,7 @@ class PathTable {
     std::string_view rest;
     std::string_view name;
     uint32_t hash;
-    uint32_t bucket;
+    size_t bucket;
     /** The node above the name. */
     uint32_t node;
     uint32_t candidate;
@@ -62,7 +58,6 @@ class PathTable {
     std::array<char, 24> home;
   };
   static constexpr size_t kSideBySide = 16;
-  static constexpr size_t kRowWords = 28;
 
   // All of them: false when the walk has ended.
   bool begin(Walk& walk, int32_t* record, std::span<const ConnectionRecord> records) const;
@@ -71,9 +66,8 @@ class PathTable {
   bool follow(Walk& walk, int32_t candidate) const;
   bool descend(Walk& walk) const;
 
-  uint32_t bucketOf(uint32_t hash) const;
   const int32_t* linkOf(uint32_t node) const { return &memory_.links[static_cast<size_t>(node) * 2]; }
-  const int32_t* rowOf(uint32_t node) const { return &memory_.nodes[node * kRowWords]; }
+  const int32_t* rowOf(uint32_t node) const { return &memory_.nodes[node * store_layout::kRowWords]; }
 
   PathTableMemory memory_;
 };

@@ -1,4 +1,4 @@
-/** A directory of ten thousand children: listed at once, in parts, and with one child coming and going. */
+/** A directory of ten thousand children: listed at once, in parts, with one child coming and going, and removed. */
 import type { Cases } from '../../report/measure.ts'
 import { Host, must } from './a-host.ts'
 
@@ -14,6 +14,8 @@ export function childListCases(): Cases {
   for (let i = 0; i < 10; i++) host.write(`/few/child-${i}`, '')
   const [many, few] = [host.pathOf('/many'), host.pathOf('/few')]
   const [newInMany, newInFew] = [host.pathOf('/many/new-one'), host.pathOf('/few/new-one')]
+  const doomed = host.pathOf('/doomed')
+  const children = Array.from({ length: CHILDREN }, (_, i) => host.pathOf(`/doomed/c${i}`))
   const listBytes = CHILDREN * (NAME_BYTES + 1)
   const changeOne = (path: typeof newInMany) => () => {
     for (let i = 0; i < TIMES; i++) {
@@ -55,6 +57,14 @@ export function childListCases(): Cases {
       },
       { name: 'MKDIR and RM beside 10', operations: TIMES, run: changeOne(newInFew) },
       { name: 'MKDIR and RM beside 10,000', operations: TIMES, run: changeOne(newInMany) },
+      {
+        name: 'RM of 10,000 children, each',
+        operations: CHILDREN,
+        prepare() {
+          for (const child of children) must(store.mkdir(dom0, 0, child), 'MKDIR')
+        },
+        run: () => must(store.rm(dom0, 0, doomed), 'RM'),
+      },
     ],
     close: () => host.close(),
   }
