@@ -12,14 +12,17 @@
 import type { Domid, EvtchnPort, Gfn } from '../native/hypervisor.ts'
 import type { ConnectionId } from '../native/ring-set.ts'
 import { Audience, type ConsoleViewer } from './attach/audience.ts'
+import type { TerminalSize } from './attach/client.ts'
 import { ByteRing } from './byte-ring.ts'
 import type { ConsoleKeys } from './domains/console-keys.ts'
 import type { GuestLog } from './log/guest-log.ts'
 import type { ConsoleRings, RingUser } from './ring/console-ring.ts'
 import { ConsoleTty, type TtyOwner, type TtyServices } from './tty/console-tty.ts'
 
-/** What a viewer is shown first, at most. */
+/** What is kept in memory of a console, at most. */
 export const HISTORY_BYTES = 16_384
+/** How far back a log is read for viewers. */
+const KNOWN_BYTES = 65_536
 
 /** What all consoles share. */
 export interface ConsoleServices extends TtyServices {
@@ -35,6 +38,12 @@ export interface ConsoleServices extends TtyServices {
 interface Ring {
   readonly gfn: Gfn
   readonly port: EvtchnPort
+}
+
+/** Somebody who waits for the ring. */
+interface Waiting {
+  readonly run: () => void
+  readonly closed: () => void
 }
 
 export class GuestConsole implements RingUser, TtyOwner {
@@ -53,7 +62,8 @@ export class GuestConsole implements RingUser, TtyOwner {
   #history: ByteRing | undefined
   readonly #tty: ConsoleTty
   readonly #audience = new Audience()
-  #whenConnected: (() => void)[] = []
+  #position = 0
+  #whenConnected: Waiting[] = []
 
   constructor(domid: Domid, uuid: string, isNew: boolean, services: ConsoleServices) {
     this.domid = domid
@@ -80,26 +90,66 @@ export class GuestConsole implements RingUser, TtyOwner {
     if (this.#connection !== undefined) this.#tty.provide(keys.tty, keys.limit)
   }
 
-  /** Calls as soon as the ring is there: at once if it is. @returns takes it back */
-  whenConnected(run: () => void): () => void {
+  /** What the guest's log is called after; undefined when it was never connected. */
+  get name(): string | undefined {
+    return this.#name
+  }
+
+  /**
+   * Calls as soon as the ring is there: at once if it is.
+   *
+   * @param closed is called instead when the console vanishes before
+   * @returns takes it back
+   */
+  whenConnected(run: () => void, closed: () => void): () => void {
     if (this.isConnected) {
       run()
       return () => undefined
     }
-    this.#whenConnected.push(run)
+    const waiting = { run, closed }
+    this.#whenConnected.push(waiting)
     return () => {
-      this.#whenConnected = this.#whenConnected.filter((waiting) => waiting !== run)
+      this.#whenConnected = this.#whenConnected.filter((other) => other !== waiting)
     }
   }
 
-  /** Shows what was said last, then everything as it comes. */
+  /** From now on everything is shown to the viewer as it comes. */
   addViewer(viewer: ConsoleViewer): void {
-    const history = this.#log?.isRaw ? this.#log.tail(HISTORY_BYTES) : this.#history?.copy()
-    this.#audience.add(viewer, history ?? Buffer.alloc(0))
+    this.#audience.add(viewer)
+  }
+
+  /** Ring index of what the guest prints next. */
+  get position(): number {
+    return this.#position
+  }
+
+  /** What was said last, at most so much; it ends at `position`. */
+  recentOutput(maxBytes: number): Buffer {
+    const length = Math.min(maxBytes, KNOWN_BYTES)
+    const recent = this.#log?.isRaw ? this.#log.tail(length) : this.#history?.copy()
+    return recent?.subarray(Math.max(0, recent.length - length)) ?? Buffer.alloc(0)
+  }
+
+  /** What was said since then; undefined when that is not known any more, or never was. */
+  outputFrom(position: number): Buffer | undefined {
+    const length = (this.#position - position) >>> 0
+    if (length > KNOWN_BYTES) return undefined
+    const recent = this.recentOutput(length)
+    return recent.length === length ? recent : undefined
   }
 
   removeViewer(viewer: ConsoleViewer): void {
     this.#audience.remove(viewer)
+  }
+
+  /** Why nobody may come and type now: `is written by …`; undefined: one may. */
+  whyNoWriter(how: 'shared' | 'exclusive'): string | undefined {
+    return this.#audience.whyNoWriter(how === 'exclusive')
+  }
+
+  /** Sets the size of the pseudo terminal. @returns false when there is none */
+  resize(size: TerminalSize): boolean {
+    return this.#tty.resize(size)
   }
 
   /**
@@ -142,14 +192,17 @@ export class GuestConsole implements RingUser, TtyOwner {
     this.#tty.close()
     this.#log?.close()
     this.#audience.end()
+    const waiting = this.#whenConnected
     this.#whenConnected = []
+    for (const { closed } of waiting) closed()
   }
 
   // --- the ring
 
-  ringOutput(bytes: Uint8Array, start: number, end: number): void {
+  ringOutput(bytes: Uint8Array, start: number, end: number, position: number): void {
     this.#log?.append(bytes, start, end)
     this.#history?.append(bytes, start, end)
+    this.#position = (position + end - start) >>> 0
     this.#audience.show(bytes, start, end)
     this.#tty.show(bytes, start, end)
   }
@@ -191,11 +244,12 @@ export class GuestConsole implements RingUser, TtyOwner {
       return
     }
     this.#ring = ring
+    this.#position = rings.outputIndex(this.#connection)
     this.#failedRing = undefined
     log.info({ domid: this.domid, name: this.#name, port: ring.port }, 'console connected')
     const waiting = this.#whenConnected
     this.#whenConnected = []
-    for (const run of waiting) run()
+    for (const { run } of waiting) run()
   }
 
   #disconnect(): void {

@@ -22,7 +22,7 @@ import type { Clock } from './clock.ts'
 import { type ConsoleServices, GuestConsole, HISTORY_BYTES } from './console.ts'
 import { Consoles } from './domains/consoles.ts'
 import { StoreLink } from './domains/store-link.ts'
-import { GuestLog } from './log/guest-log.ts'
+import { GuestLog, guestLogName } from './log/guest-log.ts'
 import { HypervisorLog } from './log/hypervisor-log.ts'
 import { LogFiles } from './log/log-files.ts'
 import type { Options } from './options.ts'
@@ -85,7 +85,13 @@ export class Daemon {
       log,
     })
     this.#link = new StoreLink(parts.storePath, this.#consoles, clock, log)
-    this.#attach = new AttachServer({ find: (domid) => this.#consoles.find(domid), clock, log })
+    this.#attach = new AttachServer({
+      find: (domid) => this.#consoles.find(domid),
+      logPath: (name) =>
+        options.logsGuests ? join(options.logDir, guestLogName(name)) : undefined,
+      clock,
+      log,
+    })
   }
 
   /**

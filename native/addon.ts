@@ -44,6 +44,8 @@ export interface PtyMaster {
   setReading(isReading: boolean): void
   /** @returns bytes taken, 0 when the terminal is full */
   write(bytes: Uint8Array): number
+  /** Sets the terminal's size. */
+  resize(columns: number, rows: number): void
   /** Closes the descriptor too; may be called twice. */
   close(): void
 }

@@ -1,7 +1,7 @@
 /** From what was typed to the command that does it: lookup, options, help, errors. */
 import { Command, CommanderError } from 'commander'
 import { type CommandSpec, type Terminal, TypedOptions } from './commands/command.ts'
-import { attach } from './commands/console.ts'
+import { attach, goOnWithConsole } from './commands/console.ts'
 import { create } from './commands/create.ts'
 import { destroy } from './commands/destroy.ts'
 import { list } from './commands/list.ts'
@@ -23,6 +23,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   attach,
   domid,
   domname,
+  goOnWithConsole,
 ]
 
 /**
@@ -138,14 +139,15 @@ function parserOf(spec: CommandSpec): Command {
 export function findCommand(typed: string): CommandSpec {
   const exact = COMMANDS.find(({ name }) => name === typed)
   if (exact !== undefined) return exact
-  const begun = typed === '' ? [] : COMMANDS.filter(({ name }) => name.startsWith(typed))
+  const known = COMMANDS.filter(({ isHidden }) => !isHidden)
+  const begun = typed === '' ? [] : known.filter(({ name }) => name.startsWith(typed))
   if (begun.length === 1 && begun[0] !== undefined) return begun[0]
   if (begun.length > 1) {
     throw new UsageError(`"${typed}" may be ${begun.map(({ name }) => name).join(' or ')}`)
   }
-  const near = COMMANDS.map(({ name }) => ({ name, distance: editDistance(typed, name) })).sort(
-    (a, b) => a.distance - b.distance,
-  )[0]
+  const near = known
+    .map(({ name }) => ({ name, distance: editDistance(typed, name) }))
+    .sort((a, b) => a.distance - b.distance)[0]
   const isNear = near !== undefined && near.distance <= Math.max(1, Math.floor(typed.length / 3))
   throw new UsageError(
     `there is no command "${typed}"`,
@@ -154,8 +156,9 @@ export function findCommand(typed: string): CommandSpec {
 }
 
 function helpText(): string {
-  const width = Math.max(...COMMANDS.map(({ name }) => name.length)) + 2
-  const rows = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`)
+  const known = COMMANDS.filter(({ isHidden }) => !isHidden)
+  const width = Math.max(...known.map(({ name }) => name.length)) + 2
+  const rows = known.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`)
   return [
     'Usage: xcl COMMAND [ARGUMENT]…',
     '',

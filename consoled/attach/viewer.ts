@@ -1,36 +1,65 @@
 import type { Socket } from 'node:net'
-import { ByteRing } from '../byte-ring.ts'
+import type { Clock } from '../clock.ts'
 import type { GuestConsole } from '../console.ts'
 import type { ConsoleViewer } from './audience.ts'
+import { DEFAULT_TAIL_BYTES } from './client.ts'
+import type { AttachTerms } from './request.ts'
 
-/** What may wait for a viewer that does not keep up; older bytes are left out. */
-const WAITING_BYTES = 262_144
+/** How long a viewer that stands still may keep its socket after the console has vanished. */
+const LAST_WORDS_MS = 60_000
+const LF = 0x0a
+
+/** What a viewer needs of the server it came to. */
+export interface ViewerHost {
+  readonly clock: Clock
+  /** Bytes that a viewer never got. */
+  readonly leftOut: (count: number) => void
+}
 
 /**
- * One attached client. It never holds up the guest or another viewer: what its socket does not take
- * waits in a queue of its own, whose oldest bytes are dropped.
+ * One attached client. It never holds up the guest or another viewer, and nothing is kept for it: while
+ * its socket is full only its position is known, and when there is room it is shown the console's output
+ * from there, as long as that is known.
  */
 export class Viewer implements ConsoleViewer {
+  readonly writes: 'shared' | 'exclusive' | undefined
+  readonly by: string
   readonly #socket: Socket
-  readonly #waiting = new ByteRing(WAITING_BYTES)
-  /** The socket is full; `drain` follows. */
-  #isFull = false
+  readonly #console: GuestConsole
+  readonly #host: ViewerHost
+  readonly #isExact: boolean
+  /** Of the next byte that it gets. */
+  #position: number
+  #isBehind = false
   #isEnding = false
 
-  /** Shows the console from now on, its history first. */
-  constructor(socket: Socket, console: GuestConsole, isReadOnly: boolean) {
+  /** Answers the request and shows the console from now on. */
+  constructor(socket: Socket, console: GuestConsole, terms: AttachTerms, host: ViewerHost) {
     this.#socket = socket
-    socket.on('drain', () => this.#showWaiting())
+    this.#console = console
+    this.#host = host
+    this.#isExact = terms.isExact
+    this.writes = terms.writes === 'no' ? undefined : terms.writes
+    this.by = terms.by ?? 'somebody'
+    const first = firstOutput(console, terms)
+    this.#position = (console.position - first.length) >>> 0
+    socket.write(`ok ${this.#position}\n`)
+    socket.on('drain', () => this.#catchUp())
     socket.on('close', () => console.removeViewer(this))
     socket.on('data', (bytes: Buffer) => {
-      if (!isReadOnly && !console.type(bytes)) socket.pause()
+      if (this.writes !== undefined && !console.type(bytes)) socket.pause()
     })
+    if (first.length > 0) this.show(first)
     console.addViewer(this)
   }
 
+  get isBehind(): boolean {
+    return this.#isBehind
+  }
+
   show(bytes: Buffer): void {
-    if (this.#isFull) this.#waiting.append(bytes, 0, bytes.length)
-    else this.#isFull = !this.#socket.write(bytes)
+    this.#position = (this.#position + bytes.length) >>> 0
+    this.#isBehind = !this.#socket.write(bytes)
   }
 
   resumeTyping(): void {
@@ -39,16 +68,52 @@ export class Viewer implements ConsoleViewer {
 
   end(): void {
     this.#isEnding = true
-    if (!this.#isFull) this.#socket.end()
+    if (!this.#isBehind) {
+      this.#socket.destroySoon()
+      return
+    }
+    const callOff = this.#host.clock.after(LAST_WORDS_MS, () => this.#socket.destroy())
+    this.#socket.on('close', callOff)
   }
 
-  #showWaiting(): void {
-    this.#isFull = false
-    const { dropped } = this.#waiting
-    if (dropped > 0) {
-      this.#socket.write(`\r\n[consoled: ${dropped} bytes left out, this reader was too slow]\r\n`)
+  /** The socket has room again. */
+  #catchUp(): void {
+    this.#isBehind = false
+    while (this.#position !== this.#console.position) {
+      const missed = this.#console.outputFrom(this.#position)
+      if (missed !== undefined && missed.length > 0) this.show(missed)
+      else if (this.#isExact) this.#fallBehind()
+      else this.#leaveOut()
+      if (this.#isBehind) return
     }
-    if (this.#waiting.size > 0) this.#isFull = !this.#socket.write(this.#waiting.take())
-    if (this.#isEnding && !this.#isFull) this.#socket.end()
+    if (this.#isEnding) this.#socket.destroySoon()
   }
+
+  /** It comes back and asks for what is left. */
+  #fallBehind(): void {
+    this.#isBehind = true
+    this.#console.removeViewer(this)
+    this.#socket.destroySoon()
+  }
+
+  #leaveOut(): void {
+    const recent = wholeLines(this.#console, DEFAULT_TAIL_BYTES)
+    const dropped = (this.#console.position - this.#position - recent.length) >>> 0
+    this.#host.leftOut(dropped)
+    this.#socket.write(`\r\n[consoled: ${dropped} bytes left out, this reader was too slow]\r\n`)
+    this.#position = (this.#console.position - recent.length) >>> 0
+    this.show(recent)
+  }
+}
+
+function firstOutput(console: GuestConsole, { from, tailBytes }: AttachTerms): Buffer {
+  const known = from === undefined ? undefined : console.outputFrom(from)
+  return known ?? wholeLines(console, tailBytes)
+}
+
+/** The last output; when something is before it, from the beginning of a line. */
+function wholeLines(console: GuestConsole, maxBytes: number): Buffer {
+  const recent = console.recentOutput(maxBytes)
+  if (recent.length < maxBytes) return recent
+  return recent.subarray(recent.indexOf(LF) + 1)
 }

@@ -4,6 +4,7 @@
  */
 import type { Logger } from '../../native/os/log.ts'
 import { Pty, type PtyUser } from '../../native/os/pty.ts'
+import type { TerminalSize } from '../attach/client.ts'
 import { Backlog } from './backlog.ts'
 
 /** Master and slave. */
@@ -70,6 +71,12 @@ export class ConsoleTty implements PtyUser {
     if (start + taken === end) return
     backlog.append(bytes, start + taken, end)
     if (this.#services.overflow === 'keep' && backlog.isFull) this.#holdUp(true)
+  }
+
+  /** @returns false when there is no terminal */
+  resize({ columns, rows }: TerminalSize): boolean {
+    this.#pty?.resize(columns, rows)
+    return this.#pty !== undefined
   }
 
   /** The guest has read what was typed. */

@@ -60,6 +60,11 @@ export class Pty {
     return taken - start
   }
 
+  /** Whoever has the terminal open is told (SIGWINCH), if it is their controlling one. */
+  resize(columns: number, rows: number): void {
+    if (!this.#isClosed) this.#master.resize(columns, rows)
+  }
+
   pauseReading(): void {
     if (!this.#isClosed) this.#master.setReading(false)
   }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 
 #include <array>
@@ -54,6 +55,7 @@ Napi::Function PtyMaster::define(Napi::Env env) {
                          InstanceMethod<&PtyMaster::onWritable>("onWritable"),
                          InstanceMethod<&PtyMaster::setReading>("setReading"),
                          InstanceMethod<&PtyMaster::write>("write"),
+                         InstanceMethod<&PtyMaster::resize>("resize"),
                          InstanceMethod<&PtyMaster::close>("close"),
                      });
 }
@@ -96,6 +98,16 @@ Napi::Value PtyMaster::write(const Napi::CallbackInfo& info) {
       throw Failure("write", errno, "cannot write to a terminal");
     }
     return Napi::Number::New(info.Env(), taken < 0 ? 0 : static_cast<double>(taken));
+  });
+}
+
+void PtyMaster::resize(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    winsize size{};
+    size.ws_col = static_cast<uint16_t>(info[0].As<Napi::Number>().Uint32Value());
+    size.ws_row = static_cast<uint16_t>(info[1].As<Napi::Number>().Uint32Value());
+    if (!fd_.isOpen()) return;
+    if (ioctl(fd_.get(), TIOCSWINSZ, &size) != 0) throw Failure("TIOCSWINSZ", errno, "cannot size a terminal");
   });
 }
 

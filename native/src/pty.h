@@ -24,6 +24,7 @@ class PtyMaster : public Napi::ObjectWrap<PtyMaster>, private LoopListener {
   void onWritable(const Napi::CallbackInfo& info);
   void setReading(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
+  void resize(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
   void onReady(int events) override;

@@ -90,6 +90,9 @@ function logged(): string {
 
 /** A viewer that keeps what it is shown. */
 class Witness implements ConsoleViewer {
+  readonly writes = 'shared'
+  readonly by = 'a witness'
+  readonly isBehind = false
   seen = ''
   isEnded = false
   resumed = 0
@@ -220,10 +223,28 @@ describe('the history of a console', () => {
     console.update(keysOf(guest))
     guest.print('before ')
     await until(() => guest.unreadOutput === 0)
+    expect(console.recentOutput(100).toString()).toBe('before ')
+    expect(console.recentOutput(3).toString()).toBe('re ')
     const viewer = new Witness()
     console.addViewer(viewer)
     guest.print('after')
-    await until(() => viewer.seen === 'before after')
+    await until(() => viewer.seen === 'after')
+    expect(console.recentOutput(100).toString()).toBe('before after')
+  })
+
+  it('is had from any position that is known', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    guest.setOutput(0xffff_fffc, 0xffff_fffc)
+    const console = aConsole()
+    console.update(keysOf(guest))
+    const begin = console.position
+    guest.print('one two')
+    await until(() => guest.unreadOutput === 0)
+    expect((console.position - begin) >>> 0).toBe(7)
+    expect(console.outputFrom((begin + 4) >>> 0)?.toString()).toBe('two')
+    expect(console.outputFrom(console.position)?.toString()).toBe('')
+    expect(console.outputFrom((console.position + 1) >>> 0)).toBeUndefined()
+    expect(console.outputFrom((begin - 1) >>> 0)).toBeUndefined()
   })
 
   it('comes from memory when nothing is logged, and is bounded', async () => {
@@ -234,9 +255,9 @@ describe('the history of a console', () => {
     await until(() => guest.unreadOutput === 0)
     guest.print('newest')
     await until(() => guest.unreadOutput === 0)
-    const viewer = new Witness()
-    console.addViewer(viewer)
-    expect(viewer.seen).toBe(`${'x'.repeat(94)}newest`)
+    expect(console.recentOutput(1000).toString()).toBe(`${'x'.repeat(94)}newest`)
+    expect(console.outputFrom((console.position - 100) >>> 0)?.length).toBe(100)
+    expect(console.outputFrom((console.position - 101) >>> 0)).toBeUndefined()
   })
 })
 

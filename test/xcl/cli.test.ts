@@ -52,7 +52,6 @@ async function run(own: Partial<Terminal>, ...argv: string[]): Promise<Outcome> 
     },
     readStdin: async () => '',
     attach: () => Promise.reject(new Error('no terminal')),
-    detached: Promise.resolve(),
     ...own,
   }
   const status = await runCommandLine(host.toolstack, session)
@@ -100,6 +99,12 @@ describe('what is typed', () => {
     expect(await typed()).toMatchObject({ status: 2, stderr: expect.stringContaining('create') })
     expect(await typed('--help')).toMatchObject({ status: 0, stdout: expect.stringMatching('xcl') })
     expect((await typed('--version')).stdout).toMatch(/^xcl /)
+  })
+
+  test('is never a command for programs when it is shortened, nor in the help', async () => {
+    expect(findCommand('con').name).toBe('console')
+    expect(findCommand('console-resume').isHidden).toBe(true)
+    expect((await typed('--help')).stdout).not.toContain('console-resume')
   })
 
   test.each(
@@ -291,7 +296,7 @@ describe('create --console', () => {
     const server = await answering()
     const answers = ['there is no domain 1', 'there is no domain 1', 'domain 1 has a viewer']
     let asked = 0
-    const attach = async (): Promise<void> => {
+    const attach = async (): Promise<never> => {
       throw new Refused(answers[asked++] ?? 'asked too often')
     }
     let outcome: Outcome | undefined
@@ -312,7 +317,7 @@ describe('create --console', () => {
     aFile('demo.cfg', CONFIG)
     const server = await answering()
     const interrupt = new AbortController()
-    const attach = (): Promise<void> => {
+    const attach = (): Promise<never> => {
       interrupt.abort()
       return new Promise(() => undefined)
     }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -25,7 +27,6 @@ void restore_terminal(void)
 /* consoled answers at once; what does not is not consoled. */
 #define ANSWER_TIMEOUT_MS 5000
 
-/* With any reason, even an empty one: an answer without text would say "attached". */
 static void refuse(int xcld, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void refuse(int xcld, const char *format, ...)
 {
@@ -35,7 +36,7 @@ static void refuse(int xcld, const char *format, ...)
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	if (*text == 0) strcpy(text, "the console refused without saying why");
-	send_frame(xcld, TO_ATTACHED, text, strlen(text));
+	send_frame(xcld, TO_REFUSED, text, strlen(text));
 }
 
 /*
@@ -61,20 +62,43 @@ static int read_line(int fd, char *into, size_t room)
 	return 0;
 }
 
-static int open_consoled(int xcld, const char *path, const char *domid, int is_read_only)
+/* Columns and rows of the terminal that is typed at. @return 0 when there is none, or it does not know */
+static int window_size(struct winsize *size)
 {
-	int fd = connect_unix(path);
+	return ioctl(STDIN_FILENO, TIOCGWINSZ, size) == 0 && size->ws_col > 0 && size->ws_row > 0;
+}
+
+/* What xcld asks for, and what only we know: who we are, and how large our terminal is. */
+static size_t write_request(char *line, size_t room, const char *request)
+{
+	static const char WORD[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-";
+	size_t used = (size_t)snprintf(line, room, "%s by=xcl:%d", request, (int)getpid());
+	const char *tty = ttyname(STDIN_FILENO);
+	if (tty != NULL && strncmp(tty, "/dev/", 5) == 0 && strlen(tty) < 40 && tty[strspn(tty, WORD)] == 0)
+		used += (size_t)snprintf(line + used, room - used, ",%s", tty + 5);
+	struct winsize size;
+	if (window_size(&size))
+		used += (size_t)snprintf(line + used, room - used, " size=%ux%u", size.ws_col, size.ws_row);
+	return used + (size_t)snprintf(line + used, room - used, "\n");
+}
+
+static int open_consoled(struct console *console, int xcld, const char *path, const char *request)
+{
+	int fd = connect_unix(path, 0);
 	if (fd < 0) {
 		refuse(xcld, "consoled does not answer at %s: %s", path, strerrordesc_np(errno));
 		return -1;
 	}
-	char line[512];
-	int length = snprintf(line, sizeof line, "attach %s%s\n", domid, is_read_only ? " ro" : "");
-	if (write(fd, line, (size_t)length) != length || read_line(fd, line, sizeof line) < 0) {
+	char line[1024];
+	if (strlen(request) > sizeof line / 2) die(EXIT_FAILED, "xcld sent a request that is too long");
+	size_t length = write_request(line, sizeof line, request);
+	if (send(fd, line, length, MSG_NOSIGNAL) != (ssize_t)length || read_line(fd, line, sizeof line) < 0) {
 		/* First what may be the reason. */
 		pass_interrupt(xcld);
 		refuse(xcld, "consoled at %s gave no answer", path);
-	} else if (strcmp(line, "ok") == 0) {
+	} else if (strcmp(line, "ok") == 0 || strncmp(line, "ok ", 3) == 0) {
+		console->has_position = line[2] == ' ' && line[3] >= '0' && line[3] <= '9';
+		console->position = console->has_position ? (uint32_t)strtoul(line + 3, NULL, 10) : 0;
 		return fd;
 	} else {
 		refuse(xcld, "%s", strncmp(line, "error ", 6) == 0 ? line + 6 : line);
@@ -142,32 +166,80 @@ static const char *next_text(const struct frame *frame, size_t *at)
 	return text;
 }
 
+static void keep(char **where, const char *text)
+{
+	free(*where);
+	*where = text == NULL ? NULL : strdup(text);
+	if (text != NULL && *where == NULL) die(EXIT_FAILED, "no memory for a console");
+}
+
+static void make_raw(struct console *console)
+{
+	if (console->is_raw || !isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before) < 0) return;
+	struct termios raw = before;
+	cfmakeraw(&raw);
+	/* Set first: a signal in between then restores what was never changed. */
+	is_changed = 1;
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	console->is_raw = 1;
+}
+
 void attach(struct console *console, int xcld, struct frame *frame)
 {
 	size_t at = 0;
 	const char *kind = next_text(frame, &at);
 	const char *path = next_text(frame, &at);
 	const char *domid = next_text(frame, &at);
+	const char *request = next_text(frame, &at);
 	int is_read_only = strcmp(next_text(frame, &at), "ro") == 0;
-	console->escape = (uint8_t)atoi(next_text(frame, &at));
+	uint8_t escape = (uint8_t)atoi(next_text(frame, &at));
+	int is_continued = strcmp(next_text(frame, &at), "1") == 0;
+	const char *resume = next_text(frame, &at);
+	int is_socket = strcmp(kind, "consoled") == 0;
 
-	int fd = strcmp(kind, "consoled") == 0 ? open_consoled(xcld, path, domid, is_read_only)
-	                                       : open_tty(console, xcld, path, domid);
+	console->has_position = 0;
+	int fd = is_socket ? open_consoled(console, xcld, path, request) : open_tty(console, xcld, path, domid);
 	if (fd < 0) return;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	/* What was meant for one guest is not typed into another. */
+	if (!is_continued) console->queued = 0;
+	if (!console->is_between) console->stdin_open = 1;
 	console->fd = fd;
-	console->queued = 0;
-	console->stdin_open = 1;
-	console->is_raw = 0;
-	if (isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0) {
-		struct termios raw = before;
-		cfmakeraw(&raw);
-		/* Set first: a signal in between then restores what was never changed. */
-		is_changed = 1;
-		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-		console->is_raw = 1;
+	console->is_between = 0;
+	console->is_read_only = is_read_only;
+	console->escape = escape;
+	keep(&console->socket, is_socket ? path : NULL);
+	keep(&console->domid, domid);
+	keep(&console->resume, resume);
+	make_raw(console);
+	if (!is_socket) console_resized(console);
+	char position[16];
+	position_text(console, position, sizeof position);
+	send_frame(xcld, TO_ATTACHED, position, strlen(position));
+}
+
+void position_text(const struct console *console, char *into, size_t room)
+{
+	if (console->has_position) snprintf(into, room, "%u", console->position);
+	else snprintf(into, room, "-");
+}
+
+void console_resized(struct console *console)
+{
+	struct winsize size;
+	if (console->fd < 0 || console->is_read_only || !window_size(&size)) return;
+	if (console->socket == NULL) {
+		ioctl(console->fd, TIOCSWINSZ, &size);
+		return;
 	}
-	send_frame(xcld, TO_ATTACHED, "", 0);
+	/* On a connection of its own, for what is typed there is only typed. Nothing waits for the answer. */
+	int fd = connect_unix(console->socket, SOCK_NONBLOCK);
+	if (fd < 0) return;
+	char line[128];
+	int length = snprintf(line, sizeof line, "resize %s %ux%u\n", console->domid, size.ws_col, size.ws_row);
+	ssize_t ignored = send(fd, line, (size_t)length, MSG_NOSIGNAL);
+	(void)ignored;
+	close(fd);
 }
 
 int console_readable(struct console *console)
@@ -176,6 +248,7 @@ int console_readable(struct console *console)
 	ssize_t got = read(console->fd, bytes, sizeof bytes);
 	if (got < 0) return errno == EAGAIN || errno == EINTR;
 	if (got == 0) return 0;
+	console->position += (uint32_t)got;
 	write_out(STDOUT_FILENO, bytes, (size_t)got);
 	return 1;
 }
@@ -206,18 +279,25 @@ int console_typed(struct console *console)
 
 void console_writable(struct console *console)
 {
-	if (console->queued == 0) return;
+	if (console->queued == 0 || console->fd < 0) return;
+	/* Here SIGPIPE is ignored, and a terminal takes no send. */
 	ssize_t written = write(console->fd, console->queue, console->queued);
 	if (written <= 0) return;
 	console->queued -= (size_t)written;
 	memmove(console->queue, console->queue + written, console->queued);
 }
 
+void close_console(struct console *console)
+{
+	if (console->fd >= 0) close(console->fd);
+	console->fd = -1;
+	unlock_tty(console);
+}
+
 void detach(struct console *console)
 {
 	restore_terminal();
 	console->is_raw = 0;
-	if (console->fd >= 0) close(console->fd);
-	console->fd = -1;
-	unlock_tty(console);
+	console->is_between = 0;
+	close_console(console);
 }

@@ -8,11 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void lost(void)
-{
-	die(EXIT_FAILED, "xcld has gone away; its log says why");
-}
-
 static void send_all(int fd, const void *bytes, size_t length)
 {
 	const uint8_t *at = bytes;
@@ -35,7 +30,8 @@ void send_frame(int fd, uint32_t kind, const void *payload, size_t length)
 	send_all(fd, payload, length);
 }
 
-static void receive_all(int fd, void *into, size_t length)
+/* @return 0 at the end */
+static int receive_all(int fd, void *into, size_t length)
 {
 	uint8_t *at = into;
 	while (length > 0) {
@@ -44,22 +40,24 @@ static void receive_all(int fd, void *into, size_t length)
 			pass_interrupt(fd);
 			continue;
 		}
-		if (got <= 0) lost();
+		if (got <= 0) return 0;
 		at += got;
 		length -= (size_t)got;
 	}
+	return 1;
 }
 
-void receive_frame(int fd, struct frame *frame)
+int receive_frame(int fd, struct frame *frame)
 {
 	uint32_t header[2];
-	receive_all(fd, header, sizeof header);
+	if (!receive_all(fd, header, sizeof header)) return 0;
 	if (header[1] > FRAME_MAX)
 		die(EXIT_FAILED, "xcld sent a frame of %u bytes; is it of another version?", header[1]);
 	frame->kind = header[0];
 	frame->length = header[1];
-	receive_all(fd, frame->payload, frame->length);
+	if (!receive_all(fd, frame->payload, frame->length)) return 0;
 	frame->payload[frame->length] = 0;
+	return 1;
 }
 
 void write_out(int fd, const void *bytes, size_t length)

@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 static const char DEFAULT_SOCKET[] = "/run/xen/xcld.sock";
+/* How long an xcld that was replaced is waited for: 10 s. */
+#define AGAIN_TRIES 200
+#define AGAIN_PAUSE_MS 50
 
 _Noreturn void die(int status, const char *format, ...)
 {
@@ -42,12 +45,69 @@ static int pass_stdin(int xcld)
 	return got > 0;
 }
 
+/* Nobody needs an xcld in order to leave. */
 static void leave_console(struct console *console, int xcld)
 {
+	int was_attached = console->fd >= 0;
 	int was_raw = console->is_raw;
 	detach(console);
 	if (was_raw) write_out(STDOUT_FILENO, "\r\n", 2);
+	if (xcld < 0 || !was_attached) exit(0);
 	send_frame(xcld, TO_DETACHED, "", 0);
+}
+
+/* Where xcld is; set once. */
+static const char *xcld_path;
+static char **typed;
+
+/*
+ * What the xcld that attached us is needed for has come, and it is gone: the next one goes on. It is
+ * waited for, for who restarts it may be at it, and only then started.
+ */
+static int go_on(struct console *console)
+{
+	set_xcld(-1);
+	int xcld = -1;
+	for (int tries = 0; xcld < 0 && tries < AGAIN_TRIES; tries++) {
+		struct pollfd fds[] = {
+			{ .fd = console->is_raw && console->stdin_open ? STDIN_FILENO : -1, .events = POLLIN },
+			{ .fd = signal_fd(), .events = POLLIN },
+		};
+		poll(fds, 2, AGAIN_PAUSE_MS);
+		if (fds[1].revents) pass_interrupt(-1);
+		if (fds[0].revents && !console_typed(console)) leave_console(console, -1);
+		xcld = xcld_path == NULL ? connect_simulation() : connect_unix(xcld_path, 0);
+	}
+	if (xcld < 0 && xcld_path == NULL) die(EXIT_FAILED, "the xcld of `npm start` has gone away");
+	if (xcld < 0) xcld = connect_xcld(xcld_path, typed);
+	set_xcld(xcld);
+	char position[16];
+	position_text(console, position, sizeof position);
+	char *arguments[] = { "console-resume", console->resume, position };
+	send_request(xcld, 3, arguments);
+	return xcld;
+}
+
+/* @return xcld */
+static int end_console(struct console *console, int xcld)
+{
+	close_console(console);
+	console->is_between = 1;
+	if (xcld < 0) return go_on(console);
+	char position[16];
+	position_text(console, position, sizeof position);
+	send_frame(xcld, TO_DETACHED, position, strlen(position));
+	return xcld;
+}
+
+/* @return -1: who looks at a console needs none for now */
+static int lose_xcld(struct console *console, int xcld)
+{
+	close(xcld);
+	if (console->is_between) return go_on(console);
+	if (console->fd < 0) die(EXIT_FAILED, "xcld has gone away; its log says why");
+	set_xcld(-1);
+	return -1;
 }
 
 static void obey(struct frame *frame, struct console *console, int xcld, int *reads_stdin)
@@ -76,6 +136,21 @@ static void obey(struct frame *frame, struct console *console, int xcld, int *re
 	    frame->kind, frame->length);
 }
 
+static int find_xcld_of(int is_told, const char *path)
+{
+	int xcld = is_told ? -1 : connect_simulation();
+	if (xcld < 0) {
+		xcld_path = is_told ? path : DEFAULT_SOCKET;
+		return connect_xcld(xcld_path, typed);
+	}
+	/* Whoever types must not take one machine for the other; programs need no such line. */
+	if (isatty(STDERR_FILENO))
+		fputs("xcl: on the simulated machine of `npm start`; "
+		      "XCLD_SOCKET=/run/xen/xcld.sock for the real one\n",
+		      stderr);
+	return xcld;
+}
+
 int main(int argc, char **argv)
 {
 	static struct frame frame;
@@ -83,39 +158,44 @@ int main(int argc, char **argv)
 	int reads_stdin = 0;
 
 	open_missing_descriptors();
+	typed = argv;
 	const char *path = getenv("XCLD_SOCKET");
-	int is_told = path != NULL && *path != 0;
-	int xcld = is_told ? -1 : connect_simulation();
-	if (xcld < 0) xcld = connect_xcld(is_told ? path : DEFAULT_SOCKET, argv);
+	int xcld = find_xcld_of(path != NULL && *path != 0, path);
 	catch_signals();
 	set_xcld(xcld);
 	send_request(xcld, argc - 1, argv + 1);
 
 	for (;;) {
-		int types = console.fd >= 0 && console.stdin_open &&
-		            (console.is_raw || console.queued < sizeof console.queue);
+		int is_attached = console.fd >= 0;
+		/* Between two consoles only the key that leaves is waited for, and what is typed ahead. */
+		int types = console.stdin_open && (console.is_raw ? is_attached || console.is_between
+		                                                  : is_attached && console.queued < sizeof console.queue);
 		struct pollfd fds[] = {
 			{ .fd = xcld, .events = POLLIN },
 			{ .fd = signal_fd(), .events = POLLIN },
 			{ .fd = reads_stdin || types ? STDIN_FILENO : -1, .events = POLLIN },
 			{ .fd = console.fd, .events = (short)(POLLIN | (console.queued > 0 ? POLLOUT : 0)) },
+			{ .fd = window_fd(), .events = POLLIN },
 		};
-		if (poll(fds, 4, -1) < 0) {
+		if (poll(fds, 5, -1) < 0) {
 			if (errno == EINTR) continue;
 			die(EXIT_FAILED, "poll: %s", strerrordesc_np(errno));
 		}
 		if (fds[1].revents) pass_interrupt(xcld);
-		int was_attached = console.fd >= 0;
-		if (was_attached && (fds[3].revents & POLLOUT)) console_writable(&console);
-		if (was_attached && (fds[3].revents & ~POLLOUT) && !console_readable(&console))
-			leave_console(&console, xcld);
+		if (fds[4].revents) {
+			forget_window_change();
+			console_resized(&console);
+		}
+		if (is_attached && (fds[3].revents & POLLOUT)) console_writable(&console);
+		if (is_attached && (fds[3].revents & ~POLLOUT) && !console_readable(&console))
+			xcld = end_console(&console, xcld);
 		if (fds[2].revents) {
-			if (console.fd >= 0 && types && !console_typed(&console)) leave_console(&console, xcld);
+			if (types && !console_typed(&console)) leave_console(&console, xcld);
 			else if (reads_stdin && !types) reads_stdin = pass_stdin(xcld);
 		}
-		if (fds[0].revents) {
-			receive_frame(xcld, &frame);
-			obey(&frame, &console, xcld, &reads_stdin);
+		if (fds[0].fd == xcld && fds[0].revents) {
+			if (receive_frame(xcld, &frame)) obey(&frame, &console, xcld, &reads_stdin);
+			else xcld = lose_xcld(&console, xcld);
 		}
 	}
 }

@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define PROTOCOL "1"
+#define PROTOCOL "2"
 
 /* Environment that changes what a command prints. */
 static const char *const PASSED[] = { "NO_COLOR", "FORCE_COLOR", "TERM", "LANG", "LC_ALL", "TZ" };

@@ -19,7 +19,7 @@ extern char **environ;
 #define START_TRIES 200
 #define START_PAUSE_NS 50000000L
 
-int connect_unix(const char *path)
+int connect_unix(const char *path, int flags)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof address.sun_path) {
@@ -27,7 +27,7 @@ int connect_unix(const char *path)
 		return -1;
 	}
 	strcpy(address.sun_path, path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	if (fd < 0) return -1;
 	while (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
 		if (errno == EINTR) continue;
@@ -74,17 +74,12 @@ int connect_simulation(void)
 {
 	char path[4096];
 	find_beside("../run/xcld.sock", path, sizeof path);
-	int fd = connect_unix(path);
+	int fd = connect_unix(path, 0);
 	if (fd < 0) return -1;
 	if (!is_trusted(fd)) {
 		close(fd);
 		return -1;
 	}
-	/* Whoever types must not take one machine for the other; programs need no such line. */
-	if (isatty(STDERR_FILENO))
-		fputs("xcl: on the simulated machine of `npm start`; "
-		      "XCLD_SOCKET=/run/xen/xcld.sock for the real one\n",
-		      stderr);
 	return fd;
 }
 
@@ -152,7 +147,7 @@ int connect_xcld(const char *path, char **argv)
 {
 	int is_started = 0;
 	for (int tries = 0; tries < START_TRIES; tries++) {
-		int fd = connect_unix(path);
+		int fd = connect_unix(path, 0);
 		if (fd >= 0) return fd;
 		if (asks_for_help(argv)) print_help(argv);
 		if (errno == EACCES || errno == EPERM)

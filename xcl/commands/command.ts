@@ -5,6 +5,8 @@ import type { Toolstack } from '../toolstack.ts'
 export interface CommandSpec {
   readonly name: string
   readonly summary: string
+  /** Typed by programs only: help does not show it, and it cannot be shortened. */
+  readonly isHidden?: true
   /** In commander's notation: `<domain...>`, `[file...]`. */
   readonly parameters: readonly { readonly syntax: string; readonly help: string }[]
   readonly options: readonly CommandOption[]
@@ -22,7 +24,7 @@ export interface CommandOption {
 /** What a command prints to and is told by. */
 export type Terminal = Pick<
   Session,
-  'request' | 'signal' | 'stdout' | 'stderr' | 'readStdin' | 'attach' | 'detached' | 'receivedAtMs'
+  'request' | 'signal' | 'stdout' | 'stderr' | 'readStdin' | 'attach' | 'receivedAtMs'
 >
 
 /** A command as it was typed. */

@@ -1,7 +1,9 @@
 /** Where a domain's console is: at consoled's socket if that answers, else at a terminal device. */
 import { createConnection } from 'node:net'
+import { attachRequest } from '../../consoled/attach/client.ts'
 import type { Domid } from '../../native/hypervisor.ts'
 import type { ConsoleTarget } from '../daemon/protocol.ts'
+import type { Attachment } from '../daemon/session.ts'
 import { frontendPath } from '../device/console.ts'
 import { Interrupted, Refused, UsageError } from '../output/errors.ts'
 import type { Toolstack } from '../toolstack.ts'
@@ -16,9 +18,21 @@ const UNKNOWN_DOMAIN = /^there is no domain /
 
 const DEFAULT_ESCAPE = 0x1d
 
+/** The domain somebody looks at. */
+export interface AttachedGuest {
+  readonly domid: Domid
+  readonly uuid: string
+  /** By which its successor is known; undefined: it has none. */
+  readonly name: string | undefined
+  /** Its end is this xcld's to deal with, which therefore knows whether it comes back. */
+  readonly isManaged: boolean
+}
+
 export interface ConsoleOptions {
   readonly escapeCode: number
-  readonly isReadOnly: boolean
+  readonly writes: 'no' | 'shared' | 'exclusive'
+  /** Bytes of what was said last; consoled's default when undefined. */
+  readonly tailBytes?: number | undefined
 }
 
 /** Code of an escape character: `^]` and the like, or the character itself. Ctrl-] unless told. */
@@ -32,18 +46,19 @@ export function escapeFrom(text: string | undefined): number {
 }
 
 /**
- * Attaches the caller's terminal. Settles when it is attached; `session.detached` says when no more.
- * @throws Refused
+ * Attaches the caller's terminal.
+ * @throws Refused, Interrupted
  */
 export async function attachConsole(
   toolstack: Toolstack,
   session: Terminal,
-  domid: Domid,
+  guest: AttachedGuest,
   options: ConsoleOptions,
-): Promise<void> {
-  await withDeadline(toolstack, session, (end) =>
-    attachOnce(toolstack, session, domid, options, end),
-  )
+): Promise<Attachment> {
+  return await withDeadline(toolstack, session, async (end) => {
+    const target = await consoleTarget(toolstack, guest, options, end)
+    return await session.attach(target)
+  })
 }
 
 /**
@@ -53,43 +68,89 @@ export async function attachConsole(
 export async function attachNewConsole(
   toolstack: Toolstack,
   session: Terminal,
-  domid: Domid,
+  guest: AttachedGuest,
   options: ConsoleOptions,
-): Promise<void> {
-  await withDeadline(toolstack, session, async (end) => {
+): Promise<Attachment> {
+  return await withDeadline(toolstack, session, async (end) => {
     for (;;) {
       try {
-        return await attachOnce(toolstack, session, domid, options, end)
+        const target = await consoleTarget(toolstack, guest, options, end)
+        return await session.attach(target)
       } catch (error) {
         const isUnknown = error instanceof Refused && UNKNOWN_DOMAIN.test(error.message)
         if (!isUnknown || end.aborted) throw error
       }
-      await pause(toolstack, end)
+      await pause(toolstack, ATTACH_PAUSE_MS, end)
     }
   })
 }
 
-/** @param end aborted when the time is over, or the caller does not want it any more */
-async function attachOnce(
+/**
+ * At consoled's socket; `from` goes on at that position.
+ */
+export function consoledTarget(
   toolstack: Toolstack,
-  session: Terminal,
-  domid: Domid,
-  options: ConsoleOptions,
-  end: AbortSignal,
-): Promise<void> {
-  const target = await consoleTarget(toolstack, domid, options, end)
-  if (!session.signal.aborted) await session.attach(target)
+  guest: AttachedGuest,
+  { escapeCode, writes, tailBytes }: ConsoleOptions,
+  from?: number,
+): ConsoleTarget {
+  const { domid, uuid } = guest
+  const tail = from === undefined ? { tailBytes } : { from }
+  return {
+    kind: 'consoled',
+    path: toolstack.consoledSocket,
+    domid,
+    request: attachRequest(domid, { writes, isExact: true, uuid, ...tail }).trimEnd(),
+    isReadOnly: writes === 'no',
+    escapeCode,
+    isContinued: from !== undefined,
+    resume: resumeText(guest, { escapeCode, writes }),
+  }
+}
+
+/** What `resumeFrom` in console.ts understands. */
+function resumeText(guest: AttachedGuest, options: ConsoleOptions): string {
+  const { domid, uuid, name } = guest
+  return JSON.stringify({ domid, uuid, name, ...options })
+}
+
+/** Whether consoled runs. */
+export function consoledAnswers({ consoledSocket }: Toolstack): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(consoledSocket)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+/** Ends early when it is aborted. */
+export async function pause(toolstack: Toolstack, ms: number, end: AbortSignal): Promise<void> {
+  if (end.aborted) return
+  await new Promise<void>((resolve) => {
+    const callOff = toolstack.after(ms, () => {
+      end.removeEventListener('abort', stop)
+      resolve()
+    })
+    const stop = (): void => {
+      callOff()
+      resolve()
+    }
+    end.addEventListener('abort', stop, { once: true })
+  })
 }
 
 /**
  * One time for all that is tried.
  * @throws Interrupted as soon as the caller does not want it any more; else what `work` throws
  */
-async function withDeadline(
+async function withDeadline<T>(
   toolstack: Toolstack,
   { signal }: Terminal,
-  work: (end: AbortSignal) => Promise<void>,
-): Promise<void> {
+  work: (end: AbortSignal) => Promise<T>,
+): Promise<T> {
   const end = new AbortController()
   const callOff = toolstack.after(TIMEOUT_MS, () => end.abort())
   let interrupt: () => void = () => undefined
@@ -102,7 +163,7 @@ async function withDeadline(
   signal.addEventListener('abort', interrupt)
   if (signal.aborted) interrupt()
   try {
-    await Promise.race([interrupted, work(end.signal)])
+    return await Promise.race([interrupted, work(end.signal)])
   } finally {
     signal.removeEventListener('abort', interrupt)
     callOff()
@@ -110,45 +171,36 @@ async function withDeadline(
   }
 }
 
-/** Ends early when the time is over. */
-async function pause(toolstack: Toolstack, end: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const callOff = toolstack.after(ATTACH_PAUSE_MS, resolve)
-    end.addEventListener('abort', () => {
-      callOff()
-      resolve()
-    })
-  })
-}
-
+/** @param end aborted when the time is over, or the caller does not want it any more */
 async function consoleTarget(
   toolstack: Toolstack,
-  domid: Domid,
-  { escapeCode, isReadOnly }: ConsoleOptions,
+  guest: AttachedGuest,
+  options: ConsoleOptions,
   end: AbortSignal,
 ): Promise<ConsoleTarget> {
-  const path = toolstack.consoledSocket
-  if (await answers(path)) return { kind: 'consoled', path, domid, isReadOnly, escapeCode }
+  if (await consoledAnswers(toolstack)) return consoledTarget(toolstack, guest, options)
+  const { domid } = guest
+  const { escapeCode, writes } = options
   const tty = await terminalOf(toolstack, domid, end)
   if (tty === undefined) {
     throw new Refused(
-      `domain ${domid} has no console to attach to: nothing answers at ${path}, and it has no terminal`,
+      `domain ${domid} has no console to attach to: nothing answers at ${toolstack.consoledSocket}, and it has no terminal`,
       'is consoled (or xenconsoled) running?',
     )
   }
-  if (isReadOnly) throw new Refused('only consoled can show a console read-only')
-  return { kind: 'tty', path: tty, domid, isReadOnly, escapeCode }
-}
-
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(path)
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
+  if (writes !== 'shared') {
+    throw new Refused('only consoled can show a console read-only, or to one writer alone')
+  }
+  return {
+    kind: 'tty',
+    path: tty,
+    domid,
+    request: '',
+    isReadOnly: false,
+    escapeCode,
+    isContinued: false,
+    resume: resumeText(guest, options),
+  }
 }
 
 /** Path of the pseudo terminal, as soon as the console daemon has said it; undefined at the end. */

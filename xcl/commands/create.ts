@@ -2,11 +2,18 @@ import { readFileSync, statSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { type DomainConfig, readDomainConfig } from '../config/domain-config.ts'
 import type { ConfigText } from '../config/xl-cfg.ts'
+import type { Attachment } from '../daemon/session.ts'
 import { createDomain } from '../domain/create.ts'
 import { ConfigError, UsageError } from '../output/errors.ts'
 import type { CommandSpec, Invocation } from './command.ts'
 import { JSON_OPTION } from './command.ts'
-import { attachNewConsole, escapeFrom } from './console-target.ts'
+import { stayAttached } from './console-stay.ts'
+import {
+  type AttachedGuest,
+  attachNewConsole,
+  type ConsoleOptions,
+  escapeFrom,
+} from './console-target.ts'
 import { forEach } from './domain-argument.ts'
 
 /** A guest's configuration is some lines; more is a mistake in the file's name. */
@@ -48,27 +55,56 @@ export const create: CommandSpec = {
     if (options.has('console') && configs.length !== 1) {
       throw new UsageError('--console takes one guest')
     }
+    let attached: Attached | undefined
     await forEach(
       session,
       configs,
       ({ name }) => name,
-      (config) => createOne(invocation, config),
+      async (config) => {
+        attached = await createOne(invocation, config)
+      },
     )
-    if (options.has('console')) await session.detached
-    return 0
+    return await stay(invocation, attached)
   },
 }
 
-async function createOne(invocation: Invocation, config: DomainConfig): Promise<void> {
+/** The console that was attached before the guest was started. */
+interface Attached {
+  readonly guest: AttachedGuest
+  readonly how: ConsoleOptions
+  readonly attachment: Attachment
+}
+
+/** @returns the exit code, when nobody is attached any more */
+async function stay(invocation: Invocation, attached: Attached | undefined): Promise<number> {
+  if (attached === undefined) return 0
+  const { toolstack, session } = invocation
+  const { guest, how, attachment } = attached
+  return await stayAttached(toolstack, session, guest, how, attachment)
+}
+
+/** @returns the console, if that was asked for */
+async function createOne(
+  invocation: Invocation,
+  config: DomainConfig,
+): Promise<Attached | undefined> {
   const { toolstack, session, options } = invocation
-  const escapeCode = escapeFrom(options.value('escape'))
+  const how: ConsoleOptions = {
+    escapeCode: escapeFrom(options.value('escape')),
+    writes: 'shared',
+  }
+  let attached: Attached | undefined
   const created = await createDomain(toolstack, config, {
     signal: session.signal,
     requestedAtMs: session.receivedAtMs,
     isLeftPaused: options.has('paused'),
     ...(options.has('console') && {
-      beforeUnpause: (domid) =>
-        attachNewConsole(toolstack, session, domid, { escapeCode, isReadOnly: false }),
+      beforeUnpause: async (domid) => {
+        const uuid = toolstack.hypervisor.domains.info(domid)?.uuid ?? ''
+        const guest = { domid, uuid, name: config.name, isManaged: true }
+        const attachment = await attachNewConsole(toolstack, session, guest, how)
+        attached = { guest, how, attachment }
+      },
     }),
   })
   const { name, domid, uuid, totalMs, stepMs } = created
@@ -79,6 +115,7 @@ async function createOne(invocation: Invocation, config: DomainConfig): Promise<
   } else if (!options.has('quiet') && !options.has('console')) {
     session.stdout(`created ${name} (domid ${domid})\n`)
   }
+  return attached
 }
 
 async function readConfigs(invocation: Invocation): Promise<DomainConfig[]> {

@@ -1,8 +1,8 @@
 /** What `xcl` does, for programs: runs commands in an xcld, without a terminal. */
 import { createConnection } from 'node:net'
 import {
-  CLIENT_ATTACHED,
   CLIENT_INTERRUPT,
+  CLIENT_REFUSED,
   CLIENT_STDIN,
   encodeFrame,
   encodeOutput,
@@ -76,7 +76,7 @@ export class XcldClient {
                 socket.write(frame)
               }
               socket.write(encodeFrame(CLIENT_STDIN, NOTHING))
-            } else if (kind === TO_ATTACH) socket.write(encodeFrame(CLIENT_ATTACHED, NO_TERMINAL))
+            } else if (kind === TO_ATTACH) socket.write(encodeFrame(CLIENT_REFUSED, NO_TERMINAL))
           }
         } catch (error) {
           failure = error

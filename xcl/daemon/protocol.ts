@@ -14,8 +14,12 @@
 export const CLIENT_REQUEST = 1
 export const CLIENT_STDIN = 2
 export const CLIENT_INTERRUPT = 3
+/** The position of the console's first byte; empty at a terminal device. */
 export const CLIENT_ATTACHED = 4
+/** Empty: the person left. Else the console ended: the position of the next byte, or `-`. */
 export const CLIENT_DETACHED = 5
+/** Why the console could not be attached: a sentence. */
+export const CLIENT_REFUSED = 6
 
 /** Kinds of frames to the client. */
 export const TO_STDOUT = 1
@@ -29,7 +33,7 @@ export const FRAME_MAX = 65536
 const REQUEST_MAX = 1024 * 1024
 
 const HEADER = 8
-const VERSION = '1'
+const VERSION = '2'
 
 export interface Frame {
   readonly kind: number
@@ -54,9 +58,15 @@ export interface ConsoleTarget {
   readonly kind: 'consoled' | 'tty'
   readonly path: string
   readonly domid: number
+  /** What consoled is asked, without the line's end; the client adds who it is, and its size. */
+  readonly request: string
   readonly isReadOnly: boolean
   /** Code of the character that leaves the console. */
   readonly escapeCode: number
+  /** It is the console that was attached before: what was typed and not yet sent goes there. */
+  readonly isContinued: boolean
+  /** What another xcld has to be told in order to go on with this, should this one be gone. */
+  readonly resume: string
 }
 
 /** The client broke the protocol; the connection is of no further use. */
@@ -114,8 +124,10 @@ export function encodeExit(code: number): Buffer {
 }
 
 export function encodeAttach(target: ConsoleTarget): Buffer {
-  const mode = target.isReadOnly ? 'ro' : 'rw'
-  const texts = [target.kind, target.path, String(target.domid), mode, String(target.escapeCode)]
+  const { kind, path, domid, request, isReadOnly, escapeCode, isContinued, resume } = target
+  const mode = isReadOnly ? 'ro' : 'rw'
+  const numbers = [String(escapeCode), isContinued ? '1' : '0']
+  const texts = [kind, path, String(domid), request, mode, ...numbers, resume]
   return encodeFrame(TO_ATTACH, Buffer.from(texts.map((text) => `${text}\0`).join('')))
 }
 

@@ -20,6 +20,8 @@ export class Restarts {
   /** Those that wait for their next try: by uuid, and by name the uuids. */
   readonly #waiting = new Map<string, { readonly name: string; callOff(): void }>()
   readonly #named = new Map<string, Set<string>>()
+  /** Those that are to come, by uuid: their names. */
+  readonly #coming = new Map<string, string>()
   #isStopped = false
 
   constructor(options: RestartsOptions) {
@@ -35,10 +37,11 @@ export class Restarts {
   async replace(record: DomainRecord, clear: () => Promise<void>): Promise<void> {
     const { journal } = this.#options
     journal.beginRestart(record)
+    this.#coming.set(record.uuid, record.config.name)
     try {
       await clear()
     } catch (error) {
-      journal.endRestart(record.uuid)
+      this.#end(record.uuid)
       throw error
     }
     await this.create(record)
@@ -47,18 +50,19 @@ export class Restarts {
   /** Of a domain whose record says "to be created"; never rejects. */
   async create(record: DomainRecord, failures = 0): Promise<void> {
     const { uuid, config } = record
-    const { journal, log, after } = this.#options
+    const { log, after } = this.#options
     if (this.#isStopped) return
+    this.#coming.set(uuid, config.name)
     try {
       await this.#options.create(record)
-      journal.endRestart(uuid)
+      this.#end(uuid)
     } catch (error) {
       // Told to stop in the middle: it is the next xcld's.
       if (this.#isStopped) return
       const about = { uuid, domain: config.name, err: error }
       if (error instanceof NameTaken || error instanceof Interrupted) {
         log.warn(about, 'not restarted')
-        journal.endRestart(uuid)
+        this.#end(uuid)
         return
       }
       const retryMs = backOffMs(failures + 1)
@@ -85,13 +89,24 @@ export class Restarts {
     const waiting = this.#forget(uuid)
     if (waiting === undefined) return false
     waiting.callOff()
-    this.#options.journal.endRestart(uuid)
+    this.#end(uuid)
     return true
+  }
+
+  /** Whether a domain of this name is to be there again. */
+  isComing(name: string): boolean {
+    for (const coming of this.#coming.values()) if (coming === name) return true
+    return false
   }
 
   stop(): void {
     this.#isStopped = true
     for (const { callOff } of this.#waiting.values()) callOff()
+  }
+
+  #end(uuid: string): void {
+    this.#coming.delete(uuid)
+    this.#options.journal.endRestart(uuid)
   }
 
   #forget(uuid: string): { callOff(): void } | undefined {

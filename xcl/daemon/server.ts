@@ -35,12 +35,12 @@ export class CommandServer {
   }
 
   /**
-   * Stops accepting, and interrupts the commands that run.
+   * Stops accepting, and interrupts the commands that run; who is at a console stays there.
    * @returns the commands
    */
   interrupt(): readonly Promise<number>[] {
     this.#server.close()
-    for (const session of this.#sessions.values()) session.interrupt()
+    for (const session of this.#sessions.values()) session.stop()
     return [...this.#running]
   }
 

@@ -7,6 +7,7 @@ import {
   CLIENT_ATTACHED,
   CLIENT_DETACHED,
   CLIENT_INTERRUPT,
+  CLIENT_REFUSED,
   CLIENT_REQUEST,
   CLIENT_STDIN,
   type ConsoleTarget,
@@ -30,13 +31,30 @@ const STDIN_MAX = 1024 * 1024
 /** Runs a command; gives its exit code. Errors are its own to tell. */
 export type RunCommand = (session: Session) => Promise<number>
 
+/** How it came that a console is not attached any more. */
+export type AttachmentEnd =
+  | { readonly kind: 'left' /** By the person, or the client. */ }
+  | {
+      readonly kind: 'ended'
+      /** Of the byte that would have come next; undefined at a terminal device. */
+      readonly position: number | undefined
+    }
+
+/** A console that the client shows. */
+export interface Attachment {
+  /** Of the first byte that it shows; undefined at a terminal device. */
+  readonly position: number | undefined
+  readonly ended: Promise<AttachmentEnd>
+}
+
 export class Session {
   readonly #socket: Socket
   readonly #abort = new AbortController()
-  readonly #detached = promise<void>()
   #request: Request | undefined
   #stdin: { readonly end: Deferred<string>; readonly chunks: Buffer[]; bytes: number } | undefined
-  #attaching: Deferred<void> | undefined
+  #attaching: Deferred<Attachment> | undefined
+  /** Settles when what is attached is so no more. */
+  #attached: Deferred<AttachmentEnd> | undefined
   #hasEnded = false
   /** When the request had come, by performance.now(). */
   receivedAtMs = 0
@@ -95,21 +113,22 @@ export class Session {
    * Makes the client attach its terminal to a console.
    * @throws Refused with the client's sentence
    */
-  attach(target: ConsoleTarget): Promise<void> {
-    this.#attaching = promise<void>()
+  attach(target: ConsoleTarget): Promise<Attachment> {
+    this.#attaching = promise<Attachment>()
     this.#socket.write(encodeAttach(target))
     return this.#attaching.promise
-  }
-
-  /** Settles when the person has left the console, or the console has ended. */
-  get detached(): Promise<void> {
-    return this.#detached.promise
   }
 
   /** The command is to stop, and what it has begun is to be undone. */
   interrupt(): void {
     this.#abort.abort()
-    this.#detached.resolve()
+    this.#detach({ kind: 'left' })
+  }
+
+  /** xcld ends: who is at a console stays there, and comes to the next xcld; all else is interrupted. */
+  stop(): void {
+    if (this.#attached === undefined) this.interrupt()
+    else this.#socket.destroy()
   }
 
   #take(frame: Frame, run: RunCommand): void {
@@ -133,15 +152,30 @@ export class Session {
         this.interrupt()
         return
       case CLIENT_ATTACHED:
-        if (frame.payload.length === 0) this.#attaching?.resolve()
-        else this.#attaching?.reject(new Refused(frame.payload.toString('utf8')))
+        this.#attached = promise<AttachmentEnd>()
+        this.#attaching?.resolve({
+          position: positionFrom(frame.payload),
+          ended: this.#attached.promise,
+        })
         return
-      case CLIENT_DETACHED:
-        this.#detached.resolve()
+      case CLIENT_REFUSED:
+        this.#attaching?.reject(new Refused(frame.payload.toString('utf8')))
         return
+      case CLIENT_DETACHED: {
+        const isLeft = frame.payload.length === 0
+        this.#detach(
+          isLeft ? { kind: 'left' } : { kind: 'ended', position: positionFrom(frame.payload) },
+        )
+        return
+      }
       default:
         throw new ProtocolError(`a frame of unknown kind ${frame.kind}`)
     }
+  }
+
+  #detach(end: AttachmentEnd): void {
+    this.#attached?.resolve(end)
+    if (end.kind === 'left') this.#attached = undefined
   }
 
   #takeStdin(payload: Buffer): void {
@@ -171,8 +205,7 @@ export class Session {
 
   #gone(): void {
     if (this.#hasEnded) return
-    this.#abort.abort()
-    this.#detached.resolve()
+    this.interrupt()
     const gone = new Refused('the client went away')
     this.#stdin?.end.reject(gone)
     this.#attaching?.reject(gone)
@@ -183,6 +216,11 @@ interface Deferred<T> {
   readonly promise: Promise<T>
   readonly resolve: (value: T) => void
   readonly reject: (error: Error) => void
+}
+
+function positionFrom(payload: Buffer): number | undefined {
+  const text = payload.toString('latin1')
+  return /^[0-9]{1,10}$/.test(text) ? Number(text) : undefined
 }
 
 function promise<T>(): Deferred<T> {

@@ -8,7 +8,12 @@ describe('the attach protocol', () => {
 
   it('asks in one line', () => {
     expect(attachRequest(domid)).toBe('attach 7\n')
-    expect(attachRequest(domid, true)).toBe('attach 7 ro\n')
+    expect(attachRequest(domid, { writes: 'no', isExact: true, tailBytes: 100, from: 5 })).toBe(
+      'attach 7 ro exact tail=100 from=5\n',
+    )
+    expect(attachRequest(domid, { writes: 'exclusive', by: 'me' })).toBe(
+      'attach 7 exclusive by=me\n',
+    )
   })
 
   it('waits for the whole answer line', () => {
@@ -16,7 +21,11 @@ describe('the attach protocol', () => {
   })
 
   it('says where the console begins', () => {
-    expect(parseAttachAnswer(Buffer.from('ok\nboot'))).toEqual({ kind: 'ok', length: 3 })
+    expect(parseAttachAnswer(Buffer.from('ok 17\nboot'))).toEqual({
+      kind: 'ok',
+      length: 6,
+      text: '17',
+    })
   })
 
   it('gives the sentence of a refusal', () => {

@@ -28,6 +28,8 @@ import { aFewTurns, ConsoleGuest, until } from '../console-guest.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 const log = pino({ level: 'silent' })
+const NO_REQUEST =
+  'error a request is "attach <domid> [option]…", "resize <domid> <columns>x<rows>" or "logs <domain>"\n'
 
 let dir: string
 let path: string
@@ -53,7 +55,8 @@ beforeEach(async () => {
   rings.start()
   consoles = new Map()
   sockets = []
-  server = new AttachServer({ find: (domid) => consoles.get(domid), clock, log })
+  const logPath = (name: string): string => join(dir, `guest-${name}.log`)
+  server = new AttachServer({ find: (domid) => consoles.get(domid), logPath, clock, log })
   await server.listen(path)
 })
 afterEach(() => {
@@ -101,7 +104,7 @@ class Client {
     this.socket = createConnection(path)
     sockets.push(this.socket)
     this.socket.on('data', (bytes: Buffer) => {
-      this.received += bytes.toString('latin1')
+      this.received += bytes.toString('utf8')
     })
     this.socket.on('close', () => {
       this.isClosed = true
@@ -126,16 +129,16 @@ describe('attaching', () => {
     guest.print('booting\n')
     await until(() => guest.unreadOutput === 0)
     const client = new Client('attach 7\n')
-    await client.receives('ok\nbooting\n')
+    await client.receives('ok 0\nbooting\n')
     guest.print('login:')
-    await client.receives('ok\nbooting\nlogin:')
+    await client.receives('ok 0\nbooting\nlogin:')
   })
 
   it('types into the guest, also what was sent along with the request', async () => {
     const guest = new ConsoleGuest(loopback, 7)
     aConsole(guest, 7)
     const client = new Client('attach 7\nroot\r')
-    await client.receives('ok\n')
+    await client.receives('ok 0\n')
     client.socket.write('pass\r')
     let typed = ''
     await until(() => {
@@ -148,12 +151,12 @@ describe('attaching', () => {
     const guest = new ConsoleGuest(loopback, 7)
     aConsole(guest, 7)
     const client = new Client('attach 7 ro\nreboot\r')
-    await client.receives('ok\n')
+    await client.receives('ok 0\n')
     client.socket.write('reboot\r')
     await aFewTurns()
     expect(guest.read()).toBe('')
     guest.print('still there')
-    await client.receives('ok\nstill there')
+    await client.receives('ok 0\nstill there')
   })
 
   it('shows all viewers the same', async () => {
@@ -164,20 +167,20 @@ describe('attaching', () => {
       new Client('attach 7\n'),
       new Client('attach 7 ro\n'),
     ]
-    for (const client of clients) await client.receives('ok\n')
+    for (const client of clients) await client.receives('ok 0\n')
     guest.print('to all')
-    for (const client of clients) await client.receives('ok\nto all')
+    for (const client of clients) await client.receives('ok 0\nto all')
   })
 
   it('ends when the console vanishes, after its last words', async () => {
     const guest = new ConsoleGuest(loopback, 7)
     const console = aConsole(guest, 7)
     const client = new Client('attach 7\n')
-    await client.receives('ok\n')
+    await client.receives('ok 0\n')
     guest.write('bye')
     console.end()
     await until(() => client.isClosed)
-    expect(client.received).toBe('ok\nbye')
+    expect(client.received).toBe('ok 0\nbye')
   })
 
   it('waits for a console that is about to be there', async () => {
@@ -185,19 +188,19 @@ describe('attaching', () => {
     const console = aConsole(undefined, 7)
     const client = new Client('attach 7\n')
     await aFewTurns()
-    clock.advance(4000)
+    clock.advance(3000)
     connect(console, guest)
-    await client.receives('ok\n')
+    await client.receives('ok 0\n')
     clock.advance(4000)
     guest.print('boot')
-    await client.receives('ok\nboot')
+    await client.receives('ok 0\nboot')
   })
 
-  it('gives up after five seconds without a console', async () => {
+  it('gives up after four seconds without a console', async () => {
     aConsole(undefined, 7)
     const client = new Client('attach 7\n')
     await aFewTurns()
-    clock.advance(5000)
+    clock.advance(4000)
     await until(() => client.isClosed)
     expect(client.received).toBe('error domain 7 has no console\n')
   })
@@ -205,9 +208,14 @@ describe('attaching', () => {
   it.each([
     ['attach 8\n', 'error there is no domain 8\n'],
     ['attach 0\n', 'error domain 0 has no console here\n'],
-    ['attach seven\n', 'error a request is "attach <domid>[ ro]"\n'],
-    ['GET / HTTP/1.1\r\n', 'error a request is "attach <domid>[ ro]"\n'],
-    ['x'.repeat(300), 'error the first line is no request\n'],
+    ['attach seven\n', NO_REQUEST],
+    ['GET / HTTP/1.1\r\n', NO_REQUEST],
+    ['attach 7 rw\n', 'error there is no option "rw" of attach\n'],
+    ['attach 7 from=4294967296\n', 'error there is no option "from=4294967296" of attach\n'],
+    ['attach 7 size=0x24\n', 'error there is no option "size=0x24" of attach\n'],
+    ['resize 7 80\n', 'error a size is <columns>x<rows>, both from 1 to 65535\n'],
+    ['logs 7\n', 'error there is no domain 7\n'],
+    ['x'.repeat(600), 'error the first line is no request\n'],
   ])('%j is refused in a sentence', async (line, answer) => {
     const client = new Client(line)
     await until(() => client.isClosed)
@@ -218,13 +226,13 @@ describe('attaching', () => {
     const guest = new ConsoleGuest(loopback, 7)
     aConsole(guest, 7)
     const client = new Client('attach 7\n')
-    await client.receives('ok\n')
+    await client.receives('ok 0\n')
     client.socket.destroy()
     await until(() => client.isClosed)
     const other = new Client('attach 7\n')
-    await other.receives('ok\n')
+    await other.receives('ok 0\n')
     guest.print('for the other')
-    await other.receives('ok\nfor the other')
+    await other.receives('ok 0\nfor the other')
   })
 })
 
@@ -233,17 +241,17 @@ describe('a viewer that does not read', () => {
     const guest = new ConsoleGuest(loopback, 7)
     aConsole(guest, 7)
     const slow = new Client('attach 7\n')
-    await slow.receives('ok\n')
+    await slow.receives('ok 0\n')
     slow.socket.pause()
     const quick = new Client('attach 7\n')
-    await quick.receives('ok\n')
+    await quick.receives('ok 0\n')
     const printed = 3_000_000
     for (let at = 0; at < printed; at += 2000) {
       clock.advance(PERIOD_MS)
       guest.print('x'.repeat(2000))
       await until(() => guest.unreadOutput === 0)
     }
-    await until(() => quick.received.length === 3 + printed)
+    await until(() => quick.received.length === 5 + printed)
     guest.print('the end')
     await until(() => quick.received.endsWith('the end'))
     slow.socket.resume()
@@ -252,7 +260,7 @@ describe('a viewer that does not read', () => {
       slow.received,
     )
     const notice = (missed?.[0].length ?? 0) + 4
-    expect(slow.received.length - 3 - notice + Number(missed?.[1])).toBe(printed + 7)
+    expect(slow.received.length - 5 - notice + Number(missed?.[1])).toBe(printed + 7)
   })
 })
 
@@ -261,7 +269,7 @@ describe('a guest that does not read', () => {
     const guest = new ConsoleGuest(loopback, 7)
     aConsole(guest, 7)
     const client = new Client('attach 7\n')
-    await client.receives('ok\n')
+    await client.receives('ok 0\n')
     const typed = Buffer.alloc(2_000_000, '0123456789abcdef\n').toString('latin1')
     client.socket.write(typed)
     await aFewTurns()
@@ -280,7 +288,7 @@ describe('a guest that does not read', () => {
 
 describe('the attach socket', () => {
   it('is refused to a second consoled', async () => {
-    const second = new AttachServer({ find: () => undefined, clock, log })
+    const second = new AttachServer({ find: () => undefined, logPath: () => undefined, clock, log })
     await expect(second.listen(path)).rejects.toThrow(AttachSocketTaken)
   })
 
@@ -292,7 +300,7 @@ describe('the attach socket', () => {
     renameSync(join(dir, 'killed.sock'), left)
     killed.close()
     await once(killed, 'close')
-    const next = new AttachServer({ find: () => undefined, clock, log })
+    const next = new AttachServer({ find: () => undefined, logPath: () => undefined, clock, log })
     await next.listen(left)
     expect(lstatSync(left).isSocket()).toBe(true)
     next.close()
@@ -306,7 +314,7 @@ describe('the attach socket', () => {
     const other = join(dir, 'other')
     make(other)
     const before = lstatSync(other)
-    const next = new AttachServer({ find: () => undefined, clock, log })
+    const next = new AttachServer({ find: () => undefined, logPath: () => undefined, clock, log })
     await expect(next.listen(other)).rejects.toThrow(AttachPathTaken)
     expect(lstatSync(other)).toMatchObject({ ino: before.ino, mode: before.mode })
   })

@@ -15,7 +15,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Pty } from '../../../native/os/pty.ts'
-import { FRAME_MAX } from '../../../xcl/daemon/protocol.ts'
+import { type ConsoleTarget, FRAME_MAX } from '../../../xcl/daemon/protocol.ts'
 import { CommandServer } from '../../../xcl/daemon/server.ts'
 import type { Session } from '../../../xcl/daemon/session.ts'
 import { aFolder } from '../../support/a-socket-peer.ts'
@@ -338,7 +338,7 @@ describe('a console', () => {
     await serveRaw(console, (socket) => {
       socket.on('data', (bytes) => {
         request += bytes
-        if (request === 'attach 7\n') socket.write('ok\nboot\n')
+        if (/^attach 7 by=xcl:[0-9]+\n$/.test(request)) socket.write('ok 5\nboot\n')
         else if (request.endsWith('ping\n')) socket.end('pong\n')
       })
     })
@@ -346,7 +346,7 @@ describe('a console', () => {
     const { child, ended } = run(['console', 'demo'])
     child.stdin?.write('ping\n')
     expect(await ended).toMatchObject({ status: 0, stdout: 'boot\npong\n' })
-    expect(request).toBe('attach 7\nping\n')
+    expect(request).toMatch(/^attach 7 by=xcl:[0-9]+\nping\n$/)
   })
 
   test('that consoled refuses fails with its sentence', async () => {
@@ -402,7 +402,7 @@ describe('a console', () => {
     const typed: string[] = []
     await serveRaw(console, (socket) => {
       socket.once('data', () => {
-        socket.write('ok\nready\n')
+        socket.write('ok 0\nready\n')
         socket.on('data', (bytes) => typed.push(bytes.toString()))
       })
     })
@@ -483,13 +483,18 @@ async function attachTo(
   kind: 'consoled' | 'tty' = 'consoled',
 ): Promise<number> {
   try {
-    await session.attach({ kind, path, domid: 7, isReadOnly: false, escapeCode: 0x1d })
+    const { ended } = await session.attach(aTarget(path, kind))
+    await ended
   } catch (error) {
     session.stderr(`${error instanceof Error ? error.message : error}\n`)
     return 4
   }
-  await session.detached
   return session.signal.aborted ? 130 : 0
+}
+
+function aTarget(path: string, kind: 'consoled' | 'tty' = 'consoled'): ConsoleTarget {
+  const how = { isReadOnly: false, escapeCode: 0x1d, isContinued: false, resume: 'the rest' }
+  return { kind, path, domid: 7, request: 'attach 7', ...how }
 }
 
 async function untilTrue(holds: () => boolean): Promise<void> {

@@ -58,9 +58,12 @@ test('an abort reaches the command, also one that came before', async () => {
 
 test('a console is refused, for there is no terminal', async () => {
   const client = await serving(async (session) => {
-    const target = { path: '', domid: 1, isReadOnly: false, escapeCode: 29 }
-    const refusal = await session.attach({ kind: 'tty', ...target }).catch(String)
-    return refusal === undefined ? 0 : 1
+    const how = { isReadOnly: false, escapeCode: 29, isContinued: false, resume: '' }
+    const target = { kind: 'tty', path: '', domid: 1, request: '', ...how } as const
+    return await session.attach(target).then(
+      () => 0,
+      () => 1,
+    )
   })
   expect((await client.run(['console', '1'])).code).toBe(1)
 })
