@@ -1,5 +1,6 @@
 /** A picture of a run: how many times as long as the floor each store takes, a line for each scenario. */
 import { type Spread, spreadOf } from '../report/median.ts'
+import { svgText as text } from '../report/svg.ts'
 import { timesText } from './figure-text.ts'
 import type { Machine } from './machine.ts'
 import { PEERS, type Peer } from './peers.ts'
@@ -127,9 +128,4 @@ export function slownessOf({ row, figures }: RowResult, peer: Peer): Spread | un
 function xOf(times: number): number {
   const share = Math.log(times / FROM) / Math.log(TO / FROM)
   return Number((LEFT + Math.min(Math.max(share, 0), 1) * FIELD).toFixed(1))
-}
-
-function text(x: number, y: number, content: string, attributes: string): string {
-  const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-  return `<text x="${x}" y="${y}" ${attributes}>${escaped}</text>`
 }

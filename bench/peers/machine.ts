@@ -1,35 +1,15 @@
 /** Where it was measured, and how quiet it was there. */
-import { cpus, loadavg, release } from 'node:os'
+import { type Machine as Computer, computerText, loadText, machineNow } from '../report/machine.ts'
 import type { RowResult } from './rounds.ts'
 
 /** Of one run. */
-export interface Machine {
-  readonly cpu: string
-  readonly cores: number
-  readonly kernel: string
-  readonly node: string
-  /** Over one minute, before and after the run. */
-  readonly loadBefore: number
-  readonly loadAfter: number
+export interface Machine extends Computer {
   /** How far the floor's slowest round was from its fastest: the middle one of all rows. */
   readonly noise: number
 }
 
-export function loadNow(): number {
-  return loadavg()[0] ?? 0
-}
-
 export function machineOf(results: readonly RowResult[], loadBefore: number): Machine {
-  const model = cpus()[0]?.model ?? 'unknown processor'
-  return {
-    cpu: model,
-    cores: cpus().length,
-    kernel: `Linux ${release()}`,
-    node: process.version,
-    loadBefore,
-    loadAfter: loadNow(),
-    noise: noiseOf(results),
-  }
+  return { ...machineNow(loadBefore), noise: noiseOf(results) }
 }
 
 /** 1: none; NaN: the floor was not measured. */
@@ -45,10 +25,9 @@ function noiseOf(results: readonly RowResult[]): number {
 
 /** Lines without their ends. */
 export function machineText(machine: Machine): string[] {
-  const { cpu, cores, kernel, node, loadBefore, loadAfter, noise } = machine
-  const spread = Number.isNaN(noise) ? '–' : `${noise.toFixed(2)}×`
+  const spread = Number.isNaN(machine.noise) ? '–' : `${machine.noise.toFixed(2)}×`
   return [
-    `${cores} × ${cpu}, ${kernel}, Node ${node}`,
-    `load average ${loadBefore.toFixed(1)} before, ${loadAfter.toFixed(1)} after; the floor's slowest round is ${spread} its fastest`,
+    computerText(machine),
+    `${loadText(machine)}; the floor's slowest round is ${spread} its fastest`,
   ]
 }

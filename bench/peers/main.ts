@@ -8,11 +8,12 @@
  */
 import { constants } from 'node:os'
 import { parseArgs } from 'node:util'
+import { loadNow } from '../report/machine.ts'
 import { checkOutput, writeOutput } from '../start/output-file.ts'
 import { Progress } from '../start/progress.ts'
 import { chart } from './chart.ts'
 import { jsonText } from './json.ts'
-import { loadNow, machineOf, machineText } from './machine.ts'
+import { machineOf, machineText } from './machine.ts'
 import { PEERS, type Peer } from './peers.ts'
 import { Run } from './run.ts'
 import type { Stage } from './scenario.ts'

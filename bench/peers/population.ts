@@ -1,9 +1,9 @@
 /** What there is on a station while something is measured: guests, connections, watches, nodes. */
-import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { DomainSpec, Hypervisor } from '../../native/hypervisor.ts'
+import type { Hypervisor } from '../../native/hypervisor.ts'
 import { openSimulator } from '../../native/simulator/hypervisor.ts'
+import { domainSpec, makeDomain, writeKernel } from '../domains.ts'
 import type { Peer, Station } from './peers.ts'
 
 /** What is not named is not there. */
@@ -29,19 +29,6 @@ const WARM_UP_S = 0.5
 const WARM_UP_LIMIT_S = 10
 /** How many at once, between two looks at the clock. */
 const PIECE = 200
-const MEMORY_KIB = 4096
-/** A domain of its own is known to Xen, and as a guest it has a ring. */
-const KERNEL = '#!xcl-guest\n'
-
-const SPEC: Omit<DomainSpec, 'uuid'> = {
-  type: 'pvh',
-  vcpus: 1,
-  memoryKiB: MEMORY_KIB,
-  maxMemoryKiB: MEMORY_KIB,
-  maxEvtchnPort: 127,
-  maxGrantFrames: -1,
-  maxMaptrackFrames: -1,
-}
 
 /** `domid gfn port`, as the load reads it; without a ring gfn is 0. */
 type DomainLine = string
@@ -119,20 +106,15 @@ async function makeDomains(
   count: number,
   isRinged: boolean,
 ): Promise<DomainLine[]> {
-  const kernel = join(runDir, 'kernel')
-  writeFileSync(kernel, KERNEL)
+  const kernel = writeKernel(runDir)
   const lines: DomainLine[] = []
   for (let i = 0; i < count; i++) {
-    const spec = { ...SPEC, uuid: randomUUID() }
-    const domid = await builder.create(spec)
     if (!isRinged) {
-      lines.push(`${domid} 0 0`)
+      lines.push(`${await builder.create(domainSpec())} 0 0`)
       continue
     }
-    const ports = await builder.prepare(domid, spec)
-    const image = { kernel, ramdisk: undefined, cmdline: 'script=ask' }
-    const { storeGfn } = await builder.build(domid, spec, ports, image)
-    lines.push(`${domid} ${storeGfn} ${ports.storePort}`)
+    const { domid, ports, image } = await makeDomain(builder, kernel, 'script=ask')
+    lines.push(`${domid} ${image.storeGfn} ${ports.storePort}`)
   }
   return lines
 }

@@ -1,5 +1,6 @@
 /** A picture of a run: how long a create took, and until READY, by how many guests there were. */
 import { cpus } from 'node:os'
+import { roundStep, svgText as text } from '../report/svg.ts'
 import { grouped } from './report.ts'
 import type { Results } from './results.ts'
 import { slopeOf, type Window } from './windows.ts'
@@ -14,8 +15,6 @@ const TOP = 96
 const BOTTOM = 52
 const FIELD_WIDTH = WIDTH - LEFT - RIGHT
 const FIELD_HEIGHT = HEIGHT - TOP - BOTTOM
-/** How many steps an axis has, at most. */
-const STEPS = 6
 const LEGEND_WIDTH = 264
 const CREATE_COLOUR = '#1d4ed8'
 const READY_COLOUR = '#c2410c'
@@ -65,12 +64,6 @@ function scaleOf(curves: readonly Curve[], guests: number): Scale {
   const wanted = Math.max(high, ...medians, 0.1) * 1.08
   const step = roundStep(wanted)
   return { maxGuests: guests, maxMs: Math.ceil(wanted / step) * step }
-}
-
-/** 1, 2 or 5 times a power of ten, so that a range has at most STEPS of it. */
-function roundStep(range: number): number {
-  const power = 10 ** Math.floor(Math.log10(range / STEPS))
-  return power * ([1, 2, 5].find((factor) => range / (power * factor) <= STEPS) ?? 10)
 }
 
 function axes(scale: Scale): string[] {
@@ -148,11 +141,6 @@ function legend(curves: readonly Curve[]): string[] {
 
 function slopeText(slope: number): string {
   return Number.isNaN(slope) ? '' : `, slope ${slope.toFixed(2)}`
-}
-
-function text(x: number, y: number, content: string, attributes: string): string {
-  const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-  return `<text x="${x}" y="${y}" ${attributes}>${escaped}</text>`
 }
 
 function xOf(guests: number, { maxGuests }: Scale): string {

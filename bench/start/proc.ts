@@ -65,3 +65,13 @@ export function isAlive(pid: number): boolean {
 function kibOf(status: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+([0-9]+) kB$`, 'm').exec(status)?.[1] ?? 0)
 }
+
+/** Memory that nobody else has mapped: what would be free again if the process ended. NaN: no such process. */
+export function privateKiBOf(pid: number): number {
+  try {
+    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')
+    return kibOf(rollup, 'Private_Clean') + kibOf(rollup, 'Private_Dirty')
+  } catch {
+    return Number.NaN
+  }
+}

@@ -1,0 +1,95 @@
+/** What the parts of a run share: its folder, its hosts, its sizes. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { compiled, MACHINE_CODE } from '../compiled.ts'
+import type { Progress } from '../start/progress.ts'
+import { type ConsoleDaemon, type DaemonName, startDaemon } from './daemons.ts'
+import { ConsoleHost } from './host.ts'
+
+/** Of progress that is no terminal's: each text is a line. */
+const STEPS_PER_LINE = 1000
+
+export interface Sizes {
+  readonly guests: number
+  readonly viewers: number
+  /** How long guests print a line a second. */
+  readonly seconds: number
+  readonly idleSeconds: number
+  /** How often what is short is repeated. */
+  readonly rounds: number
+  readonly kills: number
+  /** Guests at which the stock daemon stands beside ours; it is left out from where it fails. */
+  readonly beside: readonly number[]
+  readonly besideSeconds: number
+}
+
+/** Until a daemon serves all guests. */
+const START_LIMIT_S = 60
+
+export class Bench {
+  readonly sizes: Sizes
+  readonly #progress: Progress
+  readonly #folder = mkdtempSync(join(tmpdir(), 'xcl-consoles-'))
+  readonly #hosts: ConsoleHost[] = []
+  readonly #daemons = new Set<ConsoleDaemon>()
+  #floor: Promise<string> | undefined
+  #full: ConsoleHost | undefined
+  #said = 0
+
+  constructor(sizes: Sizes, progress: Progress) {
+    this.sizes = sizes
+    this.#progress = progress
+  }
+
+  /** A machine without guests. */
+  async newHost(): Promise<ConsoleHost> {
+    this.say('starting a machine and a store')
+    const host = await ConsoleHost.start(join(this.#folder, String(this.#hosts.length)))
+    this.#hosts.push(host)
+    return host
+  }
+
+  /** The machine with all guests, which parts use one after the other. */
+  async fullHost(): Promise<ConsoleHost> {
+    this.#full ??= await this.newHost()
+    await this.grow(this.#full, this.sizes.guests)
+    return this.#full
+  }
+
+  async grow(host: ConsoleHost, guests: number): Promise<void> {
+    await host.growTo(guests, (made) => this.say(`making guests: ${made} of ${guests}`))
+  }
+
+  /** @throws NotServing */
+  async start(name: DaemonName, host: ConsoleHost): Promise<ConsoleDaemon> {
+    this.say(`starting ${name}, ${host.guests.length} guests`)
+    this.#floor ??= compiled({
+      name: 'console-floor',
+      folder: 'bench/consoles/floor',
+      flags: [],
+      ...MACHINE_CODE,
+    })
+    const daemon = await startDaemon(name, host, await this.#floor, START_LIMIT_S)
+    this.#daemons.add(daemon)
+    return daemon
+  }
+
+  async stop(daemon: ConsoleDaemon): Promise<void> {
+    this.#daemons.delete(daemon)
+    await daemon.stop()
+  }
+
+  /** What goes on now. */
+  say(text: string): void {
+    this.#said += STEPS_PER_LINE
+    this.#progress.show(this.#said, () => text)
+  }
+
+  /** Nothing is left of it. */
+  async close(): Promise<void> {
+    for (const daemon of this.#daemons) await daemon.stop()
+    for (const host of this.#hosts) await host.stop()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}

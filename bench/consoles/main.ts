@@ -1,0 +1,112 @@
+/**
+ * `npm run bench:consoles`: consoled with ten thousand guests on a simulated machine, beside a floor that only reads
+ * rings and writes logs, and beside Debian's xenconsoled.
+ *
+ *   npm run bench:consoles -- [--quick] [--only WORDS] [--guests N] [--seconds S] [--json FILE] [--svg FILE]
+ *
+ * WORDS are names of parts: print, idle, storm, memory, beside, kill. Exit codes: 0; 1 when something failed that is
+ * not a figure; what is not reached is told.
+ */
+import { constants } from 'node:os'
+import { parseArgs } from 'node:util'
+import { computerText, loadNow, loadText, machineNow } from '../report/machine.ts'
+import { checkOutput, writeOutput } from '../start/output-file.ts'
+import { Progress } from '../start/progress.ts'
+import { Bench, type Sizes } from './bench.ts'
+import { type Finding, findingsTable } from './findings.ts'
+import { idle } from './parts/idle.ts'
+import { kill } from './parts/kill.ts'
+import { memory } from './parts/memory.ts'
+import { print } from './parts/print.ts'
+import { storm } from './parts/storm.ts'
+
+const WHOLE: Sizes = {
+  guests: 10_000,
+  viewers: 100,
+  seconds: 60,
+  idleSeconds: 60,
+  rounds: 3,
+  kills: 10,
+  beside: [100, 1000, 2000, 4000, 6000, 8000, 10_000],
+  besideSeconds: 20,
+}
+const QUICK: Sizes = {
+  ...WHOLE,
+  guests: 1000,
+  seconds: 10,
+  idleSeconds: 10,
+  beside: [100, 1000],
+  besideSeconds: 5,
+}
+
+const PARTS = { print, idle, storm, memory, kill } as const
+type PartName = keyof typeof PARTS
+const NAMES: readonly PartName[] = ['print', 'idle', 'storm', 'memory', 'kill']
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      guests: { type: 'string' },
+      seconds: { type: 'string' },
+      json: { type: 'string' },
+      svg: { type: 'string' },
+    },
+  })
+  for (const file of [values.json, values.svg]) if (file !== undefined) checkOutput(file)
+  const usual = values.quick ? QUICK : WHOLE
+  const sizes: Sizes = {
+    ...usual,
+    guests: numberFrom('--guests', values.guests) ?? usual.guests,
+    seconds: numberFrom('--seconds', values.seconds) ?? usual.seconds,
+  }
+  const wanted = partsFrom(values.only)
+  const loadBefore = loadNow()
+  const progress = new Progress(process.stderr, () => performance.now())
+  const bench = new Bench(sizes, progress)
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () =>
+      bench.close().finally(() => process.exit(128 + constants.signals[name])),
+    )
+  }
+  const findings: Finding[] = []
+  try {
+    for (const name of wanted) findings.push(...(await PARTS[name](bench)))
+  } finally {
+    await bench.close()
+  }
+  const machine = machineNow(loadBefore)
+  progress.say('')
+  const lines = [computerText(machine), loadText(machine), '', ...findingsTable(findings)]
+  process.stdout.write(`${lines.join('\n')}\n`)
+  if (values.json !== undefined) {
+    writeOutput(values.json, `${JSON.stringify({ machine, sizes, findings }, undefined, 2)}\n`)
+  }
+}
+
+/** @throws Error with a sentence */
+function numberFrom(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const number = Number(text)
+  if (!Number.isInteger(number) || number < 1) throw new Error(`${option}: ${text} is no number`)
+  return number
+}
+
+/** @throws Error with a sentence */
+function partsFrom(words: string | undefined): readonly PartName[] {
+  if (words === undefined) return NAMES
+  const asked = words.split(',')
+  const unknown = asked.find((name) => !NAMES.some((part) => part === name))
+  if (unknown !== undefined) throw new Error(`--only: ${unknown} is none of ${NAMES.join(', ')}`)
+  return NAMES.filter((name) => asked.includes(name))
+}
+
+try {
+  await main()
+} catch (error) {
+  process.stderr.write(
+    `bench:consoles: ${error instanceof Error ? error.message : String(error)}\n`,
+  )
+  process.exitCode = 1
+}
