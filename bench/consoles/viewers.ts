@@ -59,7 +59,7 @@ export class Viewers {
     let isAttached = false
     let isDone = false
     this.#sockets.add(socket)
-    socket.write(attachRequest(guest.domid, true))
+    socket.write(attachRequest(guest.domid, { writes: 'no' }))
     socket.on('data', (bytes: Buffer) => {
       if (isAttached) return order.add(bytes.toString('latin1'))
       head = Buffer.concat([head, bytes])
