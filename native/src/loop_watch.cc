@@ -6,10 +6,9 @@ namespace xcl {
 
 namespace {
 
-// Who was called again within so long is busy,
-constexpr uint64_t kMomentMs = 1;
-// and stays away from the loop for so long.
-constexpr uint64_t kStayMs = 2;
+// So long what comes is waited for without going round the loop, which has something to do only then: what is put off
+// by immediates that are unref'd.
+constexpr uint64_t kStayMs = 100;
 
 // Who waits instead of this thread's loop. A second one would not hear of what the first waits for.
 thread_local LoopWatch* waiting = nullptr;
@@ -79,23 +78,20 @@ int LoopWatch::waitForLoop() {
   return uv_backend_fd(poll_.loop);
 }
 
-// Called when all that was ready has been handled, immediately before the loop looks for more. Where requests
-// follow each other at once the next one is waited for here: the way through the loop costs more than serving it.
+// Called when all that was ready has been handled, immediately before the loop looks for more. While the loop has
+// nothing to do the next request is waited for here: the way round through the loop costs more than serving it.
 void LoopWatch::sleep() {
   uv_loop_t* loop = poll_.loop;
-  const uint64_t asleepMs = uv_now(loop);
-  bool isReady = listener_->onWait(uv_backend_timeout(loop));
-  uv_update_time(loop);
-  const uint64_t awakeMs = uv_now(loop);
-  const bool isBusy = awakeMs - asleepMs <= kMomentMs;
-  while (isReady) {
+  const uint64_t begunMs = uv_now(loop);
+  for (;;) {
+    // 0: a timer is due, something is put off or about to close, or the loop has yet to watch a descriptor.
+    const int timeoutMs = uv_backend_timeout(loop);
+    const LoopListener::Wake wake = listener_->onWait(timeoutMs);
+    if (!wake.isOwn) break;
     listener_->onTurn();
     if (listener_ == nullptr) return;
     uv_update_time(loop);
-    if (!isBusy || uv_now(loop) - awakeMs > kStayMs) break;
-    const int timeoutMs = uv_backend_timeout(loop);
-    if (timeoutMs == 0) break;
-    isReady = listener_->onWait(timeoutMs);
+    if (timeoutMs == 0 || wake.isLoop || uv_now(loop) - begunMs > kStayMs) break;
   }
   uv_idle_start(&awake_, [](uv_idle_t* handle) { uv_idle_stop(handle); });
 }

@@ -21,15 +21,21 @@ class LoopListener {
   virtual void onTurn() {}
   /** The time asked for with `later` is over. */
   virtual void onTimer() {}
+  /** What there is to do after a wait. */
+  struct Wake {
+    /** `onTurn` is to be called. */
+    bool isOwn = false;
+    /** The loop's descriptor is readable. */
+    bool isLoop = false;
+  };
   /**
    * Waits instead of the loop, until the loop's descriptor is readable, the time is over, or there is
    * something to do for the listener itself.
    * @param timeoutMs 0: only looks; -1: for ever
-   * @returns whether `onTurn` is to be called
    */
-  virtual bool onWait(int timeoutMs) {
+  virtual Wake onWait(int timeoutMs) {
     (void)timeoutMs;
-    return false;
+    return {};
   }
   /** The environment ends: close everything, call no JavaScript. */
   virtual void onEnvironmentEnd() = 0;
@@ -61,8 +67,8 @@ class LoopWatch {
   void later(uint64_t timeoutMs);
   /**
    * From now on `onWait` is called where the loop would wait for its descriptors, instead of `onReady`; the
-   * loop itself only looks at them. Everything else on the loop has its turn between two such calls, as when
-   * the loop waits; only immediates that are unref'd may wait for the next one.
+   * loop itself only looks at them. Everything else on the loop has its turn as when the loop waits; only
+   * immediates that are unref'd may wait a little.
    * @returns the descriptor that is readable when the loop has something to do; -1: another listener waits
    *   for this loop already
    */

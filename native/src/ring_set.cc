@@ -154,7 +154,7 @@ void RingSet::detach(uint32_t id) {
   peer.setPage(nullptr);
   peer.fd.reset();
   peer.generation++;
-  peer.isReadable = peer.isArmed = peer.isRecent = peer.isReady = false;
+  peer.isReadable = peer.isSpecial = peer.isArmed = peer.isRecent = peer.isReady = false;
   peer.owing = 0;
   peer.tenancy++;
   record(id) = ConnectionRecord{};

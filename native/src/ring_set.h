@@ -66,6 +66,14 @@ class RingSet : private QueueListener {
   RingSet(const RingSet&) = delete;
   RingSet& operator=(const RingSet&) = delete;
 
+  /** What has ended a wait. */
+  struct Found {
+    /** There is something to collect. */
+    bool isOwn = false;
+    /** There is something for whom `watchLoop` was told of. */
+    bool isLoop = false;
+  };
+
   /** Readable when `collect` has something to find. */
   int pollFd() const { return epoll_.get(); }
 
@@ -85,9 +93,8 @@ class RingSet : private QueueListener {
   /**
    * Waits until there is something to collect.
    * @param timeoutMs 0: only looks; -1: for ever
-   * @returns false: there is nothing, but perhaps for whom `watchLoop` was told of
    */
-  bool wait(int timeoutMs);
+  Found wait(int timeoutMs);
   void collect();
   /** @returns words in the batch; 0 when there is nothing to say */
   size_t fill();
@@ -130,7 +137,9 @@ class RingSet : private QueueListener {
   void restoreOutput(uint32_t id, std::span<const std::byte> bytes, uint32_t cut);
 
   /** True when another turn would find something without waiting. */
-  bool hasWork() const { return !active_.isEmpty() || !recent_.empty() || !notices_.empty(); }
+  bool hasWork() const;
+  /** The last pass was one connection's, and as far as is known nobody has anything: whoever comes wakes us. */
+  bool isAllServed() const { return recent_.size() == 1 && !hasWork(); }
   /** True while the listening socket rests because descriptors or ids ran out. */
   bool isAcceptResting() const { return isAcceptResting_; }
   void retryAccept();
@@ -163,6 +172,8 @@ class RingSet : private QueueListener {
     uint32_t repliesOut = 0;
     /** A socket that may have something to read; edge-triggered, so it has to be remembered. */
     bool isReadable = false;
+    /** It has ended, failed, or has urgent bytes: what a read gives says nothing of what comes behind. */
+    bool isSpecial = false;
     /** The socket's writability is waited for. */
     bool isArmed = false;
     bool isTouched = false;
@@ -236,6 +247,7 @@ class RingSet : private QueueListener {
   // ring_set_input.cc
   void fillNotices();
   void comeBack();
+  bool mayHaveMore(uint32_t id) const;
   bool hasWholeMessage(uint32_t id);
   void lookAhead(uint32_t id);
   void fetchPeer(uint32_t id) const;
@@ -318,6 +330,9 @@ class RingSet : private QueueListener {
 
 /** Monotonic milliseconds, comparable between processes of one boot. */
 double monotonicMs();
+
+/** What sockets are watched for; edge-triggered. */
+inline constexpr uint32_t kSocketEvents = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 
 /** struct xsd_sockmsg. */
 struct WireHeader {

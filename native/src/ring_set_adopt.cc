@@ -79,7 +79,7 @@ uint32_t RingSet::adoptSocket(int fd, bool isEnded) {
   requireSocket(fd);
   const uint32_t id = takeId();
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+  event.events = kSocketEvents;
   event.data.u32 = id;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     const int error = errno;

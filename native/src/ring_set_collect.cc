@@ -42,13 +42,20 @@ void RingSet::watchPorts() { watch(epoll_.get(), machine_->pendingFd(), kPortsTa
 
 void RingSet::watchLoop(int fd) { watch(epoll_.get(), fd, kLoopTag); }
 
-bool RingSet::wait(int timeoutMs) {
+RingSet::Found RingSet::wait(int timeoutMs) {
   const int count = epoll_wait(epoll_.get(), events_.data(), events_.size(), timeoutMs);
   found_ = static_cast<size_t>(std::max(count, 0));
-  const auto isOwn = [](const epoll_event& event) { return event.data.u32 != kLoopTag; };
-  if (std::any_of(events_.begin(), events_.begin() + found_, isOwn)) return true;
-  found_ = 0;
-  return false;
+  Found found;
+  for (size_t i = 0; i < found_; i++) (events_[i].data.u32 == kLoopTag ? found.isLoop : found.isOwn) = true;
+  if (!found.isOwn) found_ = 0;
+  return found;
+}
+
+bool RingSet::hasWork() const {
+  if (!active_.isEmpty() || !notices_.empty()) return true;
+  return std::any_of(recent_.begin(), recent_.end(), [this](uint32_t id) {
+    return peers_[id].isRecent && peers_[id].isReady;
+  });
 }
 
 void RingSet::collect() {
@@ -98,7 +105,8 @@ void RingSet::collectPorts() {
 
 void RingSet::collectSocket(uint32_t id, uint32_t events) {
   Peer& peer = peers_[id];
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer.isReadable = true;
+  if ((events & ~EPOLLOUT) != 0) peer.isReadable = true;
+  if ((events & ~(EPOLLIN | EPOLLOUT)) != 0) peer.isSpecial = true;
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0 && !OutputQueue::isEmpty(record(id))) writeQueued(id);
   activate(id);
 }
@@ -119,7 +127,7 @@ bool RingSet::acceptOne() {
   if (result == SocketResult::kDone) {
     id = takeId();
     epoll_event event{};
-    event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+    event.events = kSocketEvents;
     event.data.u32 = id;
     if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, accepted.get(), &event) != 0) {
       freeId(id);

@@ -43,7 +43,8 @@ size_t RingSet::fill() {
       switch (take(id)) {
         case Take::kMessage:
         case Take::kProgress:
-          peers_[id].isRecent = peers_[id].isReady = true;
+          peers_[id].isRecent = true;
+          peers_[id].isReady = mayHaveMore(id);
           recent_.push_back(id);
           break;
         case Take::kNoRoom:
@@ -112,6 +113,12 @@ void RingSet::comeBack() {
     active_.pushBack(id);
   }
   recent_.clear();
+}
+
+// Of a socket that has been read to its end we hear; a ring is looked at once more.
+bool RingSet::mayHaveMore(uint32_t id) const {
+  const ConnectionRecord& entry = memory_.records[id];
+  return entry.kind != ConnectionKind::kSocket || peers_[id].isReadable || entry.input.bytes > 0 || entry.state != 0;
 }
 
 bool RingSet::hasWholeMessage(uint32_t id) {
@@ -312,9 +319,11 @@ RingSet::Take RingSet::endSocket(uint32_t id) {
 bool RingSet::readOnce(uint32_t id) {
   Peer& peer = peers_[id];
   if (!peer.isReadable) return false;
-  const SocketResult result = readSocket(peer.fd.get(), scratch_, scratchBytes_);
+  bool isAll = false;
+  const SocketResult result = readSocket(peer.fd.get(), scratch_, scratchBytes_, isAll);
   if (result == SocketResult::kDone) {
-    // A short read says nothing: the kernel stops at bytes that came with a descriptor, too.
+    // What comes from now on is told. Who has been told of more than bytes already is read to the end.
+    if (isAll && !peer.isSpecial) peer.isReadable = false;
     return true;
   }
   peer.isReadable = false;

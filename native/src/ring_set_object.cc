@@ -190,7 +190,11 @@ Napi::Value RingSetObject::expireEvents(const Napi::CallbackInfo& info) {
 
 void RingSetObject::close(const Napi::CallbackInfo&) { end(); }
 
-bool RingSetObject::onWait(int timeoutMs) { return set_->wait(set_->hasWork() ? 0 : timeoutMs) || set_->hasWork(); }
+LoopListener::Wake RingSetObject::onWait(int timeoutMs) {
+  const bool hasWork = set_->hasWork();
+  const RingSet::Found found = set_->wait(hasWork ? 0 : timeoutMs);
+  return {found.isOwn || hasWork, found.isLoop};
+}
 
 void RingSetObject::onTimer() {
   Napi::HandleScope scope(Env());
@@ -236,6 +240,8 @@ size_t RingSetObject::nextBatch() {
   // A small request may be much work: what came in does not say how long a turn takes.
   const size_t most = now < turnEndsNs_ ? kWordsPerTurn : kWordsWhateverTime;
   while (wordsInTurn_ < most) {
+    // Who else has come is asked by the wait itself, which is next.
+    if (waitsForLoop_ && wordsInTurn_ > 0 && set_->isAllServed()) break;
     set_->collect();
     words = set_->fill();
     wordsInTurn_ += words + 1;

@@ -55,7 +55,7 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   void onReady(int) override { turn(); }
   void onTurn() override { turn(); }
   void onTimer() override;
-  bool onWait(int timeoutMs) override;
+  Wake onWait(int timeoutMs) override;
   void onEnvironmentEnd() override { end(); }
 
   /** Runs `body` on the open set; failures become XenError; what it left to do is taken up soon. */

@@ -347,7 +347,7 @@ void RingSet::deafen(uint32_t id) {
 void RingSet::arm(uint32_t id, bool isArmed) {
   peers_[id].isArmed = isArmed;
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (isArmed ? EPOLLOUT : 0U);
+  event.events = kSocketEvents | (isArmed ? EPOLLOUT : 0U);
   event.data.u32 = id;
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, peers_[id].fd.get(), &event);
 }

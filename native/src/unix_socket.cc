@@ -58,12 +58,18 @@ SocketResult UnixListener::accept(UniqueFd& accepted) const {
   }
 }
 
-SocketResult readSocket(int fd, std::span<std::byte> into, size_t& got) {
+SocketResult readSocket(int fd, std::span<std::byte> into, size_t& got, bool& isAll) {
   got = 0;
+  isAll = false;
+  iovec part{into.data(), into.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
   for (;;) {
-    const ssize_t count = recv(fd, into.data(), into.size(), 0);
+    const ssize_t count = recvmsg(fd, &message, 0);
     if (count > 0) {
       got = static_cast<size_t>(count);
+      isAll = got < into.size() && (message.msg_flags & MSG_CTRUNC) == 0;
       return SocketResult::kDone;
     }
     if (count < 0 && errno == EINTR) continue;

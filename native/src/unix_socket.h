@@ -32,8 +32,12 @@ class UnixListener {
   UniqueFd fd_;
 };
 
-/** @param got bytes read; may be 0 with kWouldBlock and kEnded only */
-SocketResult readSocket(int fd, std::span<std::byte> into, size_t& got);
+/**
+ * @param got bytes read; may be 0 with kWouldBlock and kEnded only
+ * @param isAll kDone: nothing more was there, but perhaps the end. Of a stream the kernel gives all that it has, or
+ *   all that fits, unless descriptors came with what it gave, which it says.
+ */
+SocketResult readSocket(int fd, std::span<std::byte> into, size_t& got, bool& isAll);
 /** One call for all parts. @param sent bytes the socket took, possibly fewer than there are */
 SocketResult writeSocket(int fd, std::span<const iovec> parts, size_t& sent);
 
