@@ -151,6 +151,10 @@ static void obey_line(char *line)
         print_end();
     } else if ((rest = after(line, "spin-write "))) {
         spin_write(rest);
+    } else if (equal(line, "count")) {
+        counting_begin();
+    } else if (equal(line, "count-end")) {
+        counting_end();
     } else if (equal(line, "ring")) {
         print_ring_error();
     } else if (equal(line, "poweroff")) {
@@ -160,7 +164,8 @@ static void obey_line(char *line)
     } else if (equal(line, "crash")) {
         shut_down(SHUTDOWN_crash);
     } else if (equal(line, "help")) {
-        print("ping, read P, write P V, list P, rm P, echo TEXT, spin-write N, ring, poweroff, reboot, crash");
+        print("ping, read P, write P V, list P, rm P, echo TEXT, spin-write N, count, count-end, ring, poweroff, "
+              "reboot, crash");
         print_end();
     } else {
         print("? ");
@@ -190,6 +195,7 @@ void run(void)
             is_idle = false;
         }
         if (work_step()) is_idle = false;
+        if (counting_step()) is_idle = false;
         if (attack_go_on()) is_idle = false;
         if (is_idle) wait_for_event();
     }

@@ -7,3 +7,12 @@
  * WORK n OK, or what was answered instead. Gives false when the guest has no work.
  */
 bool work_step(void);
+
+/*
+ * Numbered lines, LINE 1 and so on, as fast as they are taken, for those who look for lost ones. The end says how
+ * many there were: COUNTED n.
+ */
+void counting_begin(void);
+void counting_end(void);
+/* Some lines; gives false when none are wanted. */
+bool counting_step(void);

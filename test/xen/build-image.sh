@@ -83,7 +83,7 @@ build_base() {
   install_program "$root" /bin/bash "$(command -v ip)" "$(command -v bridge)" "$(command -v stat)" \
     "$(command -v flock)" "$(command -v losetup)" "$(command -v mount)" "$(command -v umount)" \
     "$(command -v setpriv)" "$(command -v script)" "$(command -v sort)" "$(command -v comm)" \
-    "$(command -v env)"
+    "$(command -v env)" "$(command -v start-stop-daemon)"
   ln -sf bash "$root/bin/sh"
   ln -sf /bin/bash "$root/usr/bin/bash"
   ln -sf /bin/env "$root/usr/bin/env"

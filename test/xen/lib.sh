@@ -185,29 +185,6 @@ answers_poke() { # NAME: the guest sees a watch and writes
   wait_for 10 store_is "$home/data/poke-echo" "$value"
 }
 
-# A person at a terminal: each LINE is typed, and the next once the guest has had time to answer. The
-# console program reads only from a terminal, so script(1) gives it one.
-type_at_console() { # COMMAND LINE... (the console command as one word)
-  local command=$1 line; shift
-  {
-    sleep 1
-    for line; do
-      printf '%s\r' "$line"
-      sleep 0.7
-    done
-    printf '\035'
-    sleep 0.5
-  } | timeout 30 script --quiet --flush --return --command "$command" /dev/null > /tmp/console.out
-  local status=$?
-  cat /tmp/console.out
-  return $status
-}
-
-console_answers() { # CONSOLE-COMMAND LINE ANSWER: the answer came, and Ctrl-] left with 0
-  type_at_console "$1" "$2" || { echo "the console command left with $?"; return 1; }
-  grep -aq -- "$3" /tmp/console.out
-}
-
 # To a console without a viewer, as a script would.
 type_to_tty() { # NAME LINE
   local tty
@@ -222,6 +199,75 @@ say_to() { # NAME LINE
   else
     type_at_console "$TOOL console $1" "$2" > /tmp/said.out || [ $? != 124 ]
   fi
+}
+
+# --- people at terminals --------------------------------------------------------------------------
+
+# Each terminal is opened with a command, typed at, looked at, and left. script(1) is the terminal, as console
+# programs want one; its keyboard is a pipe that stays open, so nothing is typed before it is wanted.
+declare -A keyboards persons
+
+screen_of() { echo "/tmp/$1.screen"; } # TERMINAL
+
+open_terminal() { # TERMINAL COMMAND (as one word)
+  local keys=/tmp/$1.keys keyboard
+  rm -f "$keys" && mkfifo "$keys" || return
+  # Open both ways: it waits for nobody, and does not end with whoever wrote last.
+  exec {keyboard}<> "$keys"
+  keyboards[$1]=$keyboard
+  script --quiet --flush --return --echo never --command "$2" /dev/null < "$keys" > "$(screen_of "$1")" &
+  persons[$1]=$!
+}
+
+press() { printf "$2" >&"${keyboards[$1]}"; } # TERMINAL KEYS (as printf takes them)
+type_in() { printf '%s\r' "$2" >&"${keyboards[$1]}"; } # TERMINAL LINE
+
+shows() { grep -aq -- "$2" "$(screen_of "$1")"; } # TERMINAL PATTERN
+sees() { # TERMINAL PATTERN: sooner or later
+  wait_for "${SEES_SECONDS:-15}" shows "$1" "$2" || { tail -c 500 "$(screen_of "$1")"; return 1; }
+}
+both_see() { sees "$1" "$3" && sees "$2" "$3"; } # TERMINAL TERMINAL PATTERN
+answers_at() { type_in "$1" "$2" && sees "$1" "$3"; } # TERMINAL LINE PATTERN
+
+# The command's status, once it has ended by itself; one that does not end is killed.
+ended() { # TERMINAL
+  local keyboard=${keyboards[$1]} status=124
+  if wait_for 15 gone "${persons[$1]}"; then
+    wait "${persons[$1]}"
+    status=$?
+  else
+    kill -KILL "${persons[$1]}"
+  fi
+  exec {keyboard}>&-
+  tail -c 500 "$(screen_of "$1")"
+  return "$status"
+}
+leave() { press "$1" '\035' && ended "$1"; } # TERMINAL: by Ctrl-]
+
+# The answer came, and Ctrl-] left with 0. What the guest has said before may be shown, so it is no answer.
+console_answers() { # CONSOLE-COMMAND LINE ANSWER
+  open_terminal asked "$1" || return
+  answers_at asked "$2" "$3"
+  local status=$?
+  leave asked || { echo "the console command left with $?"; return 1; }
+  return "$status"
+}
+
+# Where no answer is awaited: each LINE is typed, and the next once the guest has had time to hear it.
+type_at_console() { # COMMAND LINE... (the console command as one word)
+  local command=$1 line; shift
+  {
+    sleep 1
+    for line; do
+      printf '%s\r' "$line"
+      sleep 0.7
+    done
+    printf '\035'
+    sleep 0.5
+  } | timeout 30 script --quiet --flush --return --command "$command" /dev/null > /tmp/console.out
+  local status=$?
+  cat /tmp/console.out
+  return $status
 }
 
 # --- what is left behind --------------------------------------------------------------------------

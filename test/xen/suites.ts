@@ -39,6 +39,7 @@ export const suites: readonly Suite[] = [
   { name: 'commands', scenario: 'commands', layers: ['node', 'ours'], timeoutS: 400 },
   { name: 'readme', scenario: 'readme', layers: ['node', 'ours'], timeoutS: 240 },
   { name: 'ours-xl', scenario: 'ours-xl', layers: ['node', 'linux', 'ours'], timeoutS: 600 },
+  { name: 'consoles', scenario: 'consoles', layers: ['node', 'linux', 'ours'], timeoutS: 900 },
   { name: 'attack', scenario: 'attack', layers: ['node', 'linux', 'ours'], timeoutS: 900 },
   { name: 'live-update', scenario: 'live-update', layers: ['node', 'ours'], timeoutS: 300 },
   {

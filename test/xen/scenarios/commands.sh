@@ -3,26 +3,6 @@
 . ./scenarios/guests.sh
 TOOL=/opt/xcl/bin/xcl
 
-# A person who looks at a screen, SCREEN, until leave is said of it.
-watch_screen() { # SCREEN COMMAND
-  rm -f "$1" "$1.leave"
-  {
-    for ((i = 0; i < 150; i++)); do
-      [ -e "$1.leave" ] && break
-      sleep 0.2
-    done
-    printf '\035'
-    sleep 0.5
-  } | timeout 40 script --quiet --flush --return --command "$2" /dev/null > "$1" &
-  watchers[${1##*/}]=$!
-}
-declare -A watchers
-leave() { # SCREEN: the command's status
-  touch "$1.leave"
-  wait "${watchers[${1##*/}]}"
-}
-shows() { grep -aq -- "$2" "$1"; } # SCREEN PATTERN
-
 numbers_and_names() { # NAME
   local domid
   domid=$(domid_of "$1")
@@ -31,24 +11,23 @@ numbers_and_names() { # NAME
 }
 
 several_viewers() { # NAME
-  watch_screen /tmp/first "$TOOL console $1"
-  watch_screen /tmp/second "$TOOL console --ro $1"
-  ok 'two viewers see what was said before' wait_for 10 both_show '^READY'
-  ok 'a third types' console_answers "$TOOL console $1" 'echo for-all' for-all
-  ok 'both see the answer' wait_for 5 both_show '^for-all'
-  ok 'the first leaves by Ctrl-]' leave /tmp/first
-  ok 'the second, who only looks, leaves by Ctrl-]' leave /tmp/second
+  open_terminal first "$TOOL console $1"
+  open_terminal second "$TOOL console --ro $1"
+  ok 'two viewers see what was said before' both_see first second '^READY'
+  ok 'a third types' console_answers "$TOOL console $1" 'echo for-all' '^for-all'
+  ok 'both see the answer' both_see first second '^for-all'
+  ok 'the first leaves by Ctrl-]' leave first
+  ok 'the second, who only looks, leaves by Ctrl-]' leave second
   ok 'who only looks may type' type_at_console "$TOOL console --ro $1" 'echo not-heard'
-  ok 'the guest hears the next who types' console_answers "$TOOL console $1" 'echo is-heard' is-heard
+  ok 'the guest hears the next who types' console_answers "$TOOL console $1" 'echo is-heard' '^is-heard'
   is 'it heard nothing of who only looked' "$(times_said "$1" not-heard)" 0
 }
-both_show() { shows /tmp/first "$1" && shows /tmp/second "$1"; } # PATTERN
 
 created_at_console() { # NAME
   guest_cfg pv "$1"
-  watch_screen /tmp/created "$TOOL create -c $1.cfg"
-  ok 'xcl create -c shows the guest from its first line' wait_for 20 shows /tmp/created "$(ready_line pv "$1")"
-  ok 'Ctrl-] leaves it' leave /tmp/created
+  open_terminal created "$TOOL create -c $1.cfg"
+  ok 'xcl create -c shows the guest from its first line' sees created "$(ready_line pv "$1")"
+  ok 'Ctrl-] leaves it' leave created
   ok 'the guest lives on' answers_poke "$1"
 }
 
@@ -65,11 +44,11 @@ ends_while_waited_for() { # NAME
 consoled_is_killed() { # NAME
   ok 'consoled is killed' stop_process "$(cat "$console_pid_file")" KILL
   ok 'a new one starts in its place' start_consoles consoled
-  ok "$1 is served on" console_answers "$TOOL console $1" 'echo still-here' still-here
+  ok "$1 is served on" console_answers "$TOOL console $1" 'echo still-here' '^still-here'
   ok "$1's log goes on where it was" test "$(times_said "$1" '^READY')" -eq 1 -a "$(times_said "$1" '^still-here')" -eq 1
   ok 'it is asked to end' stop_process "$(cat "$console_pid_file")"
   ok 'and starts again' start_consoles consoled
-  ok "$1 is still served" console_answers "$TOOL console $1" 'echo and-here' and-here
+  ok "$1 is still served" console_answers "$TOOL console $1" 'echo and-here' '^and-here'
 }
 
 # Large, so that building it takes a while.

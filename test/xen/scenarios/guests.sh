@@ -17,9 +17,10 @@ keys_are_right() { # NAME
   ok "$name answers a watch on data/poke" answers_poke "$name"
 }
 
-console_works() { # NAME
+console_works() { # NAME [WORD]: a word that it has not said before
+  local word=${2:-heard-$RANDOM$RANDOM}
   ok "$TOOL console $1: a typed command is answered, Ctrl-] leaves" \
-    console_answers "$TOOL console $1" "echo heard-$1" "heard-$1"
+    console_answers "$TOOL console $1" "echo $word" "^$word"
 }
 
 # A whole life; ends with the guest gone.
