@@ -5,6 +5,7 @@ import { attach, goOnWithConsole } from './commands/console.ts'
 import { create } from './commands/create.ts'
 import { destroy } from './commands/destroy.ts'
 import { list } from './commands/list.ts'
+import { logs } from './commands/logs.ts'
 import { domid, domname } from './commands/naming.ts'
 import { pause, unpause } from './commands/pause.ts'
 import { reboot, shutdown } from './commands/shutdown.ts'
@@ -21,6 +22,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   pause,
   unpause,
   attach,
+  logs,
   domid,
   domname,
   goOnWithConsole,

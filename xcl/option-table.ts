@@ -44,6 +44,13 @@ export const OPTIONS = [
     help: 'where consoled takes viewers',
   },
   {
+    name: 'console-log-dir',
+    value: { kind: 'text', metavar: 'DIR' },
+    default: '/var/log/xen/console',
+    env: 'XCLD_CONSOLE_LOG_DIR',
+    help: 'where guests are logged, when no consoled says where: what xenconsoled --log-dir has',
+  },
+  {
     name: 'state-dir',
     value: { kind: 'text', metavar: 'DIR' },
     default: '/var/lib/xcl',

@@ -12,6 +12,7 @@ export interface Options {
   /** Undefined: where XenStore usually is. */
   readonly storeSocket: string | undefined
   readonly consoledSocket: string
+  readonly consoleLogDir: string
   readonly stateDir: string
   readonly pidFile: string
   /** Undefined: stderr. */
@@ -34,6 +35,7 @@ export function optionsFrom(settings: Settings<OptionName>): Options {
     socket,
     storeSocket: storeSocket === undefined ? undefined : resolve(storeSocket),
     consoledSocket: resolve(last('consoled-socket') ?? ''),
+    consoleLogDir: resolve(last('console-log-dir') ?? ''),
     stateDir: resolve(last('state-dir') ?? ''),
     pidFile: resolve(last('pid-file') ?? `${socket}.pid`),
     logFile: logFile === undefined ? undefined : resolve(logFile),

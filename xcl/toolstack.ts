@@ -30,4 +30,6 @@ export interface Toolstack {
   /** Calls back after ms. @returns a function that calls it off */
   readonly after: (ms: number, call: () => void) => () => void
   readonly consoledSocket: string
+  /** Where a console daemon logs that does not say where. */
+  readonly consoleLogDir: string
 }

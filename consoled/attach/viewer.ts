@@ -8,6 +8,8 @@ import type { AttachTerms } from './request.ts'
 /** How long a viewer that stands still may keep its socket after the console has vanished. */
 const LAST_WORDS_MS = 60_000
 const LF = 0x0a
+/** What a guest may have printed that nobody took: out[] of the ring (xen/include/public/io/console.h). */
+const RING_BYTES = 2048
 
 /** What a viewer needs of the server it came to. */
 export interface ViewerHost {
@@ -42,14 +44,15 @@ export class Viewer implements ConsoleViewer {
     this.writes = terms.writes === 'no' ? undefined : terms.writes
     this.by = terms.by ?? 'somebody'
     const first = firstOutput(console, terms)
-    this.#position = (console.position - first.length) >>> 0
+    const isAhead = terms.from !== undefined && aheadOf(terms.from, console.position) > 0
+    this.#position = isAhead ? (terms.from ?? 0) : (console.position - first.length) >>> 0
     socket.write(`ok ${this.#position}\n`)
     socket.on('drain', () => this.#catchUp())
     socket.on('close', () => console.removeViewer(this))
     socket.on('data', (bytes: Buffer) => {
       if (this.writes !== undefined && !console.type(bytes)) socket.pause()
     })
-    if (first.length > 0) this.show(first)
+    if (first.length > 0) this.#write(first)
     console.addViewer(this)
   }
 
@@ -58,8 +61,9 @@ export class Viewer implements ConsoleViewer {
   }
 
   show(bytes: Buffer): void {
-    this.#position = (this.#position + bytes.length) >>> 0
-    this.#isBehind = !this.#socket.write(bytes)
+    // consoled was killed when it had shown this and not yet taken it from the ring.
+    const known = aheadOf(this.#position, (this.#console.position - bytes.length) >>> 0)
+    if (known < bytes.length) this.#write(known === 0 ? bytes : bytes.subarray(known))
   }
 
   resumeTyping(): void {
@@ -79,9 +83,9 @@ export class Viewer implements ConsoleViewer {
   /** The socket has room again. */
   #catchUp(): void {
     this.#isBehind = false
-    while (this.#position !== this.#console.position) {
+    while (isBefore(this.#position, this.#console.position)) {
       const missed = this.#console.outputFrom(this.#position)
-      if (missed !== undefined && missed.length > 0) this.show(missed)
+      if (missed !== undefined && missed.length > 0) this.#write(missed)
       else if (this.#isExact) this.#fallBehind()
       else this.#leaveOut()
       if (this.#isBehind) return
@@ -102,11 +106,28 @@ export class Viewer implements ConsoleViewer {
     this.#host.leftOut(dropped)
     this.#socket.write(`\r\n[consoled: ${dropped} bytes left out, this reader was too slow]\r\n`)
     this.#position = (this.#console.position - recent.length) >>> 0
-    this.show(recent)
+    this.#write(recent)
+  }
+
+  #write(bytes: Buffer): void {
+    this.#position = (this.#position + bytes.length) >>> 0
+    this.#isBehind = !this.#socket.write(bytes)
   }
 }
 
+/** Bytes by which one position is ahead of another: no more than a ring holds; else 0. */
+function aheadOf(position: number, other: number): number {
+  const ahead = (position - other) >>> 0
+  return ahead <= RING_BYTES ? ahead : 0
+}
+
+/** Positions wrap. */
+function isBefore(position: number, other: number): boolean {
+  return position !== other && (other - position) >>> 0 < 2 ** 31
+}
+
 function firstOutput(console: GuestConsole, { from, tailBytes }: AttachTerms): Buffer {
+  if (from !== undefined && aheadOf(from, console.position) > 0) return Buffer.alloc(0)
   const known = from === undefined ? undefined : console.outputFrom(from)
   return known ?? wholeLines(console, tailBytes)
 }

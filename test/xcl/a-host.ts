@@ -195,6 +195,7 @@ export class TestHost {
         socket: this.socket,
         storeSocket: this.#storeSocket,
         consoledSocket: join(this.folder.path, 'consoled.sock'),
+        consoleLogDir: join(this.folder.path, 'logs'),
         stateDir: join(this.folder.path, 'state'),
       },
     )

@@ -50,6 +50,9 @@ async function run(own: Partial<Terminal>, ...argv: string[]): Promise<Outcome> 
     stderr: (text) => {
       stderr += text
     },
+    print: async (bytes) => {
+      stdout += Buffer.from(bytes).toString('latin1')
+    },
     readStdin: async () => '',
     attach: () => Promise.reject(new Error('no terminal')),
     ...own,

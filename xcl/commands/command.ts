@@ -24,7 +24,7 @@ export interface CommandOption {
 /** What a command prints to and is told by. */
 export type Terminal = Pick<
   Session,
-  'request' | 'signal' | 'stdout' | 'stderr' | 'readStdin' | 'attach' | 'receivedAtMs'
+  'request' | 'signal' | 'stdout' | 'stderr' | 'print' | 'readStdin' | 'attach' | 'receivedAtMs'
 >
 
 /** A command as it was typed. */

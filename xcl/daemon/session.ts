@@ -100,6 +100,26 @@ export class Session {
     this.#send(TO_STDERR, text)
   }
 
+  /** Prints any amount; settles when the caller can take more, or is gone, or wants no more. */
+  async print(bytes: Uint8Array): Promise<void> {
+    if (this.#socket.destroyed) return
+    let hasRoom = true
+    for (const frame of encodeOutput(TO_STDOUT, bytes)) hasRoom = this.#socket.write(frame)
+    if (hasRoom) return
+    await new Promise<void>((resolve) => {
+      const settle = (): void => {
+        this.#socket.off('drain', settle)
+        this.#socket.off('close', settle)
+        this.signal.removeEventListener('abort', settle)
+        resolve()
+      }
+      this.#socket.on('drain', settle)
+      this.#socket.on('close', settle)
+      this.signal.addEventListener('abort', settle)
+      if (this.signal.aborted) settle()
+    })
+  }
+
   /** All of the caller's standard input, asked for once. */
   readStdin(): Promise<string> {
     if (this.#stdin === undefined) {

@@ -47,6 +47,7 @@ export interface XcldSettings {
   readonly socket: string
   readonly storeSocket: string | undefined
   readonly consoledSocket: string
+  readonly consoleLogDir: string
   readonly stateDir: string
 }
 
@@ -106,6 +107,7 @@ export class Xcld {
         create: ({ config, quickDeaths }) => createDomain(this.toolstack, config, { quickDeaths }),
       }),
       consoledSocket: settings.consoledSocket,
+      consoleLogDir: settings.consoleLogDir,
     }
   }
 

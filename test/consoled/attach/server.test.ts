@@ -1,13 +1,19 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  closeSync,
+  constants,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -28,6 +34,7 @@ import { aFewTurns, ConsoleGuest, until } from '../console-guest.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 const log = pino({ level: 'silent' })
+const UUID = '00000000-0000-0000-0000-000000000007'
 const NO_REQUEST =
   'error a request is "attach <domid> [option]…", "resize <domid> <columns>x<rows>" or "logs <domain>"\n'
 
@@ -40,6 +47,7 @@ let clock: ManualClock
 let server: AttachServer
 let consoles: Map<number, GuestConsole>
 let sockets: Socket[]
+let terminal: string
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'consoled-'))
@@ -69,14 +77,16 @@ afterEach(() => {
 
 /** A console for domain `domid`; connected to `guest` if there is one. */
 function aConsole(guest: ConsoleGuest | undefined, domid: number): GuestConsole {
-  const console = new GuestConsole(domid as ConsoleGuest['domid'], 'uuid', true, {
+  const console = new GuestConsole(domid as ConsoleGuest['domid'], UUID, true, {
     rings,
     openLog: undefined,
     historyBytes: () => 16_384,
     tty: 'asked',
     overflow: 'discard',
     lendDescriptors: () => undefined,
-    publishTty: () => undefined,
+    publishTty: (_, slavePath) => {
+      terminal = slavePath
+    },
     log,
   })
   consoles.set(domid, console)
@@ -84,12 +94,12 @@ function aConsole(guest: ConsoleGuest | undefined, domid: number): GuestConsole 
   return console
 }
 
-function connect(console: GuestConsole, guest: ConsoleGuest): void {
+function connect(console: GuestConsole, guest: ConsoleGuest, tty?: string): void {
   console.update({
     ring: { gfn: guest.gfn, port: guest.port },
     isOurs: true,
     limit: undefined,
-    tty: undefined,
+    tty,
     name: 'web1',
   })
 }
@@ -222,6 +232,36 @@ describe('attaching', () => {
     expect(client.received).toBe(answer)
   })
 
+  it('refuses another domain of the number', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    const client = new Client(`attach 7 uuid=${UUID}\n`)
+    await client.receives('ok 0\n')
+    const other = new Client(`attach 7 uuid=${UUID.replace('7', '8')}\n`)
+    await until(() => other.isClosed)
+    expect(other.received).toMatch(/^error there is no domain 7 with the uuid /)
+  })
+
+  it('tells at once that a console which was waited for will never be there', async () => {
+    const console = aConsole(undefined, 7)
+    const client = new Client('attach 7\n')
+    await aFewTurns()
+    console.close()
+    await until(() => client.isClosed)
+    expect(client.received).toBe('error there is no domain 7 any more\n')
+    expect(clock.timers).toBe(0)
+  })
+
+  it('says where a guest is logged, by number and by name', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    const known = new Client('logs 7\n')
+    const gone = new Client('logs my guest\n')
+    await until(() => known.isClosed && gone.isClosed)
+    expect(known.received).toBe(`ok ${join(dir, 'guest-web1.log')}\n`)
+    expect(gone.received).toBe(`ok ${join(dir, 'guest-my guest.log')}\n`)
+  })
+
   it('lets go of a viewer that left', async () => {
     const guest = new ConsoleGuest(loopback, 7)
     aConsole(guest, 7)
@@ -233,6 +273,197 @@ describe('attaching', () => {
     await other.receives('ok 0\n')
     guest.print('for the other')
     await other.receives('ok 0\nfor the other')
+  })
+})
+
+describe('a viewer that comes back', () => {
+  /** Prints, and has it taken. */
+  async function prints(guest: ConsoleGuest, text: string): Promise<void> {
+    guest.print(text)
+    await until(() => guest.unreadOutput === 0)
+  }
+
+  it('goes on where it was, past the end of the indices', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    guest.setOutput(0xffff_fff0, 0xffff_fff0)
+    aConsole(guest, 7)
+    await prints(guest, 'one\ntwo\n')
+    const first = new Client('attach 7 exact\n')
+    await first.receives('ok 4294967280\none\ntwo\n')
+    first.socket.destroy()
+    await prints(guest, 'three\nfour\n')
+    const again = new Client('attach 7 exact from=4294967288\n')
+    await again.receives('ok 4294967288\nthree\nfour\n')
+    await prints(guest, 'five\n')
+    await again.receives('ok 4294967288\nthree\nfour\nfive\n')
+  })
+
+  it('sees by the position what is left out', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    for (let i = 0; i < 20; i++) {
+      clock.advance(PERIOD_MS)
+      await prints(guest, `${'x'.repeat(999)}\n`)
+    }
+    const client = new Client('attach 7 exact from=100\n')
+    await until(() => client.received.endsWith('\n') && client.received.length > 16_000)
+    // 16 KiB are known, and shown from the beginning of a line.
+    expect(client.received).toBe(`ok 4000\n${`${'x'.repeat(999)}\n`.repeat(16)}`)
+  })
+
+  it('is not shown again what a killed consoled had shown it and not taken', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    guest.setOutput(1000, 1000)
+    aConsole(guest, 7)
+    const client = new Client('attach 7 exact from=1004\n')
+    await client.receives('ok 1004\n')
+    await prints(guest, 'on')
+    await prints(guest, 'e\ntwo')
+    await client.receives('ok 1004\ntwo')
+    await prints(guest, '!')
+    await client.receives('ok 1004\ntwo!')
+  })
+
+  it('asks for as much of what was said last as it wants', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    await prints(guest, 'one\ntwo\nthree\n')
+    const none = new Client('attach 7 tail=0\n')
+    await none.receives('ok 14\n')
+    const some = new Client('attach 7 tail=8\n')
+    await some.receives('ok 8\nthree\n')
+  })
+})
+
+describe('who types', () => {
+  it('types alone, when nobody else may', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    const alone = new Client('attach 7 exclusive by=xcl:11,pts/3\n')
+    await alone.receives('ok 0\n')
+    const second = new Client('attach 7\n')
+    await until(() => second.isClosed)
+    expect(second.received).toBe('error domain 7 is written by xcl:11,pts/3 alone\n')
+    const looking = new Client('attach 7 ro\n')
+    await looking.receives('ok 0\n')
+    alone.socket.destroy()
+    await until(() => server.viewers === 1)
+    await new Client('attach 7\n').receives('ok 0\n')
+  })
+
+  it('is refused to be alone while others may type', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    await new Client('attach 7 ro by=looker\n').receives('ok 0\n')
+    await new Client('attach 7 by=xcl:11\n').receives('ok 0\n')
+    await new Client('attach 7 by=xcl:12\n').receives('ok 0\n')
+    const alone = new Client('attach 7 exclusive\n')
+    await until(() => alone.isClosed)
+    expect(alone.received).toBe('error domain 7 is written by xcl:11 and 1 more\n')
+  })
+})
+
+describe('beside a pseudo terminal', () => {
+  /** As a program that opens the terminal. */
+  function openTerminal(): number {
+    return openSync(terminal, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK)
+  }
+
+  function readFrom(slave: number): string {
+    const into = Buffer.alloc(4096)
+    try {
+      return into.toString('latin1', 0, readSync(slave, into))
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return ''
+      throw error
+    }
+  }
+
+  it('both see everything, and both may type', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    connect(aConsole(undefined, 7), guest, '')
+    const slave = openTerminal()
+    const viewer = new Client('attach 7\n')
+    await viewer.receives('ok 0\n')
+    guest.print('login: ')
+    await viewer.receives('ok 0\nlogin: ')
+    let seen = ''
+    await until(() => {
+      seen += readFrom(slave)
+      return seen === 'login: '
+    })
+    viewer.socket.write('ro')
+    let typed = ''
+    await until(() => {
+      typed += guest.read()
+      return typed === 'ro'
+    })
+    writeSync(slave, 'ot\r')
+    await until(() => {
+      typed += guest.read()
+      return typed === 'root\r'
+    })
+    closeSync(slave)
+  })
+
+  it('a viewer sets its size, when it attaches and later', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    connect(aConsole(undefined, 7), guest, '')
+    const size = (): string =>
+      execFileSync('stty', ['-F', terminal, 'size'], { encoding: 'utf8' }).trim()
+    await new Client('attach 7 ro size=90x33\n').receives('ok 0\n')
+    expect(size()).toBe('0 0')
+    await new Client('attach 7 size=100x40\n').receives('ok 0\n')
+    expect(size()).toBe('40 100')
+    await new Client('resize 7 132x50\n').receives('ok\n')
+    expect(size()).toBe('50 132')
+  })
+
+  it('a console without one has no size', async () => {
+    aConsole(new ConsoleGuest(loopback, 7), 7)
+    const client = new Client('resize 7 132x50\n')
+    await until(() => client.isClosed)
+    expect(client.received).toBe('error domain 7 has no terminal that could have a size\n')
+  })
+})
+
+describe('connections that ask for nothing', () => {
+  it('are let go of after five seconds', async () => {
+    const client = new Client('')
+    const slow = new Client('attach 7')
+    await until(() => clock.timers === 2)
+    clock.advance(5000)
+    await until(() => client.isClosed && slow.isClosed)
+    expect([client.received, slow.received]).toEqual(
+      Array(2).fill('error no request came within 5 s\n'),
+    )
+    expect(clock.timers).toBe(0)
+  })
+
+  it('keep nobody out, however many they are', async () => {
+    aConsole(new ConsoleGuest(loopback, 7), 7)
+    const silent: Client[] = []
+    for (let i = 0; i < 8; i++) {
+      silent.push(...Array.from({ length: 100 }, () => new Client('')))
+      await until(() => clock.timers === Math.min(768, silent.length))
+    }
+    const client = new Client('attach 7\n')
+    await client.receives('ok 0\n')
+    const dismissed = silent.filter(({ isClosed }) => isClosed)
+    expect(dismissed).toEqual(silent.slice(0, 33))
+    expect(dismissed[0]?.received).toBe('error no request came, and others wait\n')
+  })
+
+  it('keep out who comes when so many are attached', async () => {
+    aConsole(new ConsoleGuest(loopback, 7), 7)
+    for (let i = 0; i < 768; i += 64) {
+      const some = Array.from({ length: 64 }, () => new Client('attach 7 ro\n'))
+      await until(() => some.every(({ received }) => received === 'ok 0\n'))
+    }
+    expect(server.viewers).toBe(768)
+    const client = new Client('attach 7 ro\n')
+    await until(() => client.isClosed)
+    expect(client.received).toBe('error 768 viewers are attached, and more are not taken\n')
   })
 })
 
@@ -261,6 +492,51 @@ describe('a viewer that does not read', () => {
     )
     const notice = (missed?.[0].length ?? 0) + 4
     expect(slow.received.length - 5 - notice + Number(missed?.[1])).toBe(printed + 7)
+  })
+
+  it('and wants only what the guest printed is let go of, and comes back for the rest', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole(guest, 7)
+    const slow = new Client('attach 7 exact\n')
+    await slow.receives('ok 0\n')
+    slow.socket.pause()
+    let printed = ''
+    for (let i = 0; printed.length < 1_500_000; i++) {
+      const lines = `${String(i).padStart(7, '0')}\n`.repeat(250)
+      printed += lines
+      clock.advance(PERIOD_MS)
+      guest.print(lines)
+      await until(() => guest.unreadOutput === 0)
+    }
+    slow.socket.resume()
+    await until(() => slow.isClosed)
+    const seen = slow.received.slice('ok 0\n'.length)
+    expect(seen.length).toBeLessThan(printed.length)
+    expect(printed.startsWith(seen)).toBe(true)
+    const again = new Client(`attach 7 exact from=${seen.length}\n`)
+    await until(() => again.received.endsWith(printed.slice(-8)))
+    const [answer = ''] = again.received.split('\n', 1)
+    const position = Number(answer.slice('ok '.length))
+    expect(position).toBeGreaterThan(seen.length)
+    expect(again.received.slice(answer.length + 1)).toBe(printed.slice(position))
+  })
+
+  it('when its console vanishes keeps its socket for a minute at most', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole(guest, 7)
+    const stopped = new Client('attach 7\n')
+    await stopped.receives('ok 0\n')
+    stopped.socket.pause()
+    for (let at = 0; at < 1_000_000; at += 2000) {
+      clock.advance(PERIOD_MS)
+      guest.print('x'.repeat(2000))
+      await until(() => guest.unreadOutput === 0)
+    }
+    console.close()
+    await aFewTurns()
+    expect(server.viewers).toBe(1)
+    clock.advance(60_000)
+    await until(() => server.viewers === 0)
   })
 })
 

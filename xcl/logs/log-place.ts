@@ -1,0 +1,84 @@
+/** Where a guest's log lies: consoled says it; where it does not run, where xenconsoled puts logs. */
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { logsRequest, parseAttachAnswer } from '../../consoled/attach/client.ts'
+import type { Domid } from '../../native/hypervisor.ts'
+import { findDomain } from '../commands/domain-argument.ts'
+import { NoSuchDomain, Refused } from '../output/errors.ts'
+import type { Toolstack } from '../toolstack.ts'
+
+/** consoled answers at once; what does not is not consoled. */
+const ANSWER_TIMEOUT_MS = 5000
+/** What consoled says of a domain it does not know (consoled/attach/server.ts). */
+const UNKNOWN_DOMAIN = /^there is no domain /
+/** What no log is called: it would leave the folder, or the line of the request. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const IMPOSSIBLE_NAME = /[/\u0000-\u001f\u007f]/
+const NAME_MAX_BYTES = 245
+
+/**
+ * Path of the log of a guest, which may be gone.
+ * @param typed domid or uuid of one that is there; the name also of one that was
+ * @throws NoSuchDomain, Refused
+ */
+export async function logPathOf(toolstack: Toolstack, typed: string): Promise<string> {
+  const guest = await guestOf(toolstack, typed)
+  const answer = await asked(toolstack, guest.domid ?? guest.name)
+  if (answer?.kind === 'ok') return answer.text
+  if (answer !== undefined && !UNKNOWN_DOMAIN.test(answer.message)) {
+    throw new Refused(answer.message, 'consoled --log guest logs them')
+  }
+  // A domain that consoled does not serve may have been logged by another.
+  return join(toolstack.consoleLogDir, `guest-${guest.name}.log`)
+}
+
+async function guestOf(
+  toolstack: Toolstack,
+  typed: string,
+): Promise<{ readonly name: string; readonly domid: Domid | undefined }> {
+  const domid = await present(toolstack, typed)
+  const name = domid === undefined ? typed : toolstack.names.nameOf(domid)
+  const isPossible =
+    name !== undefined &&
+    !IMPOSSIBLE_NAME.test(name) &&
+    name !== '' &&
+    Buffer.byteLength(name) <= NAME_MAX_BYTES
+  if (!isPossible) throw new NoSuchDomain(`${typed} that could have a log`)
+  return { name, domid }
+}
+
+/** Undefined: there is no such domain now, or nobody who could say so. */
+async function present(toolstack: Toolstack, typed: string): Promise<Domid | undefined> {
+  try {
+    return await findDomain(toolstack, typed)
+  } catch (error) {
+    // What is no name was meant as a number.
+    if (/^[0-9]+$/.test(typed)) throw error
+    return undefined
+  }
+}
+
+/** @returns undefined when consoled does not answer */
+function asked(
+  toolstack: Toolstack,
+  domain: Domid | string,
+): Promise<ReturnType<typeof parseAttachAnswer>> {
+  return new Promise((resolve) => {
+    const socket = createConnection(toolstack.consoledSocket)
+    let received = Buffer.alloc(0)
+    const settle = (answer: ReturnType<typeof parseAttachAnswer>): void => {
+      callOff()
+      socket.destroy()
+      resolve(answer)
+    }
+    const callOff = toolstack.after(ANSWER_TIMEOUT_MS, () => settle(undefined))
+    socket.on('data', (bytes: Buffer) => {
+      received = Buffer.concat([received, bytes])
+      const answer = parseAttachAnswer(received)
+      if (answer !== undefined) settle(answer)
+    })
+    socket.on('error', () => settle(undefined))
+    socket.on('close', () => settle(undefined))
+    socket.write(logsRequest(domain))
+  })
+}
