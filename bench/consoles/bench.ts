@@ -16,8 +16,6 @@ export interface Sizes {
   /** How long guests print a line a second. */
   readonly seconds: number
   readonly idleSeconds: number
-  /** How often what is short is repeated. */
-  readonly rounds: number
   readonly kills: number
   /** Guests at which the stock daemon stands beside ours; it is left out from where it fails. */
   readonly beside: readonly number[]

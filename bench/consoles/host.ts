@@ -106,12 +106,11 @@ export class ConsoleHost {
     return guest
   }
 
-  /** Ends a guest as a toolstack does. */
+  /** Ends a guest; the store and the console daemon hear of it from Xen. */
   async removeGuest(guest: ConsoleGuest): Promise<void> {
     this.guests.splice(this.guests.indexOf(guest), 1)
     await this.#store.rm(`/local/domain/${guest.domid}`)
     await this.#xen.domains.destroy(guest.domid)
-    await this.#store.release(guest.domid)
   }
 
   /** Event channels that all programs on the machine have bound. */

@@ -13,7 +13,10 @@ import { computerText, loadNow, loadText, machineNow } from '../report/machine.t
 import { checkOutput, writeOutput } from '../start/output-file.ts'
 import { Progress } from '../start/progress.ts'
 import { Bench, type Sizes } from './bench.ts'
+import { type Beside, besideTable } from './beside.ts'
+import { chart } from './chart.ts'
 import { type Finding, findingsTable } from './findings.ts'
+import { beside } from './parts/beside.ts'
 import { idle } from './parts/idle.ts'
 import { kill } from './parts/kill.ts'
 import { memory } from './parts/memory.ts'
@@ -25,7 +28,6 @@ const WHOLE: Sizes = {
   viewers: 100,
   seconds: 60,
   idleSeconds: 60,
-  rounds: 3,
   kills: 10,
   beside: [100, 1000, 2000, 4000, 6000, 8000, 10_000],
   besideSeconds: 20,
@@ -39,9 +41,10 @@ const QUICK: Sizes = {
   besideSeconds: 5,
 }
 
+/** Those whose figures have targets. */
 const PARTS = { print, idle, storm, memory, kill } as const
-type PartName = keyof typeof PARTS
-const NAMES: readonly PartName[] = ['print', 'idle', 'storm', 'memory', 'kill']
+const NAMES = ['print', 'idle', 'storm', 'memory', 'kill', 'beside'] as const
+type PartName = (typeof NAMES)[number]
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -71,18 +74,33 @@ async function main(): Promise<void> {
     )
   }
   const findings: Finding[] = []
+  const rows: Beside[] = []
   try {
-    for (const name of wanted) findings.push(...(await PARTS[name](bench)))
+    for (const name of wanted) {
+      if (name === 'beside') rows.push(...(await beside(bench)))
+      else findings.push(...(await PARTS[name](bench)))
+    }
   } finally {
     await bench.close()
   }
   const machine = machineNow(loadBefore)
   progress.say('')
-  const lines = [computerText(machine), loadText(machine), '', ...findingsTable(findings)]
+  const lines = [
+    computerText(machine),
+    loadText(machine),
+    '',
+    ...findingsTable(findings),
+    '',
+    ...besideTable(rows),
+  ]
   process.stdout.write(`${lines.join('\n')}\n`)
   if (values.json !== undefined) {
-    writeOutput(values.json, `${JSON.stringify({ machine, sizes, findings }, undefined, 2)}\n`)
+    writeOutput(
+      values.json,
+      `${JSON.stringify({ machine, sizes, findings, beside: rows }, undefined, 2)}\n`,
+    )
   }
+  if (values.svg !== undefined) writeOutput(values.svg, chart(machine, rows))
 }
 
 /** @throws Error with a sentence */

@@ -36,6 +36,11 @@ export class StockMachine {
     return new StockMachine(simulator, daemon, await TappedGuests.on(simulator), folder)
   }
 
+  /** A folder of its own, which goes with the machine. */
+  get runDir(): string {
+    return this.#folder.path
+  }
+
   /** A connection to the daemon's socket, closed with the machine. */
   async store(): Promise<XenstoreClient> {
     const client = await XenstoreClient.connect(this.daemon.socketPath)

@@ -1,4 +1,5 @@
-// libxenctrl: questions about domains, and their frames (xenctrl.h).
+// libxenctrl: questions about domains, their frames, event channels and Xen's own console (xenctrl.h).
+#include <algorithm>
 #include <cstring>
 
 #include "stock_host.h"
@@ -85,6 +86,27 @@ int xc_domain_getinfolist(xc_interface*, uint32_t first, unsigned int most, xc_d
 
 void* xc_map_foreign_range(xc_interface*, uint32_t domid, int, int, unsigned long frame) {
   return called<void*>(nullptr, [&](StockHost& host) { return host.keep(host.machine().mapFrame(domid, frame)); });
+}
+
+int xc_evtchn_status(xc_interface*, xc_evtchn_status_t* status) {
+  return called(-1, [&](StockHost& host) {
+    status->status = host.events().isBound(status->port) ? EVTCHNSTAT_interdomain : EVTCHNSTAT_closed;
+    return 0;
+  });
+}
+
+// Whoever reads may have less room than the machine gives at once; the index says where to go on.
+int xc_readconsolering(xc_interface*, char* buffer, unsigned int* size, int, int isIncremental, uint32_t* index) {
+  return called(-1, [&](StockHost& host) {
+    const uint32_t from = isIncremental && index != nullptr ? *index : 0;
+    const auto answer = host.link().call(xcl::sim::Op::kReadConsole, {}, {from});
+    const size_t given = answer.payload.size();
+    const auto taken = std::min<size_t>(given, *size);
+    std::memcpy(buffer, answer.payload.data(), taken);
+    *size = static_cast<unsigned int>(taken);
+    if (index != nullptr) *index = static_cast<uint32_t>(answer.results[0] - (given - taken));
+    return 0;
+  });
 }
 
 }  // extern "C"

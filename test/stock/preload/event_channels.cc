@@ -1,23 +1,30 @@
-// libxenevtchn: event channels of this process (xenevtchn.h says what each call does).
+// libxenevtchn: event channels of this process (xenevtchn.h says what each call does), and the wait for them.
+#include <dlfcn.h>
+
+#include "ready.h"
 #include "stock_host.h"
 
 extern "C" {
 #include <xenevtchn.h>
 }
 
+using xcl::stock::asked;
 using xcl::stock::called;
+using xcl::stock::EventHandle;
+using xcl::stock::EventHandles;
 using xcl::stock::StockHost;
 
 namespace {
 
-xenevtchn_handle* handleOf(StockHost& host) { return reinterpret_cast<xenevtchn_handle*>(&host.events()); }
+EventHandle& of(xenevtchn_handle* handle) { return *reinterpret_cast<EventHandle*>(handle); }
 
 }  // namespace
 
 extern "C" {
 
 xenevtchn_handle* xenevtchn_open(xentoollog_logger*, unsigned int) {
-  return called<xenevtchn_handle*>(nullptr, handleOf);
+  return called<xenevtchn_handle*>(
+      nullptr, [](StockHost& host) { return reinterpret_cast<xenevtchn_handle*>(host.events().open()); });
 }
 
 // Only a daemon that takes another one's place in the same process asks for this.
@@ -26,28 +33,30 @@ xenevtchn_handle* xenevtchn_fdopen(xentoollog_logger*, int, unsigned) {
   return nullptr;
 }
 
-int xenevtchn_close(xenevtchn_handle*) { return 0; }
-
-int xenevtchn_fd(xenevtchn_handle*) {
-  return called(-1, [](StockHost& host) { return host.events().fd(); });
-}
-
-xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle*, uint32_t domid, evtchn_port_t remotePort) {
+int xenevtchn_close(xenevtchn_handle* handle) {
+  if (handle == nullptr) return 0;
   return called(-1, [&](StockHost& host) {
-    const uint32_t port = host.machine().bind(domid == DOMID_SELF ? 0 : domid, remotePort);
-    host.events().bound(port);
-    return static_cast<int>(port);
+    host.events().close(&of(handle));
+    return 0;
   });
 }
 
-xenevtchn_port_or_error_t xenevtchn_bind_virq(xenevtchn_handle*, unsigned int virq) {
-  return called(-1, [&](StockHost& host) { return static_cast<int>(host.machine().bindVirq(virq)); });
+int xenevtchn_fd(xenevtchn_handle* handle) { return of(handle).fd; }
+
+xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle* handle, uint32_t domid,
+                                                     evtchn_port_t remotePort) {
+  return called(-1, [&](StockHost& host) {
+    return static_cast<int>(host.events().bind(of(handle), domid == DOMID_SELF ? 0 : domid, remotePort));
+  });
 }
 
-int xenevtchn_unbind(xenevtchn_handle*, evtchn_port_t port) {
+xenevtchn_port_or_error_t xenevtchn_bind_virq(xenevtchn_handle* handle, unsigned int virq) {
+  return called(-1, [&](StockHost& host) { return static_cast<int>(host.events().bindVirq(of(handle), virq)); });
+}
+
+int xenevtchn_unbind(xenevtchn_handle* handle, evtchn_port_t port) {
   return called(-1, [&](StockHost& host) {
-    host.machine().unbind(port);
-    host.events().unbound(port);
+    host.events().unbind(of(handle), port);
     return 0;
   });
 }
@@ -59,8 +68,8 @@ int xenevtchn_notify(xenevtchn_handle*, evtchn_port_t port) {
   });
 }
 
-xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle*) {
-  return called(-1, [](StockHost& host) { return static_cast<int>(host.events().take()); });
+xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle* handle) {
+  return called(-1, [&](StockHost& host) { return static_cast<int>(host.events().take(of(handle))); });
 }
 
 int xenevtchn_unmask(xenevtchn_handle*, evtchn_port_t port) {
@@ -68,6 +77,13 @@ int xenevtchn_unmask(xenevtchn_handle*, evtchn_port_t port) {
     host.events().unmask(port);
     return 0;
   });
+}
+
+int poll(pollfd* entries, nfds_t count, int timeoutMs) {
+  static const auto real = reinterpret_cast<EventHandles::Poll*>(dlsym(RTLD_NEXT, "poll"));
+  // A daemon without a socket of its own serves when it waits for the first time.
+  xcl::stock::sayReady();
+  return asked(-1, [&](StockHost& host) { return host.events().poll(entries, count, timeoutMs, real); });
 }
 
 }  // extern "C"

@@ -12,7 +12,7 @@
 #include "../../../native/src/machine_simulator.h"
 #include "../../../native/src/simulator_link.h"
 #include "domain_list.h"
-#include "event_queue.h"
+#include "event_handles.h"
 
 namespace xcl::stock {
 
@@ -23,7 +23,9 @@ class StockHost {
 
   MachineSimulator& machine() { return machine_; }
   DomainList& domains() { return domains_; }
-  EventQueue& events() { return events_; }
+  EventHandles& events() { return events_; }
+  /** For a question that nothing here answers. */
+  SimulatorLink& link() { return link_; }
 
   /** Keeps a page until `drop`. @returns where it is */
   void* keep(std::unique_ptr<MappedPage> page);
@@ -40,7 +42,7 @@ class StockHost {
   MachineSimulator machine_;
   SimulatorLink link_;
   DomainList domains_;
-  EventQueue events_;
+  EventHandles events_;
   /** By address; a page may be mapped more than once. */
   std::unordered_multimap<void*, std::unique_ptr<MappedPage>> pages_;
   void* ownPage_ = nullptr;
