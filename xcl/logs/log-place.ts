@@ -11,9 +11,9 @@ import type { Toolstack } from '../toolstack.ts'
 const ANSWER_TIMEOUT_MS = 5000
 /** What consoled says of a domain it does not know (consoled/attach/server.ts). */
 const UNKNOWN_DOMAIN = /^there is no domain /
-/** What no log is called: it would leave the folder, or the line of the request. */
+/** Would leave the line of a request. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const IMPOSSIBLE_NAME = /[/\u0000-\u001f\u007f]/
+const CONTROLS = /[\u0000-\u001f\u007f]/
 const NAME_MAX_BYTES = 245
 
 /**
@@ -23,12 +23,14 @@ const NAME_MAX_BYTES = 245
  */
 export async function logPathOf(toolstack: Toolstack, typed: string): Promise<string> {
   const guest = await guestOf(toolstack, typed)
-  const answer = await asked(toolstack, guest.domid ?? guest.name)
+  let answer = await asked(toolstack, guest.domid ?? guest.name)
+  // It may be too new for consoled, or too old, or another's to serve.
+  const isUnknown = answer?.kind === 'error' && UNKNOWN_DOMAIN.test(answer.message)
+  if (isUnknown && guest.domid !== undefined) answer = await asked(toolstack, guest.name)
   if (answer?.kind === 'ok') return answer.text
-  if (answer !== undefined && !UNKNOWN_DOMAIN.test(answer.message)) {
-    throw new Refused(answer.message, 'consoled --log guest logs them')
-  }
-  // A domain that consoled does not serve may have been logged by another.
+  if (answer !== undefined) throw new Refused(answer.message, 'consoled --log guest logs them')
+  // The name would lead out of the folder.
+  if (guest.name.includes('/')) throw new NoSuchDomain(`${typed} that could have a log`)
   return join(toolstack.consoleLogDir, `guest-${guest.name}.log`)
 }
 
@@ -40,7 +42,7 @@ async function guestOf(
   const name = domid === undefined ? typed : toolstack.names.nameOf(domid)
   const isPossible =
     name !== undefined &&
-    !IMPOSSIBLE_NAME.test(name) &&
+    !CONTROLS.test(name) &&
     name !== '' &&
     Buffer.byteLength(name) <= NAME_MAX_BYTES
   if (!isPossible) throw new NoSuchDomain(`${typed} that could have a log`)

@@ -17,7 +17,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Pty } from '../../../native/os/pty.ts'
 import { type ConsoleTarget, FRAME_MAX } from '../../../xcl/daemon/protocol.ts'
 import { CommandServer } from '../../../xcl/daemon/server.ts'
-import type { Session } from '../../../xcl/daemon/session.ts'
+import type { AttachmentEnd, Session } from '../../../xcl/daemon/session.ts'
 import { aFolder } from '../../support/a-socket-peer.ts'
 
 const SOURCES = fileURLToPath(new URL('../../../xcl/client', import.meta.url))
@@ -423,6 +423,103 @@ describe('a console', () => {
 
     expect(await ended).toMatchObject({ status: 0, stdout: 'ready\n\r\n' })
     expect(mode()).toBe(before)
+    closeSync(terminal)
+  })
+
+  /** consoled that answers each viewer in turn; others only say what they ask. */
+  async function consoles(...answers: readonly string[]): Promise<{
+    readonly path: string
+    readonly requests: string[]
+    readonly sockets: Socket[]
+  }> {
+    const path = join(folder.path, 'consoled.sock')
+    const requests: string[] = []
+    const sockets: Socket[] = []
+    await serveRaw(path, (socket) => {
+      socket.on('data', (bytes) => {
+        const isNew = !sockets.includes(socket)
+        if (isNew) {
+          sockets.push(socket)
+          socket.write(answers[sockets.length - 1] ?? '')
+        }
+        requests.push(bytes.toString())
+      })
+    })
+    return { path, requests, sockets }
+  }
+
+  test('that ends is told with its position, and the next one gets what was typed for it', async () => {
+    const { path, requests, sockets } = await consoles('ok 4294967294\nboot', 'ok 2\nback')
+    const ends: AttachmentEnd[] = []
+    await serve(async (session) => {
+      const first = await session.attach(aTarget(path))
+      ends.push(await first.ended)
+      const second = await session.attach({ ...aTarget(path), isContinued: true })
+      ends.push(await second.ended)
+      return second.position ?? 1
+    })
+    const { stdout, ended, child } = run(['console', 'demo'])
+    await new Promise((resolve) => stdout.once('data', resolve))
+    sockets[0]?.end()
+    await untilTrue(() => sockets.length === 2)
+    child.stdin?.write('typed')
+    await untilTrue(() => requests.at(-1) === 'typed')
+    sockets[1]?.end()
+    expect(await ended).toMatchObject({ status: 2, stdout: 'bootback' })
+    expect(ends).toEqual([
+      { kind: 'ended', position: 2 },
+      { kind: 'ended', position: 6 },
+    ])
+  })
+
+  test('goes on without xcld, and the next xcld is told of it', async () => {
+    const { path, sockets } = await consoles('ok 100\nboot', 'ok 104\nback')
+    const first = await CommandServer.listen(socketPath, (session) => attachTo(session, path))
+    const { stdout, ended } = run(['console', 'demo'])
+    await new Promise((resolve) => stdout.once('data', resolve))
+    await Promise.all(first.interrupt())
+    first.close()
+    let argv: readonly string[] = []
+    await serve(async (session) => {
+      argv = session.request.argv
+      return await attachTo(session, path)
+    })
+    sockets[0]?.end()
+    await untilTrue(() => sockets.length === 2)
+    sockets[1]?.end()
+    expect(await ended).toMatchObject({ status: 0, stdout: 'bootback', stderr: '' })
+    expect(argv).toEqual(['console-resume', 'the rest', '104'])
+  })
+
+  test('without xcld is left by an interrupt', async () => {
+    const { path } = await consoles('ok 100\nboot')
+    const first = await CommandServer.listen(socketPath, (session) => attachTo(session, path))
+    const { stdout, ended, child } = run(['console', 'demo'])
+    await new Promise((resolve) => stdout.once('data', resolve))
+    await Promise.all(first.interrupt())
+    first.close()
+    child.kill('SIGINT')
+    expect((await ended).status).toBe(130)
+  })
+
+  test('is told how large the terminal is, and when it changes', async () => {
+    const { path, requests } = await consoles('ok 0\nready')
+    await serve((session) => attachTo(session, path))
+    const pty = aTerminal()
+    const terminal = openSync(pty.slavePath, 'r+')
+    const resize = (columns: number): void => {
+      execFileSync('stty', ['-F', pty.slavePath, 'cols', String(columns), 'rows', '40'])
+    }
+    resize(100)
+    const { child, stdout, ended } = run(['console', 'demo'], {}, terminal)
+    await new Promise((resolve) => stdout.once('data', resolve))
+    const tty = pty.slavePath.slice('/dev/'.length)
+    expect(requests).toEqual([`attach 7 by=xcl:${child.pid},${tty} size=100x40\n`])
+    resize(132)
+    child.kill('SIGWINCH')
+    await untilTrue(() => requests.includes('resize 7 132x40\n'))
+    type(pty, '\x1d')
+    expect((await ended).status).toBe(0)
     closeSync(terminal)
   })
 
