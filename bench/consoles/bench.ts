@@ -31,13 +31,22 @@ export class Bench {
   readonly #folder = mkdtempSync(join(tmpdir(), 'xcl-consoles-'))
   readonly #hosts: ConsoleHost[] = []
   readonly #daemons = new Set<ConsoleDaemon>()
-  #floor: Promise<string> | undefined
+  readonly #floor: string
   #full: ConsoleHost | undefined
-  #said = 0
+  #said = STEPS_PER_LINE
 
-  constructor(sizes: Sizes, progress: Progress) {
+  private constructor(sizes: Sizes, progress: Progress, floor: string) {
     this.sizes = sizes
     this.#progress = progress
+    this.#floor = floor
+  }
+
+  /** Starts nothing yet. @throws Error with what the compiler says */
+  static async make(sizes: Sizes, progress: Progress): Promise<Bench> {
+    progress.show(STEPS_PER_LINE, () => 'compiling the floor')
+    const folder = 'bench/consoles/floor'
+    const floor = await compiled({ name: 'console-floor', folder, flags: [], ...MACHINE_CODE })
+    return new Bench(sizes, progress, floor)
   }
 
   /** A machine without guests. */
@@ -62,13 +71,7 @@ export class Bench {
   /** @throws NotServing */
   async start(name: DaemonName, host: ConsoleHost): Promise<ConsoleDaemon> {
     this.say(`starting ${name}, ${host.guests.length} guests`)
-    this.#floor ??= compiled({
-      name: 'console-floor',
-      folder: 'bench/consoles/floor',
-      flags: [],
-      ...MACHINE_CODE,
-    })
-    const daemon = await startDaemon(name, host, await this.#floor, START_LIMIT_S)
+    const daemon = await startDaemon(name, host, this.#floor, START_LIMIT_S)
     this.#daemons.add(daemon)
     return daemon
   }

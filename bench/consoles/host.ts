@@ -22,6 +22,8 @@ export interface ConsoleGuest {
   readonly name: string
   /** Of its console. */
   readonly port: EvtchnPort
+  /** When the store was asked to introduce it; `performance.now()`. */
+  readonly introducedMs: number
 }
 
 export class ConsoleHost {
@@ -99,9 +101,10 @@ export class ConsoleHost {
         this.#store.write(`${home}/${key}`, String(value)),
       ),
     )
+    const introducedMs = performance.now()
     await this.#store.introduce(domid, image.storeGfn, ports.storePort)
     this.#xen.domains.unpause(domid)
-    const guest = { domid, name, port: ports.consolePort }
+    const guest = { domid, name, port: ports.consolePort, introducedMs }
     this.guests.push(guest)
     return guest
   }

@@ -67,7 +67,7 @@ async function main(): Promise<void> {
   const wanted = partsFrom(values.only)
   const loadBefore = loadNow()
   const progress = new Progress(process.stderr, () => performance.now())
-  const bench = new Bench(sizes, progress)
+  const bench = await Bench.make(sizes, progress)
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(name, () =>
       bench.close().finally(() => process.exit(128 + constants.signals[name])),
@@ -89,8 +89,7 @@ async function main(): Promise<void> {
     computerText(machine),
     loadText(machine),
     '',
-    ...findingsTable(findings),
-    '',
+    ...(findings.length === 0 ? [] : [...findingsTable(findings), '']),
     ...besideTable(rows),
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
