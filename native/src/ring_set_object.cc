@@ -80,7 +80,7 @@ Napi::Function RingSetObject::define(Napi::Env env) {
 }
 
 RingSetObject::RingSetObject(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<RingSetObject>(info), context_(info.Env(), "RingSet") {
+    : Napi::ObjectWrap<RingSetObject>(info) {
   const auto config = info[0].As<Napi::Object>();
   const auto buffer = [&](const char* name) {
     auto found = config.Get(name).As<Napi::ArrayBuffer>();
@@ -208,10 +208,9 @@ void RingSetObject::turn() {
   isInTurn_ = true;
   wordsInTurn_ = 0;
   fromLoop([this] {
-    // What the batches' handler has put off (microtasks) runs at the end of this.
-    Napi::CallbackScope callbacks(Env(), context_);
     const size_t words = nextBatch();
-    if (words > 0) onBatch_.Call({Napi::Number::New(Env(), static_cast<double>(words))});
+    // What the batches' handler has put off (microtasks) runs at the end of this, too.
+    if (words > 0) onBatch_.MakeCallback(Env().Global(), {Napi::Number::New(Env(), static_cast<double>(words))});
   });
   // The microtasks may have said something, too.
   if (set_) fromLoop([this] { flushOutput(); });

@@ -91,7 +91,6 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   /** One number: so many milliseconds it was when the last batch was made. */
   std::span<double> clock_;
   Napi::FunctionReference onBatch_;
-  Napi::AsyncContext context_;
   bool isInTurn_ = false;
   /** Its turns come where the loop would wait. */
   bool waitsForLoop_ = false;
