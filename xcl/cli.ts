@@ -128,6 +128,7 @@ function parserOf(spec: CommandSpec): Command {
   for (const { flags, help } of spec.options) command.option(flags, help)
   const width = Math.max(...spec.examples.map(({ line }) => line.length)) + 2
   const examples = spec.examples.map(({ line, does }) => `  ${line.padEnd(width)}${does}`)
+  if (spec.notes !== undefined) command.addHelpText('after', `\n${spec.notes.join('\n')}`)
   return command
     .allowExcessArguments(false)
     .showSuggestionAfterError()

@@ -117,7 +117,8 @@ export class Consoles {
     if (known !== undefined && known.console.uuid === info?.uuid) return known.console
     if (known !== undefined) this.#close(known)
     if (info === undefined || info.isDying) return undefined
-    return this.#open(info, true).console
+    // Whoever comes back to us after a restart may be here before we have looked around.
+    return this.#open(info, this.#lists > 0).console
   }
 
   /** SIGHUP: logs are closed and opened again, soon under the names that the guests have now. */

@@ -10,6 +10,8 @@ export interface CommandSpec {
   /** In commander's notation: `<domain...>`, `[file...]`. */
   readonly parameters: readonly { readonly syntax: string; readonly help: string }[]
   readonly options: readonly CommandOption[]
+  /** What help says besides, a line each. */
+  readonly notes?: readonly string[]
   readonly examples: readonly { readonly line: string; readonly does: string }[]
   /** @returns the exit code; what it throws is told by the caller */
   readonly run: (invocation: Invocation) => Promise<number>

@@ -121,7 +121,7 @@ class Search {
   async #lookAtConsoled(): Promise<
     { readonly guest: AttachedGuest; readonly attachment: Attachment } | number | undefined
   > {
-    if (this.#position === undefined) return this.#over()
+    if (this.#position === undefined) return this.#closedByDaemon()
     if (!(await consoledAnswers(this.#toolstack))) {
       this.#isDaemonAway = true
       if (this.#elapsedMs() >= SILENCE_MS && !this.#hasComplained) {
@@ -184,9 +184,20 @@ class Search {
     return this.#elapsedMs() < patienceMs
   }
 
-  #over(): number {
-    say(this.#session, `${this.#guest.name ?? `domain ${this.#guest.domid}`} has ended`)
+  /** A terminal device that is closed under a living guest. Its number may be somebody else's by now. */
+  #closedByDaemon(): number | undefined {
+    if (this.#elapsedMs() < SILENCE_MS) return undefined
+    say(this.#session, `the terminal of ${this.#called} was closed by the console daemon`)
     return EXIT.done
+  }
+
+  #over(): number {
+    say(this.#session, `${this.#called} has ended`)
+    return EXIT.done
+  }
+
+  get #called(): string {
+    return this.#guest.name ?? `domain ${this.#guest.domid}`
   }
 
   #elapsedMs(): number {

@@ -22,6 +22,12 @@ export const attach: CommandSpec = {
     { flags: '-x, --exclusive', help: 'type alone: refused while somebody else may type' },
     { flags: '--tail <bytes>', help: 'show so much of what was said last (default 16384)' },
   ],
+  notes: [
+    'Stays when consoled or xcld is restarted and when the guest reboots; ends with the guest.',
+    'Any number may look, and type, at once, also beside xl console at the same guest.',
+    'A PV console cannot tell the guest how large a terminal is: the size of yours is set on the',
+    "domain's pty where it has one; in the guest, use: stty cols 120 rows 40",
+  ],
   examples: [
     { line: 'xcl console demo', does: 'read and type; Ctrl-] leaves' },
     { line: 'xcl console -e ^A demo', does: 'Ctrl-A leaves' },

@@ -28,14 +28,18 @@ export const logs: CommandSpec = {
     { flags: '-n, --lines <count>', help: 'only the last lines (with -f: 10, unless told)' },
     {
       flags: '--since <when>',
-      help: 'only from then on: 10m, 2h30m, today, 14:05, "2026-01-31 14:05"; by the times in the log',
+      help: 'only from then on, by the times in the log: 10m, 2h30m, today, 14:05, 2026-01-31',
     },
     { flags: '--raw', help: 'on a terminal, too, send control characters as they are' },
+  ],
+  notes: [
+    'On a terminal, what a terminal would obey is shown instead of sent: ^[ for an escape, <9B> for',
+    'a byte that is no text; colours are left out. A pipe gets the bytes as they are.',
   ],
   examples: [
     { line: 'xcl logs demo', does: 'all there is, rotated files too' },
     { line: 'xcl logs -f demo', does: 'the last lines, and what comes' },
-    { line: 'xcl logs --since 1h demo | grep -i oops', does: 'a pipe gets the bytes as they are' },
+    { line: 'xcl logs --since 1h demo | grep -i oops', does: 'of the last hour' },
   ],
   run: async (invocation) => {
     const { toolstack, session, options, args } = invocation
@@ -114,7 +118,7 @@ async function placeOf(
     const since = await linesSince(parts, sinceMs)
     if (!since.isExact) {
       say(
-        'there are no times in this log (consoled --timestamp guest writes them); what follows is each file that was written to since then',
+        'this log has no times in it (consoled --timestamp guest writes them): whole files follow',
       )
     }
     place = since

@@ -20,8 +20,8 @@ export class Restarts {
   /** Those that wait for their next try: by uuid, and by name the uuids. */
   readonly #waiting = new Map<string, { readonly name: string; callOff(): void }>()
   readonly #named = new Map<string, Set<string>>()
-  /** Those that are to come, by uuid: their names. */
-  readonly #coming = new Map<string, string>()
+  /** Those that are to come: by name, the uuids. */
+  readonly #coming = new Map<string, Set<string>>()
   #isStopped = false
 
   constructor(options: RestartsOptions) {
@@ -37,11 +37,11 @@ export class Restarts {
   async replace(record: DomainRecord, clear: () => Promise<void>): Promise<void> {
     const { journal } = this.#options
     journal.beginRestart(record)
-    this.#coming.set(record.uuid, record.config.name)
+    this.#expect(record)
     try {
       await clear()
     } catch (error) {
-      this.#end(record.uuid)
+      this.#end(record.uuid, record.config.name)
       throw error
     }
     await this.create(record)
@@ -52,17 +52,17 @@ export class Restarts {
     const { uuid, config } = record
     const { log, after } = this.#options
     if (this.#isStopped) return
-    this.#coming.set(uuid, config.name)
+    this.#expect(record)
     try {
       await this.#options.create(record)
-      this.#end(uuid)
+      this.#end(uuid, config.name)
     } catch (error) {
       // Told to stop in the middle: it is the next xcld's.
       if (this.#isStopped) return
       const about = { uuid, domain: config.name, err: error }
       if (error instanceof NameTaken || error instanceof Interrupted) {
         log.warn(about, 'not restarted')
-        this.#end(uuid)
+        this.#end(uuid, config.name)
         return
       }
       const retryMs = backOffMs(failures + 1)
@@ -89,14 +89,13 @@ export class Restarts {
     const waiting = this.#forget(uuid)
     if (waiting === undefined) return false
     waiting.callOff()
-    this.#end(uuid)
+    this.#end(uuid, waiting.name)
     return true
   }
 
   /** Whether a domain of this name is to be there again. */
   isComing(name: string): boolean {
-    for (const coming of this.#coming.values()) if (coming === name) return true
-    return false
+    return this.#coming.has(name)
   }
 
   stop(): void {
@@ -104,12 +103,19 @@ export class Restarts {
     for (const { callOff } of this.#waiting.values()) callOff()
   }
 
-  #end(uuid: string): void {
-    this.#coming.delete(uuid)
+  #expect({ uuid, config: { name } }: DomainRecord): void {
+    const same = this.#coming.get(name)
+    if (same === undefined) this.#coming.set(name, new Set([uuid]))
+    else same.add(uuid)
+  }
+
+  #end(uuid: string, name: string): void {
+    const same = this.#coming.get(name)
+    if (same?.delete(uuid) && same.size === 0) this.#coming.delete(name)
     this.#options.journal.endRestart(uuid)
   }
 
-  #forget(uuid: string): { callOff(): void } | undefined {
+  #forget(uuid: string): { readonly name: string; callOff(): void } | undefined {
     const waiting = this.#waiting.get(uuid)
     if (waiting === undefined) return undefined
     this.#waiting.delete(uuid)

@@ -492,6 +492,7 @@ describe('a viewer that does not read', () => {
     )
     const notice = (missed?.[0].length ?? 0) + 4
     expect(slow.received.length - 5 - notice + Number(missed?.[1])).toBe(printed + 7)
+    expect(server.leftOutBytes).toBe(Number(missed?.[1]))
   })
 
   it('and wants only what the guest printed is let go of, and comes back for the rest', async () => {

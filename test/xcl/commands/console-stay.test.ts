@@ -183,6 +183,14 @@ describe('who is at a console', () => {
     expect(stderr).toBe('xcl: demo was rebooted and is domain 2 now\n')
   })
 
+  test('through a terminal device that is closed under the guest is done', async () => {
+    stay(await aGuest())
+    ends[0]?.({ kind: 'ended', position: undefined })
+    await passes(1500)
+    await until(() => exitCode === 0)
+    expect(stderr).toBe('xcl: the terminal of demo was closed by the console daemon\n')
+  })
+
   test('of a guest of another toolstack waits a moment for its return', async () => {
     const guest = await aGuest()
     stay({ ...guest, isManaged: false })
