@@ -162,12 +162,34 @@ hypervisor_log_ends_as_dmesg() {
   grep -q "'h' pressed" /tmp/dmesg.tail && tail -n 40 "$CONSOLE_LOGS/hypervisor.log" | cmp - /tmp/dmesg.tail
 }
 
+# At the terminal pal is pal's shell.
+logs_are_shown() {
+  ok 'xcl logs gives a pipe what the log has' logs_are "$(console_log xcl-pv)" xcl-pv
+  ok 'what was moved away comes first' logs_are "$(console_log xcl-pvh).1" "$(console_log xcl-pvh)" xcl-pvh
+  open_terminal logs "$XCL logs -f xcl-pvh"
+  ok 'xcl logs -f shows the last lines' sees logs '^rotated'
+  TOOL=$XCL console_works xcl-pvh followed
+  ok 'and the next as they come' sees logs '^followed'
+  press logs '\003'
+  ended logs > /tmp/logs.out
+  is 'Ctrl-C ends it with 130' $? 130
+  ok 'a guest names the window of who looks' answers_at pal 'printf "\033]0;mine\007%s\n" named' $'\007named'
+  open_terminal logs "$XCL logs -n 2 pal"
+  ok 'xcl logs ends by itself' ended logs
+  ok 'it shows a terminal what its log has' shows logs '\^\[]0;mine^Gnamed'
+  ok 'and nothing that a terminal obeys' fails shows logs $'[\033\007]'
+}
+logs_are() { # FILE... NAME
+  local name=${*: -1}
+  timeout 30 "$XCL" logs "$name" > /tmp/logs.out && cat "${@:1:$#-1}" | cmp - /tmp/logs.out
+}
+
 # Ours and Linux, of both toolstacks, print all the time; one of them, and one that is silent, are looked at.
 consoled_is_killed() { # OURS OURS LINUX (whose shell is at the terminal pal)
   local round
   open_terminal silent "$XCL console xcl-pvh"
   open_terminal counting "$XCL console $1"
-  ok 'somebody looks at a guest that is silent' sees silent '^rotated'
+  ok 'somebody looks at a guest that is silent' sees silent '^followed'
   ok 'somebody looks at a guest that is to count' answers_at counting count '^LINE 100'
   ok 'another is told to count, and left alone' console_answers "$XCL console $2" count '^LINE'
   type_in pal "$COUNT_IN_SHELL"
@@ -192,22 +214,27 @@ consoled_is_killed() { # OURS OURS LINUX (whose shell is at the terminal pal)
 
 # At the terminal stock is xl console tux, at pal xcl console pal.
 viewers_of_dying_guests() {
-  local domid
   open_terminal ours "$XCL console tux"
   ok 'xcl console tux, beside xl console' sees ours '^after-all-42'
   ok 'xl destroy tux, before their eyes' timeout 60 xl destroy tux
   ok 'xl console ends well' ended stock
   ok 'xcl console ends well' ended ours
   ok 'and tux is gone' wait_for 20 no_domain tux
+  ok 'xcl logs tux shows what it has left' logs_are "$(console_log tux)" tux
 
-  domid=$(domid_of xcl-pvh)
-  open_terminal ours "$XCL console xcl-pvh"
-  ok 'xcl console xcl-pvh' sees ours '^still-here'
-  ok 'xcl reboot xcl-pvh' timeout 60 "$XCL" reboot xcl-pvh
+  TOOL=xl guest_reboots_before_eyes xl-pvh '^COUNTED'
+  TOOL=$XCL guest_reboots_before_eyes xcl-pvh '^still-here'
+}
+guest_reboots_before_eyes() { # NAME SAID
+  local domid
+  domid=$(domid_of "$1")
+  open_terminal ours "$XCL console $1"
+  ok "xcl console $1" sees ours "$2"
+  ok "$TOOL reboot $1" with_tool reboot "$1"
   ok 'who looks sees it end' sees ours '^BYE'
-  ok 'and come again' sees ours "$(ready_line pvh xcl-pvh)"
+  SEES_SECONDS=60 ok 'and come again' sees ours "$(ready_line pvh "$1")"
   ok 'he may type to the new one' answers_at ours 'echo hello-again' '^hello-again'
-  ok 'which is another domain' test "$(domid_of xcl-pvh)" != "$domid"
+  ok 'which is another domain' test "$(domid_of "$1")" != "$domid"
   ok 'he leaves by Ctrl-]' leave ours
 }
 
@@ -227,12 +254,15 @@ consoled_in_foreground() {
   ok 'the shell says something in reverse' answers_at stock 'printf "\033[7mre\033[0m%s\n" verse' '0mverse'
   ok 'its log has full stops where escapes were' wait_for 10 said pal '^\[....-..-.. ..:..:..\] \.\[7mre\.\[0mverse'
   ok 'xl console leaves by Ctrl-]' leave stock
+  ok 'xcl logs --since 5m finds it' logs_since 5m verse
+  ok 'xcl logs --since of tomorrow finds nothing' fails logs_since "$(date -d @$((EPOCHSECONDS + 86400)) +%Y-%m-%d)" .
   ok 'each line of its log has a time, and the opening is the first' all_stamped "$(console_log pal)" 'Logfile Opened'
   ok "each line of Xen's, too" all_stamped "$CONSOLE_LOGS/hypervisor.log" '(XEN)'
   ok 'it is asked to end' stop_process "$foreground"
   wait "$foreground"
   is 'it ends with 0' $? 0
 }
+logs_since() { timeout 30 "$XCL" logs --since "$1" pal | grep -a -- "$2"; } # TIME PATTERN
 has_terminal() { [ -c "$(store_value "/local/domain/$(domid_of "$1")/console/tty")" ]; } # NAME
 all_stamped() { # LOG START (of its first line)
   local stamp='^\[[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\] '
@@ -291,6 +321,7 @@ ok 'xcl console leaves by Ctrl-]' leave ours
 
 logs_are_reopened
 hypervisor_log_works
+logs_are_shown
 consoled_is_killed xl-pvh xcl-pv pal
 viewers_of_dying_guests
 consoled_in_foreground
