@@ -15,6 +15,7 @@ import { Audience, type ConsoleViewer } from './attach/audience.ts'
 import type { TerminalSize } from './attach/client.ts'
 import { ByteRing } from './byte-ring.ts'
 import type { ConsoleKeys } from './domains/console-keys.ts'
+import type { ConsoleIdentity } from './log/console-states.ts'
 import type { GuestLog } from './log/guest-log.ts'
 import type { ConsoleRings, RingUser } from './ring/console-ring.ts'
 import { ConsoleTty, type TtyOwner, type TtyServices } from './tty/console-tty.ts'
@@ -28,7 +29,9 @@ const KNOWN_BYTES = 65_536
 export interface ConsoleServices extends TtyServices {
   readonly rings: ConsoleRings
   /** Opens the log of a guest of this name; undefined when guests are not logged. */
-  readonly openLog: ((name: string, isNew: boolean) => GuestLog) | undefined
+  readonly openLog:
+    | ((console: ConsoleIdentity, name: string, isNew: boolean) => GuestLog)
+    | undefined
   /** Bytes of history a console may keep in memory. */
   readonly historyBytes: () => number
   /** Writes the path of the pty's slave into the store. */
@@ -63,6 +66,8 @@ export class GuestConsole implements RingUser, TtyOwner {
   readonly #tty: ConsoleTty
   readonly #audience = new Audience()
   #position = 0
+  /** Bytes of the history that came one after another out of this ring. */
+  #unbroken = 0
   #whenConnected: Waiting[] = []
 
   constructor(domid: Domid, uuid: string, isNew: boolean, services: ConsoleServices) {
@@ -134,6 +139,8 @@ export class GuestConsole implements RingUser, TtyOwner {
   outputFrom(position: number): Buffer | undefined {
     const length = (this.#position - position) >>> 0
     if (length > KNOWN_BYTES) return undefined
+    if (this.#log?.isRaw) return this.#log.exactTail(length)
+    if (length > this.#unbroken) return undefined
     const recent = this.recentOutput(length)
     return recent.length === length ? recent : undefined
   }
@@ -174,12 +181,14 @@ export class GuestConsole implements RingUser, TtyOwner {
     this.#name = name
     this.#log.close()
     this.#openLog(false)
+    if (this.#ring !== undefined) this.#beginAt(this.#ring, this.#position)
   }
 
   /** The domain, or its keys, are gone: takes the last of its output, then closes and calls. */
   end(closed: () => void = () => undefined): void {
     const finish = (): void => {
       this.close()
+      this.#log?.end()
       closed()
     }
     if (this.#connection === undefined) finish()
@@ -200,10 +209,12 @@ export class GuestConsole implements RingUser, TtyOwner {
   // --- the ring
 
   ringOutput(bytes: Uint8Array, start: number, end: number, position: number): void {
-    this.#log?.append(bytes, start, end)
+    const logged = this.#log?.append(bytes, start, end, position) ?? 0
     this.#history?.append(bytes, start, end)
     this.#position = (position + end - start) >>> 0
-    this.#audience.show(bytes, start, end)
+    this.#unbroken += end - start
+    // What a log holds that viewers read from, they have seen there.
+    this.#audience.show(bytes, this.#log?.isRaw ? start + logged : start, end)
     this.#tty.show(bytes, start, end)
   }
 
@@ -244,12 +255,19 @@ export class GuestConsole implements RingUser, TtyOwner {
       return
     }
     this.#ring = ring
-    this.#position = rings.outputIndex(this.#connection)
+    this.#beginAt(ring, rings.outputIndex(this.#connection))
     this.#failedRing = undefined
     log.info({ domid: this.domid, name: this.#name, port: ring.port }, 'console connected')
     const waiting = this.#whenConnected
     this.#whenConnected = []
     for (const { run } of waiting) run()
+  }
+
+  /** @param index of the ring's first byte that is to come */
+  #beginAt(ring: Ring, index: number): void {
+    const position = this.#log?.begin(ring.gfn, ring.port, index) ?? index
+    if (position !== this.#position) this.#unbroken = 0
+    this.#position = position
   }
 
   #disconnect(): void {
@@ -263,7 +281,7 @@ export class GuestConsole implements RingUser, TtyOwner {
 
   #openLog(isNew: boolean): void {
     const { openLog, historyBytes } = this.#services
-    this.#log = openLog?.(this.#name ?? `dom${this.domid}`, isNew)
+    this.#log = openLog?.(this, this.#name ?? `dom${this.domid}`, isNew)
     if (!this.#log?.isRaw && this.#history === undefined) {
       this.#history = new ByteRing(historyBytes())
     }

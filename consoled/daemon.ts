@@ -5,7 +5,9 @@
  *
  * ```
  * native:      pending ports -> drain rings -> one batch         | one call, one Int32Array
- * TypeScript:  batch -> console -> log file, viewers, pty        | no copy unless somebody looks
+ * TypeScript:  batch -> console -> queue of logs, viewers, pty   | no copy unless somebody looks
+ * native:      queue of logs -> files                            | one call, one write per log
+ * native:      rings have room again -> one notify per ring      | who is killed before finds it all again
  * native:      typed bytes -> in-rings -> one notify per ring
  * ```
  *
@@ -24,7 +26,9 @@ import { Consoles } from './domains/consoles.ts'
 import { StoreLink } from './domains/store-link.ts'
 import { GuestLog, guestLogName } from './log/guest-log.ts'
 import { HypervisorLog } from './log/hypervisor-log.ts'
+import { StampTime } from './log/line-stamps.ts'
 import { LogFiles } from './log/log-files.ts'
+import { StateFile } from './log/state-file.ts'
 import type { Options } from './options.ts'
 import { ConsoleRings } from './ring/console-ring.ts'
 
@@ -58,6 +62,9 @@ export class Daemon {
   readonly #parts: DaemonParts
   readonly #memory = StateMemory.anonymous()
   readonly #logs: LogFiles
+  /** Undefined when guests are not logged. */
+  readonly #state: StateFile | undefined
+  readonly #time: StampTime
   readonly #hypervisorLog: HypervisorLog | undefined
   readonly #rings: ConsoleRings
   readonly #consoles: Consoles
@@ -67,7 +74,10 @@ export class Daemon {
   constructor(parts: DaemonParts) {
     const { hypervisor, options, clock, log } = parts
     this.#parts = parts
-    this.#logs = new LogFiles(this.#openLogsAllowed(), log)
+    const { maxLogBytes: maxBytes, keptLogs: keep } = options
+    this.#logs = new LogFiles({ maxOpen: this.#openLogsAllowed(), maxBytes, keep }, log)
+    this.#state = options.logsGuests ? new StateFile(options.statePath, log) : undefined
+    this.#time = new StampTime(() => clock.date())
     if (options.logsGuests || options.logsHypervisor) mkdirSync(options.logDir, { recursive: true })
     this.#hypervisorLog = options.logsHypervisor ? this.#openHypervisorLog() : undefined
     const set = hypervisor.rings('console', {
@@ -76,7 +86,7 @@ export class Daemon {
       maxQueuedBytes: MAX_TYPED_BYTES,
       virqs: options.logsHypervisor ? [VIRQ_CON_RING] : [],
     })
-    this.#rings = new ConsoleRings(set, clock, () => this.#hypervisorLog?.copy())
+    this.#rings = new ConsoleRings(set, clock, () => this.#hypervisorLog?.copy(), [this.#logs])
     const services = this.#services()
     this.#consoles = new Consoles({
       domains: hypervisor.domains,
@@ -119,21 +129,25 @@ export class Daemon {
     this.#consoles.close()
     this.#rings.close()
     this.#logs.close()
+    this.#state?.close()
     this.#memory.close()
   }
 
   #services(): ConsoleServices {
-    const { options, clock, log } = this.#parts
-    const format = {
-      withTimestamps: options.stampsGuests,
-      replacesEscape: options.replacesEscape,
+    const { options, log } = this.#parts
+    const logs = this.#state && {
+      files: this.#logs,
+      dir: options.logDir,
+      format: {
+        withTimestamps: options.stampsGuests,
+        replacesEscape: options.replacesEscape,
+      },
+      time: this.#time,
+      states: this.#state.states,
     }
-    const date = () => clock.date()
     return {
       rings: this.#rings,
-      openLog: options.logsGuests
-        ? (name, isNew) => new GuestLog(this.#logs, options.logDir, name, isNew, format, date)
-        : undefined,
+      openLog: logs && ((console, name, isNew) => new GuestLog(logs, console, name, isNew)),
       historyBytes: () =>
         this.#consoles.size <= FULL_HISTORIES ? HISTORY_BYTES : HISTORY_BYTES / 8,
       tty: options.tty,
@@ -145,10 +159,17 @@ export class Daemon {
   }
 
   #openHypervisorLog(): HypervisorLog {
-    const { hypervisor, options, clock, log } = this.#parts
-    const file = this.#logs.file(join(options.logDir, 'hypervisor.log'))
-    const date = () => clock.date()
-    return new HypervisorLog(hypervisor.domains, file, options.stampsHypervisor, date, log)
+    const { hypervisor, options, log } = this.#parts
+    const path = join(options.logDir, 'hypervisor.log')
+    const { stampsHypervisor } = options
+    return new HypervisorLog(
+      hypervisor.domains,
+      this.#logs,
+      path,
+      stampsHypervisor,
+      this.#time,
+      log,
+    )
   }
 
   /** All descriptors but a reserve; each pty takes two of the logs' away. */

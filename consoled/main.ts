@@ -50,6 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
       const effective = new Map<OptionName, string>([
         ['pid-file', options.pidFile ?? 'none'],
         ['log-file', options.logFile ?? 'stderr'],
+        ['state', options.statePath],
       ])
       return print(configText(OPTIONS, settings, effective))
     }

@@ -58,6 +58,23 @@ export const OPTIONS = [
     help: 'logs kept open at a time, 0: as many as descriptors allow (ours)',
   },
   {
+    name: 'log-max-size',
+    value: { kind: 'text', metavar: 'BYTES' },
+    default: '0',
+    help: 'a log as long as this becomes .1, and a new one is begun; 64k, 10M, 1G; 0: never (ours)',
+  },
+  {
+    name: 'log-keep',
+    value: { kind: 'number', metavar: 'N', max: 1000 },
+    default: '5',
+    help: 'of those so many are kept, .1 to .N (ours)',
+  },
+  {
+    name: 'state',
+    value: file,
+    help: 'where logs end, for the next start; /run/xen/consoled.state, in a simulation beside --attach (ours)',
+  },
+  {
     name: 'hypervisor',
     value: { kind: 'choice', choices: ['xen', 'sim', 'none'] },
     default: 'xen',

@@ -1,7 +1,8 @@
-import { resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
 import { type Settings, UsageError } from '../native/os/command-line.ts'
 import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
+import { STATE_FILE } from './log/state-file.ts'
 import type { OptionName } from './option-table.ts'
 
 /** What consoled is told to do. */
@@ -25,6 +26,12 @@ export interface Options {
   readonly tty: 'asked' | 'always'
   /** Infinity: only the limit of descriptors counts. */
   readonly maxOpenLogs: number
+  /** A log as long as this is put aside; Infinity: none is. */
+  readonly maxLogBytes: number
+  /** So many of each are kept. */
+  readonly keptLogs: number
+  /** What the next start finds of the logs. */
+  readonly statePath: string
 }
 
 const BACKGROUND_PID_FILE = '/run/xen/xenconsoled.pid'
@@ -45,11 +52,13 @@ export function optionsFrom(settings: Settings<OptionName>): Options {
   if (hypervisor === 'none') {
     throw new UsageError('--hypervisor none: without a hypervisor there are no consoles to serve')
   }
+  const isSimulated = hypervisor === 'sim'
+  const attachPath = resolve(last('attach') ?? '')
   const isForeground = isSet('interactive') || isSet('no-fork')
   const pidFile = last('pid-file') ?? (isForeground ? undefined : BACKGROUND_PID_FILE)
   const logFile = last('log-file') ?? (isForeground ? undefined : BACKGROUND_LOG_FILE)
   return {
-    hypervisor: hypervisor === 'sim' ? 'sim' : 'xen',
+    hypervisor: isSimulated ? 'sim' : 'xen',
     simulator: resolve(last('simulator') ?? SIMULATOR_SOCKET),
     isForeground,
     pidFile: pidFile === undefined ? undefined : resolve(pidFile),
@@ -62,8 +71,23 @@ export function optionsFrom(settings: Settings<OptionName>): Options {
     stampsHypervisor: includes('timestamp', 'hv'),
     replacesEscape: isSet('replace-escape'),
     overflow: last('overflow-data') === 'keep' ? 'keep' : 'discard',
-    attachPath: resolve(last('attach') ?? ''),
+    attachPath,
     tty: last('tty') === 'always' ? 'always' : 'asked',
     maxOpenLogs: Number(last('open-logs')) || Number.POSITIVE_INFINITY,
+    maxLogBytes: bytesFrom(last('log-max-size') ?? '0') || Number.POSITIVE_INFINITY,
+    keptLogs: Number(last('log-keep')),
+    statePath: resolve(
+      last('state') ?? (isSimulated ? join(dirname(attachPath), 'consoled.state') : STATE_FILE),
+    ),
   }
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
+
+/** @throws UsageError */
+function bytesFrom(text: string): number {
+  const [, number, unit = ''] = /^([0-9]{1,12})([kMG]?)$/.exec(text) ?? []
+  const bytes = Number(number) * (UNITS[unit] ?? Number.NaN)
+  if (Number.isSafeInteger(bytes)) return bytes
+  throw new UsageError(`--log-max-size: "${text}" is no number of bytes such as 500000, 64k or 10M`)
 }

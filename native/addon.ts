@@ -163,9 +163,22 @@ export interface NativeHypervisor {
   close(): void
 }
 
+/** The native half of LogWriter (native/os/log-writer.ts). */
+export interface NativeLogWriter {
+  useSource(memory: ArrayBuffer): void
+  /** @returns how many entries are not as was expected */
+  write(count: number): number
+}
+
 interface Addon {
   setErrorClass(errorClass: typeof XenError): void
-  readonly MemoryRange: new (bytes: number) => MemoryRange
+  /** With a descriptor: that file's memory, shared with whoever maps it. */
+  readonly MemoryRange: new (
+    bytes: number,
+    fd?: number,
+  ) => MemoryRange
+  readonly LogWriter: new (entries: ArrayBuffer, memory: ArrayBuffer) => NativeLogWriter
+  openLog(path: string, facts: ArrayBuffer): number
   readonly LeafRows: new (config: LeafRowsConfig) => NativeLeafRows
   readonly RingSet: new (config: RingSetConfig) => NativeRings
   /** Missing in a build without the Xen part. */
@@ -212,6 +225,11 @@ function load(): Addon {
 /** Reserves address space (a multiple of 4,096 bytes); pages cost memory once they are touched. */
 export function reserveMemory(bytes: number): MemoryRange {
   return new addon.MemoryRange(bytes)
+}
+
+/** The first bytes (a multiple of 4,096) of an open file, shared with whoever maps it; the caller closes the descriptor. */
+export function mapFile(fd: number, bytes: number): MemoryRange {
+  return new addon.MemoryRange(bytes, fd)
 }
 
 /**

@@ -21,6 +21,7 @@
         'src/failure.cc',
         'src/leaf_rows.cc',
         'src/leaf_rows_object.cc',
+        'src/log_writer.cc',
         'src/loop_watch.cc',
         'src/loopback_object.cc',
         'src/loopback_world.cc',

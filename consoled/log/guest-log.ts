@@ -1,18 +1,48 @@
-/** One guest's log file: its name, and what is done to the bytes on the way. */
+/**
+ * One guest's log file: its name, what is done to the bytes on the way, and how it goes on after consoled
+ * was killed.
+ *
+ * ```
+ *   ring    ... out_cons ──┐ given back after the write: so the ring still holds at least what the log
+ *                          ▼ does not, and at most one batch that the log holds already
+ *   log     ...............│....surplus
+ *                          └─ derived: offset + (out_cons − index) of ConsoleStates
+ * ```
+ *
+ * The surplus is recognised by its bytes (raw), or by the lengths that were noted before the write (where
+ * bytes are changed on the way), and is not written again.
+ */
 import { join } from 'node:path'
-import { LineStamps } from './line-stamps.ts'
-import type { LogFile, LogFiles } from './log-files.ts'
+import type { ConsoleIdentity, ConsoleStates } from './console-states.ts'
+import { LineStamps, type StampTime } from './line-stamps.ts'
+import type { LogFile, LogFiles, LogOwner } from './log-files.ts'
+import { bytesOfLines, type LeftLog, leftChanged, leftRaw, sameBytes } from './log-resume.ts'
+import { asidePath, tailOf, tailOfBoth } from './log-tail.ts'
 
 const ESC = 0x1b
 const DOT = 0x2e
-/** NAME_MAX less `guest-` and `.log`. */
-const MAX_NAME_BYTES = 245
+/** NAME_MAX less `guest-`, `.log` and the number of one that was put aside. */
+const MAX_NAME_BYTES = 240
+/** Indices are told apart as long as they are not 2^31 from each other. */
+const MAX_DISTANCE = 2 ** 30
+/** What is known to lie in the log without a gap is not counted any further. */
+const MAX_UNBROKEN = 2 ** 20
+const OPENED = Buffer.from('Logfile Opened\n', 'latin1')
 
 /** How bytes are changed on their way into a log. */
 interface LogFormat {
   readonly withTimestamps: boolean
   /** --replace-escape: ESC becomes a full stop, so that `cat` of a log cannot drive a terminal. */
   readonly replacesEscape: boolean
+}
+
+/** What the logs of all guests share. */
+export interface GuestLogServices {
+  readonly files: LogFiles
+  readonly dir: string
+  readonly format: LogFormat
+  readonly time: StampTime
+  readonly states: ConsoleStates
 }
 
 /**
@@ -27,13 +57,29 @@ export function guestLogName(name: string): string {
   return `guest-${cut}.log`
 }
 
-export class GuestLog {
+export class GuestLog implements LogOwner {
+  readonly #services: GuestLogServices
+  readonly #domid: number
+  readonly #uuid: string
   readonly #file: LogFile
-  readonly #format: LogFormat
   readonly #stamps: LineStamps | undefined
-  readonly #clock: () => Date
-  /** Length of the file when this guest's part began. */
-  readonly #from: number
+  /** Where this guest's part begins; the same of what was put aside, if that is its own, too. */
+  #from: number
+  #fromAside: number | undefined
+  #rotations: number
+  /** The ring has been there. */
+  #hasBegun = false
+  /** Ring indices of what is logged next, and of what was logged last. */
+  #next = 0
+  #before = 0
+  /** The byte at `index` lies at `offset` of the file, and all that follow behind it. */
+  #baseIndex = 0
+  #baseOffset = 0
+  #baseEpoch = -1
+  /** Bytes at the log's end that stand there as the guest printed them, without a gap. */
+  #unbroken = 0
+  /** What a killed process has left, until the ring's first bytes show what of them the log holds. */
+  #left: LeftLog | undefined
 
   /**
    * Opens the log, so that `tail -f` finds it before the guest speaks.
@@ -41,60 +87,230 @@ export class GuestLog {
    * @param isNew the guest has just begun: what the file holds is of an earlier guest of that name
    */
   constructor(
-    files: LogFiles,
-    dir: string,
+    services: GuestLogServices,
+    { domid, uuid }: ConsoleIdentity,
     name: string,
     isNew: boolean,
-    format: LogFormat,
-    clock: () => Date,
   ) {
-    this.#file = files.file(join(dir, guestLogName(name)))
-    this.#format = format
-    this.#clock = clock
-    this.#stamps = format.withTimestamps ? new LineStamps() : undefined
-    const length = this.#file.open()
-    this.#from = isNew ? length : 0
-    this.#announce()
+    this.#services = services
+    this.#domid = domid
+    this.#uuid = uuid
+    this.#stamps = services.format.withTimestamps ? new LineStamps() : undefined
+    this.#file = services.files.file(join(services.dir, guestLogName(name)), this)
+    this.#file.isReady()
+    this.#from = isNew ? this.#file.size : 0
+    this.#fromAside = isNew ? undefined : 0
+    this.#rotations = this.#file.rotations
   }
 
   /** The file holds exactly what the guest said, so it can serve as the console's history. */
   get isRaw(): boolean {
-    return !this.#format.withTimestamps && !this.#format.replacesEscape
+    const { withTimestamps, replacesEscape } = this.#services.format
+    return !withTimestamps && !replacesEscape
   }
 
-  append(bytes: Uint8Array, start: number, end: number): void {
-    if (this.isRaw) {
-      this.#file.append(bytes, start, end)
-      return
+  /** Bytes that went to its file, and that could not; two guests of one name share these. */
+  get bytes(): number {
+    return this.#file.bytes
+  }
+
+  get dropped(): number {
+    return this.#file.dropped
+  }
+
+  /**
+   * The ring is there.
+   *
+   * @param frame of the ring's page
+   * @param position ring index (u32) of the first byte that is to come
+   * @returns ring index up to which a raw log holds the output, as it seems
+   */
+  begin(frame: number, port: number, position: number): number {
+    const { files, states } = this.#services
+    const isFirst = !this.#hasBegun
+    this.#hasBegun = true
+    files.flush()
+    this.#next = this.#before = position
+    const console = { domid: this.#domid, uuid: this.#uuid }
+    const place = isFirst ? states.find(console, frame, port) : undefined
+    const isOurs = place !== undefined && place.isRaw === this.isRaw
+    const leftOf = this.isRaw ? leftRaw : leftChanged
+    this.#left = isOurs ? leftOf(place, this.#file.path, position) : undefined
+    if (place === undefined || this.#left === undefined) {
+      states.begin(console, frame, port)
+      this.#rebase()
+    } else if (this.isRaw) {
+      this.#unbroken = Math.min(this.#left.unbroken, MAX_UNBROKEN)
+      if (this.#left.isInPlace) {
+        this.#baseIndex = place.index
+        this.#baseOffset = place.offset
+        this.#baseEpoch = this.#file.epoch
+      }
     }
-    let out: Buffer = Buffer.from(bytes.subarray(start, end))
-    if (this.#format.replacesEscape) {
-      for (let i = 0; i < out.length; i++) if (out[i] === ESC) out[i] = DOT
-    }
-    if (this.#stamps !== undefined) out = this.#stamps.stamp(out, 0, out.length, this.#clock())
-    this.#file.append(out, 0, out.length)
+    // As long as lines are still to be counted, the file stays as it was left.
+    if (isFirst && this.#left?.surplusLines === undefined) this.#announce()
+    return (position + (this.isRaw ? (this.#left?.surplus ?? 0) : 0)) >>> 0
+  }
+
+  /**
+   * The guest printed; the bytes are valid during the call only.
+   *
+   * @param position ring index (u32) of the byte at `start`
+   * @returns how many of the bytes were in the log before
+   */
+  append(bytes: Uint8Array, start: number, end: number, position: number): number {
+    if (position !== this.#next) this.#jump(position)
+    const known = this.#left === undefined ? 0 : this.#recognise(bytes.subarray(start, end))
+    this.#before = position
+    this.#next = (position + known) >>> 0
+    if (start + known === end) return known
+    if (this.isRaw) this.#appendRaw(bytes, start + known, end)
+    else this.#appendChanged(bytes, start + known, end)
+    return known
   }
 
   /** What this guest said last. */
   tail(maxBytes: number): Buffer {
-    return this.#file.tail(maxBytes, this.#from)
+    this.#services.files.flush()
+    const { path } = this.#file
+    const newest = tailOf(path, maxBytes, this.#from)
+    if (this.#fromAside === undefined || newest.length === maxBytes) return newest
+    const aside = tailOf(asidePath(path), maxBytes - newest.length, this.#fromAside)
+    return aside.length === 0 ? newest : Buffer.concat([aside, newest])
+  }
+
+  /** The last bytes of a raw log, if they are known to be what the guest printed last. */
+  exactTail(length: number): Buffer | undefined {
+    if (!this.isRaw || length > this.#unbroken) return undefined
+    this.#services.files.flush()
+    const bytes = tailOfBoth(this.#file.path, length)
+    return bytes.length === length ? bytes : undefined
   }
 
   /** Closes the file and opens its path again: it may have been moved away. */
   reopen(): void {
+    const { epoch } = this.#file
     this.#file.close()
-    this.#file.open()
+    if (this.#file.isReady() && this.#file.epoch !== epoch) this.logMoved()
     this.#announce()
   }
 
   close(): void {
-    this.#file.close()
+    this.#services.files.release(this.#file, this)
+  }
+
+  /** The domain has gone: nobody goes on in its log. */
+  end(): void {
+    this.#services.states.forget(this.#domid)
+  }
+
+  // --- the file
+
+  logMoved(): void {
+    const isPutAside = this.#rotations !== this.#file.rotations
+    this.#rotations = this.#file.rotations
+    if (isPutAside) {
+      this.#fromAside = this.#from
+      this.#from = 0
+    }
+    if (!this.#hasBegun || this.#left !== undefined) return
+    const unbroken = this.#unbroken
+    this.#rebase()
+    if (!isPutAside) return
+    // What was put aside and what follows are one.
+    this.#unbroken = unbroken
+    this.#announce()
+  }
+
+  /** From here on the log is what the guest prints; what is before it may be something else. */
+  #rebase(): void {
+    this.#unbroken = 0
+    this.#store()
+  }
+
+  #store(): void {
+    const { identity, size, epoch } = this.#file
+    this.#baseIndex = this.#next
+    this.#baseOffset = size
+    this.#baseEpoch = epoch
+    const index = this.isRaw ? this.#next : this.#before
+    this.#services.states.store(this.#domid, this.isRaw, identity, index, size, this.#next, size)
+  }
+
+  /** The guest's ring goes on somewhere else. */
+  #jump(position: number): void {
+    this.#left = undefined
+    this.#next = this.#before = position
+    this.#rebase()
+  }
+
+  /** @returns how many of the ring's first bytes the log holds already */
+  #recognise(bytes: Uint8Array): number {
+    const left = this.#left
+    this.#left = undefined
+    if (left === undefined) return 0
+    const { surplus, surplusLines } = left
+    let known = surplus
+    if (surplusLines !== undefined) known = bytesOfLines(surplusLines, surplus, bytes)
+    else if (this.isRaw) known = sameBytes(this.#file.path, surplus, bytes)
+    const position = this.#next
+    this.#next = (position + known) >>> 0
+    // In place and true, it stays: then it is also known how far back the log goes.
+    if (!this.isRaw || !left.isInPlace || known !== surplus) {
+      const unbroken = known === surplus ? this.#unbroken : 0
+      this.#before = position
+      this.#store()
+      this.#unbroken = unbroken
+    }
+    if (surplusLines !== undefined) this.#announce()
+    return known
+  }
+
+  #appendRaw(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start
+    const file = this.#file
+    if (file.isReady()) {
+      const distance = (this.#next - this.#baseIndex) | 0
+      const isInPlace = this.#baseEpoch === file.epoch && file.size === this.#baseOffset + distance
+      if (!isInPlace) this.#rebase()
+      else if (distance > MAX_DISTANCE) this.#store()
+      this.#unbroken = Math.min(this.#unbroken + length, MAX_UNBROKEN)
+    } else this.#unbroken = 0
+    this.#next = (this.#next + length) >>> 0
+    file.append(bytes, start, end)
+  }
+
+  #appendChanged(bytes: Uint8Array, start: number, end: number): void {
+    const { files, states, time, format } = this.#services
+    const length = end - start
+    const file = this.#file
+    const index = this.#next
+    const next = (index + length) >>> 0
+    // What has to go out first may move the log: until then it ends before these bytes.
+    const room = file.isReady() ? files.room(LineStamps.room(length)) : 0
+    this.#next = next
+    if (!file.isReady()) {
+      file.lose(length)
+      return
+    }
+    const into = files.arena
+    let made = room
+    if (this.#stamps === undefined) {
+      for (let i = start; i < end; i++) into[made++] = bytes[i] as number
+    } else made = this.#stamps.stamp(bytes, start, end, time.stamp(), into, made)
+    if (format.replacesEscape) {
+      for (let i = room; i < made; i++) if (into[i] === ESC) into[i] = DOT
+    }
+    const { identity, size } = file
+    states.store(this.#domid, false, identity, index, size, next, size + made - room)
+    file.appendMade(room, made)
   }
 
   #announce(): void {
-    if (this.#stamps === undefined) return
-    const line = Buffer.from('Logfile Opened\n', 'latin1')
-    const out = this.#stamps.stamp(line, 0, line.length, this.#clock())
-    this.#file.append(out, 0, out.length)
+    if (this.#stamps === undefined || !this.#file.isReady()) return
+    const { files, time } = this.#services
+    const room = files.room(LineStamps.room(OPENED.length))
+    const end = this.#stamps.stamp(OPENED, 0, OPENED.length, time.stamp(), files.arena, room)
+    this.#file.appendMade(room, end)
   }
 }

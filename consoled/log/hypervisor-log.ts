@@ -1,31 +1,37 @@
 import type { DomainControl } from '../../native/hypervisor.ts'
 import type { Logger } from '../../native/os/log.ts'
 import { XenError } from '../../native/xen-error.ts'
-import { LineStamps } from './line-stamps.ts'
-import type { LogFile } from './log-files.ts'
+import { LineStamps, type StampTime } from './line-stamps.ts'
+import type { LogFile, LogFiles } from './log-files.ts'
+
+/** What is stamped in one piece: stamped, it still fits into the arena. */
+const PIECE_BYTES = 8192
 
 /** Xen's own console, copied to `hypervisor.log` as it grows. */
 export class HypervisorLog {
   readonly #domains: Pick<DomainControl, 'readConsoleRing'>
+  readonly #files: LogFiles
   readonly #file: LogFile
   readonly #stamps: LineStamps | undefined
-  readonly #clock: () => Date
+  readonly #time: StampTime
   readonly #log: Logger
   #index = 0
 
   constructor(
     domains: Pick<DomainControl, 'readConsoleRing'>,
-    file: LogFile,
+    files: LogFiles,
+    path: string,
     withTimestamps: boolean,
-    clock: () => Date,
+    time: StampTime,
     log: Logger,
   ) {
     this.#domains = domains
-    this.#file = file
+    this.#files = files
+    this.#file = files.file(path)
     this.#stamps = withTimestamps ? new LineStamps() : undefined
-    this.#clock = clock
+    this.#time = time
     this.#log = log
-    file.open()
+    this.#file.isReady()
   }
 
   /** Takes everything that Xen has said since the last call; to be called at VIRQ_CON_RING. */
@@ -35,8 +41,8 @@ export class HypervisorLog {
         const { bytes, nextIndex } = this.#domains.readConsoleRing(this.#index)
         if (bytes.length === 0) return
         this.#index = nextIndex
-        const out = this.#stamps?.stamp(bytes, 0, bytes.length, this.#clock()) ?? bytes
-        this.#file.append(out, 0, out.length)
+        if (this.#stamps === undefined) this.#file.append(bytes, 0, bytes.length)
+        else this.#appendStamped(this.#stamps, bytes)
       }
     } catch (error) {
       if (!(error instanceof XenError)) throw error
@@ -47,6 +53,16 @@ export class HypervisorLog {
   /** Closes the file and opens it again. */
   reopen(): void {
     this.#file.close()
-    this.#file.open()
+    this.#file.isReady()
+  }
+
+  #appendStamped(stamps: LineStamps, bytes: Uint8Array): void {
+    const files = this.#files
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      const end = Math.min(bytes.length, at + PIECE_BYTES)
+      const room = files.room(LineStamps.room(end - at))
+      const stamp = this.#time.stamp()
+      this.#file.appendMade(room, stamps.stamp(bytes, at, end, stamp, files.arena, room))
+    }
   }
 }

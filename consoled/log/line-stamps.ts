@@ -1,11 +1,30 @@
 const LF = 0x0a
 const CR = 0x0d
+/** Bytes of `[YYYY-MM-DD HH:MM:SS] `. */
+const STAMP_BYTES = 22
 
-/** `[YYYY-MM-DD HH:MM:SS] ` in local time, as xenconsoled's --timestamp writes it. */
-function timeStamp(now: Date): string {
-  const two = (value: number) => String(value).padStart(2, '0')
-  const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`
-  return `[${day} ${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}] `
+/** The time of a moment as stamps have it; made once a second, however many lines there are. */
+export class StampTime {
+  readonly #now: () => Date
+  #second = Number.NaN
+  #stamp = Buffer.alloc(0)
+
+  constructor(now: () => Date) {
+    this.#now = now
+  }
+
+  /** `[YYYY-MM-DD HH:MM:SS] ` in local time, as xenconsoled's --timestamp writes it. */
+  stamp(): Buffer {
+    const now = this.#now()
+    const second = Math.floor(now.getTime() / 1000)
+    if (second === this.#second) return this.#stamp
+    this.#second = second
+    const two = (value: number) => String(value).padStart(2, '0')
+    const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`
+    const time = `${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}`
+    this.#stamp = Buffer.from(`[${day} ${time}] `, 'latin1')
+    return this.#stamp
+  }
 }
 
 /**
@@ -16,25 +35,33 @@ export class LineStamps {
   #isAtLineStart = true
   #wasLineFeed = false
 
-  stamp(bytes: Uint8Array, start: number, end: number, now: Date): Buffer {
-    const prefix = Buffer.from(timeStamp(now), 'latin1')
-    const parts: Uint8Array[] = []
-    let at = start
-    while (at < end) {
-      if (this.#wasLineFeed && bytes[at] === CR) {
+  /** As long as `length` bytes can become: each may be a line. */
+  static room(length: number): number {
+    return (STAMP_BYTES + 1) * length
+  }
+
+  /** @param stamp put before each line @returns where in `into` what was written ends */
+  stamp(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    stamp: Uint8Array,
+    into: Uint8Array,
+    at: number,
+  ): number {
+    for (let i = start; i < end; i++) {
+      const byte = bytes[i] as number
+      if (byte === CR && this.#wasLineFeed) {
         this.#wasLineFeed = false
-        at++
         continue
       }
-      const lineFeed = bytes.indexOf(LF, at)
-      const isWhole = lineFeed !== -1 && lineFeed < end
-      const lineEnd = isWhole ? lineFeed + 1 : end
-      if (this.#isAtLineStart) parts.push(prefix)
-      parts.push(bytes.subarray(at, lineEnd))
-      this.#isAtLineStart = isWhole
-      this.#wasLineFeed = isWhole
-      at = lineEnd
+      if (this.#isAtLineStart) {
+        for (let j = 0; j < stamp.length; j++) into[at++] = stamp[j] as number
+      }
+      into[at++] = byte
+      this.#isAtLineStart = byte === LF
+      this.#wasLineFeed = byte === LF
     }
-    return Buffer.concat(parts)
+    return at
   }
 }

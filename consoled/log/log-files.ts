@@ -1,30 +1,79 @@
 /**
  * Append-only log files, more of them than there may be descriptors.
  *
+ * ```
+ *   append ─► entry ┐
+ *   append ─► entry ┼─► one native call at the end of the batch ─► files ─► those that are too long
+ *   append ─► entry ┘   (outside of a batch: at once)                       become .1, .2 …
+ * ```
+ *
  * Every guest has a log, and a host may allow 20,000 descriptors and no more. A file is opened by its
  * first line and stays open; where there is no room for another one, any other is closed, and opened
- * again by its next line. Any, not the one that was written longest ago: guests that all speak once a
- * second take turns, and of one file too many each would be closed just before it is needed.
+ * again by its next line. Any, not the one that was written longest ago: docs/decisions/0014.
  *
  * Writes are synchronous: when the turn of the event loop ends, its output is in the files, in order,
- * whatever happens to the daemon next.
+ * whatever happens to the daemon next. What cannot be written is counted, said once, and holds up nobody.
  */
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, renameSync, unlinkSync } from 'node:fs'
+import { getSystemErrorName } from 'node:util'
 import type { Logger } from '../../native/os/log.ts'
+import {
+  FileFacts,
+  LogWriter,
+  MAX_ENTRIES,
+  SOURCE_ARENA,
+  SOURCE_USED,
+} from '../../native/os/log-writer.ts'
+import type { BatchListener } from '../ring/console-ring.ts'
 
-const LOG_MODE = 0o644
 const CLOSED = -1
+/** What is copied into the arena at a time. */
+const PIECE_BYTES = 65_536
 
-export class LogFiles {
-  readonly #log: Logger
+/** Whoever writes to a file and knows what is in it. */
+export interface LogOwner {
+  /** The file is another one, or of another length than what was written makes it. */
+  logMoved(): void
+}
+
+interface LogLimits {
+  /** Descriptors. */
+  readonly maxOpen: number
+  /** A file that is as long is put aside; Infinity: none is. */
+  readonly maxBytes?: number
+  /** So many that were put aside are kept: .1 is the newest. */
+  readonly keep?: number
+}
+
+export class LogFiles implements BatchListener {
+  readonly log: Logger
   readonly #pick: (count: number) => number
+  readonly #writer = new LogWriter()
   readonly #open: LogFile[] = []
+  readonly #files = new Map<string, LogFile>()
+  /** Whose the entries that wait are. */
+  readonly #queued: LogFile[] = []
+  /** Those that have become too long. */
+  #due: LogFile[] = []
+  #batchBytes: Uint8Array | undefined
+  #isInBatch = false
+  #arenaUsed = 0
+  /** Number of the next call of the writer. */
+  #write = 1
   #maxOpen: number
+  readonly #maxBytes: number
+  readonly #keep: number
 
   /** @param pick which one of so many is closed for another one */
-  constructor(maxOpen: number, log: Logger, pick: (count: number) => number = anyOf) {
+  constructor(
+    { maxOpen, maxBytes = Number.POSITIVE_INFINITY, keep = 0 }: LogLimits,
+    log: Logger,
+    pick: (count: number) => number = anyOf,
+  ) {
     this.#maxOpen = maxOpen
-    this.#log = log
+    this.#maxBytes = maxBytes
+    this.#keep = keep
+    this.log = log
     this.#pick = pick
   }
 
@@ -32,8 +81,28 @@ export class LogFiles {
     return this.#open.length
   }
 
-  file(path: string): LogFile {
-    return new LogFile(this, path, this.#log)
+  /**
+   * The log at a path: one for all who write to it, so that two guests of one name share it, line by
+   * line.
+   *
+   * @param owner is told of what happens to it, until `release`
+   */
+  file(path: string, owner?: LogOwner): LogFile {
+    const known = this.#files.get(path)
+    const file = known ?? new LogFile(this, path, this.#maxBytes)
+    if (known === undefined) this.#files.set(path, file)
+    file.users++
+    if (owner !== undefined) file.owners.push(owner)
+    return file
+  }
+
+  /** The owner does not write to it any more. */
+  release(file: LogFile, owner?: LogOwner): void {
+    if (owner !== undefined) file.owners.splice(file.owners.indexOf(owner), 1)
+    file.users--
+    if (file.users > 0) return
+    file.close()
+    this.#files.delete(file.path)
   }
 
   /** From now on so many descriptors more (or fewer, below 0) are somebody else's; one is always left. */
@@ -42,10 +111,84 @@ export class LogFiles {
     this.#closeDownTo(this.#maxOpen)
   }
 
-  /** For LogFile only. @returns the descriptor @throws the error of open(2) */
-  open(file: LogFile): number {
+  batchBegins(bytes: Uint8Array): void {
+    this.#isInBatch = true
+    if (bytes === this.#batchBytes || !(bytes.buffer instanceof ArrayBuffer)) return
+    this.flush()
+    this.#batchBytes = bytes
+    this.#writer.use(bytes.buffer)
+  }
+
+  batchEnds(): void {
+    this.#isInBatch = false
+    this.flush()
+  }
+
+  /** Everything that waits goes out, before anything is read. */
+  flush(): void {
+    const count = this.#writer.count
+    if (count > 0) {
+      const isAsExpected = this.#writer.write()
+      this.#write++
+      this.#arenaUsed = 0
+      if (!isAsExpected) this.#settle(count)
+    }
+    if (this.#due.length > 0) this.#rotate()
+  }
+
+  close(): void {
+    this.flush()
+    this.#closeDownTo(0)
+  }
+
+  // --- for LogFile and GuestLog
+
+  /**
+   * Room in `arena` for bytes that are made on the way; valid until the next call of anything else.
+   *
+   * @param bytes at most the arena's half
+   * @returns where it begins
+   */
+  room(bytes: number): number {
+    if (this.#arenaUsed + bytes > this.#writer.arena.length) this.flush()
+    return this.#arenaUsed
+  }
+
+  get arena(): Uint8Array {
+    return this.#writer.arena
+  }
+
+  /** For LogFile: what `room` gave was filled up to `end`. */
+  putMade(file: LogFile, start: number, end: number): void {
+    this.#arenaUsed = end
+    this.#put(file, SOURCE_ARENA, start, end)
+  }
+
+  /** For LogFile. */
+  putBytes(file: LogFile, bytes: Uint8Array, start: number, end: number): void {
+    if (this.#isInBatch && bytes === this.#batchBytes) {
+      this.#put(file, SOURCE_USED, bytes.byteOffset + start, bytes.byteOffset + end)
+      return
+    }
+    for (let at = start; at < end; ) {
+      const length = Math.min(PIECE_BYTES, end - at)
+      const room = this.room(length)
+      this.#writer.arena.set(bytes.subarray(at, at + length), room)
+      this.putMade(file, room, room + length)
+      at += length
+    }
+  }
+
+  /** For LogFile: something of it waits. */
+  isWaiting(file: LogFile): boolean {
+    return file.lastWrite === this.#write && this.#writer.count > 0
+  }
+
+  /** For LogFile only. @returns the descriptor, or an errno below zero */
+  open(file: LogFile, facts: FileFacts): number {
     this.#closeDownTo(this.#maxOpen - 1)
-    const fd = openSync(file.path, 'a', LOG_MODE)
+    const fd = facts.open(file.path)
+    if (fd < 0) return fd
     file.slot = this.#open.length
     this.#open.push(file)
     return fd
@@ -59,8 +202,60 @@ export class LogFiles {
     this.#open[file.slot] = last
   }
 
-  close(): void {
-    this.#closeDownTo(0)
+  #put(file: LogFile, source: number, start: number, end: number): void {
+    file.size += end - start
+    file.bytes += end - start
+    file.lastWrite = this.#write
+    const count = this.#writer.count
+    this.#queued[count] = file
+    this.#writer.put(file.fd, source, start, end, file.size)
+    if (file.size >= file.dueAt && !file.isDue) {
+      file.isDue = true
+      this.#due.push(file)
+    }
+    if (!this.#isInBatch || count + 1 === MAX_ENTRIES) this.flush()
+  }
+
+  /** Something failed, or a file is not as long as it was known to be. */
+  #settle(count: number): void {
+    const moved = new Set<LogFile>()
+    for (let entry = 0; entry < count; entry++) {
+      const file = this.#queued[entry]
+      if (file === undefined || this.#writer.isAsExpected(entry)) continue
+      file.size = this.#writer.endOf(entry)
+      file.settle(this.#writer.lost(entry), this.#writer.errnoOf(entry))
+      moved.add(file)
+    }
+    for (const file of moved) for (const owner of [...file.owners]) owner.logMoved()
+  }
+
+  #rotate(): void {
+    const due = this.#due
+    this.#due = []
+    for (const file of due) {
+      file.isDue = false
+      if (file.size < file.dueAt) continue
+      file.close()
+      file.dueAt = this.#maxBytes
+      if (this.#putAside(file)) file.rotations++
+      else file.dueAt += file.size
+      if (!file.isReady()) continue
+      for (const owner of [...file.owners]) owner.logMoved()
+    }
+  }
+
+  /** @returns false when it cannot; then it is tried again when the file is longer by a whole length */
+  #putAside({ path }: LogFile): boolean {
+    try {
+      if (this.#keep === 0) unlinkSync(path)
+      for (let i = this.#keep; i > 0; i--) {
+        renameIfThere(i === 1 ? path : `${path}.${i - 1}`, `${path}.${i}`)
+      }
+      return true
+    } catch (error) {
+      this.log.error({ err: error, path }, 'cannot put the log aside')
+      return false
+    }
   }
 
   #closeDownTo(count: number): void {
@@ -71,78 +266,118 @@ export class LogFiles {
 
 export class LogFile {
   readonly path: string
-  /** Where it stands among the open ones; LogFiles keeps it. */
+  /** Of the open file, what was queued included; the last known while it is closed. */
+  size = 0
+  /** Bytes that are in it by us, and those that could not be. */
+  bytes = 0
+  dropped = 0
+  /** How often it was put aside, being too long. */
+  rotations = 0
+  /** Changes when the path is another file. */
+  epoch = 0
+  readonly identity = new Int32Array(4)
+  readonly owners: LogOwner[] = []
+
+  // What LogFiles keeps.
+  users = 0
   slot = 0
+  lastWrite = 0
+  isDue = false
+  /** From this length on it is put aside. */
+  dueAt: number
+
   readonly #files: LogFiles
-  readonly #log: Logger
   #fd = CLOSED
   /** A full disk is news once, not once per line. */
   #isFailing = false
 
-  constructor(files: LogFiles, path: string, log: Logger) {
+  constructor(files: LogFiles, path: string, dueAt: number) {
     this.#files = files
     this.path = path
-    this.#log = log
+    this.dueAt = dueAt
   }
 
-  /** Makes the file if it is not there. @returns its length; 0 when it cannot be opened */
-  open(): number {
-    try {
-      return fstatSync(this.#descriptor()).size
-    } catch (error) {
-      this.#failed(error)
-      return 0
+  /** For LogFiles; below zero while it is closed. */
+  get fd(): number {
+    return this.#fd
+  }
+
+  /** Opens the file, and makes it if it is not there. @returns false when that fails, which is said */
+  isReady(): boolean {
+    if (this.#fd !== CLOSED) return true
+    const fd = this.#files.open(this, facts)
+    if (fd < 0) {
+      this.#failed(fd)
+      return false
     }
+    this.#fd = fd
+    this.size = facts.size
+    const { identity } = facts
+    for (let i = 0; i < identity.length; i++) {
+      if (this.identity[i] === identity[i]) continue
+      this.identity.set(identity)
+      this.epoch++
+    }
+    return true
   }
 
-  /** Never throws: a log that cannot be written must not stop a console. */
   append(bytes: Uint8Array, start: number, end: number): void {
-    try {
-      const fd = this.#descriptor()
-      let at = start
-      while (at < end) at += writeSync(fd, bytes, at, end - at)
-      this.#isFailing = false
-    } catch (error) {
-      this.#failed(error)
-    }
+    if (this.isReady()) this.#files.putBytes(this, bytes, start, end)
+    else this.lose(end - start)
   }
 
-  /** The last bytes of the file, at most `maxBytes`, none from before `from`. */
-  tail(maxBytes: number, from: number): Buffer {
-    let fd: number
-    try {
-      fd = openSync(this.path, 'r')
-    } catch {
-      return Buffer.alloc(0)
-    }
-    try {
-      const { size } = fstatSync(fd)
-      // A file shorter than at `from` has been rotated; then all of it is newer.
-      const oldest = from <= size ? from : 0
-      const start = Math.max(oldest, size - maxBytes)
-      const into = Buffer.alloc(Math.max(0, size - start))
-      return into.subarray(0, readSync(fd, into, 0, into.length, start))
-    } finally {
-      closeSync(fd)
-    }
+  /** The same for what stands in the files' arena. */
+  appendMade(start: number, end: number): void {
+    if (this.isReady()) this.#files.putMade(this, start, end)
+    else this.lose(end - start)
+  }
+
+  /** So much was not even tried. */
+  lose(bytes: number): void {
+    this.dropped += bytes
+  }
+
+  /** So much of what was queued is not in the file. */
+  settle(lost: number, errno: number): void {
+    this.bytes -= lost
+    this.dropped += lost
+    if (errno !== 0) this.#failed(-errno)
+    else this.#isFailing = false
   }
 
   /** Closes the descriptor; the next `append` opens the path again. */
   close(): void {
     if (this.#fd === CLOSED) return
-    closeSync(this.#fd)
+    if (this.#files.isWaiting(this)) this.#files.flush()
+    // The flush may have put it aside, and opened it anew.
+    const fd = this.#fd
+    if (fd === CLOSED) return
     this.#fd = CLOSED
     this.#files.closed(this)
+    try {
+      closeSync(fd)
+    } catch (error) {
+      // Some file systems say only now that there is no room.
+      this.#files.log.error({ err: error, path: this.path }, 'cannot write the log')
+    }
   }
 
-  #descriptor(): number {
-    if (this.#fd === CLOSED) this.#fd = this.#files.open(this)
-    return this.#fd
-  }
-
-  #failed(error: unknown): void {
-    if (!this.#isFailing) this.#log.error({ err: error, path: this.path }, 'cannot write the log')
+  #failed(negativeErrno: number): void {
+    if (this.#isFailing) return
     this.#isFailing = true
+    const code = getSystemErrorName(negativeErrno)
+    this.#files.log.error({ code, path: this.path }, 'cannot write the log')
+  }
+}
+
+/** Of the file that is being opened. */
+const facts = new FileFacts()
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    renameSync(from, to)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
   }
 }
 

@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "exec_program.h"
 #include "leaf_rows_object.h"
+#include "log_writer.h"
 #include "loopback_object.h"
 #include "memory_range.h"
 #include "os.h"
@@ -32,10 +33,12 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Simulator", xcl::SimulatorObject::define(env));
   exports.Set("Loopback", xcl::LoopbackObject::define(env));
   exports.Set("DatagramSocket", xcl::DatagramSocket::define(env));
+  exports.Set("LogWriter", xcl::LogWriter::define(env));
   exports.Set("PtyMaster", xcl::PtyMaster::define(env));
 #ifdef XCL_WITH_XEN
   exports.Set("Xen", xcl::XenObject::define(env));
 #endif
+  exports.Set("openLog", Napi::Function::New(env, xcl::openLog, "openLog"));
   exports.Set("openPty", Napi::Function::New(env, xcl::openPty, "openPty"));
   exports.Set("execProgram", Napi::Function::New(env, xcl::execProgram, "execProgram"));
   xcl::defineDom0Devices(env, exports);

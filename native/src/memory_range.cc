@@ -28,10 +28,11 @@ size_t pageMultiple(const Napi::Value& value, const char* name) {
 
 }  // namespace
 
-Mapping::Mapping(size_t bytes) : size_(bytes) {
-  void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+Mapping::Mapping(size_t bytes, int fd) : size_(bytes) {
+  const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
+  void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
   if (at == MAP_FAILED) {
-    throw Failure("mmap", errno, "cannot reserve " + std::to_string(bytes) + " bytes of address space");
+    throw Failure("mmap", errno, "cannot map " + std::to_string(bytes) + " bytes of address space");
   }
   data_ = static_cast<std::byte*>(at);
 }
@@ -49,7 +50,8 @@ Napi::Function MemoryRange::define(Napi::Env env) {
 
 MemoryRange::MemoryRange(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MemoryRange>(info) {
   const size_t bytes = pageMultiple(info[0], "size");
-  mapping_ = guarded(info.Env(), [&] { return std::make_shared<Mapping>(bytes); });
+  const int fd = info[1].IsNumber() ? info[1].As<Napi::Number>().Int32Value() : -1;
+  mapping_ = guarded(info.Env(), [&] { return std::make_shared<Mapping>(bytes, fd); });
 }
 
 Napi::Value MemoryRange::byteLength(const Napi::CallbackInfo& info) {

@@ -1,4 +1,4 @@
-// Wraps one mmap'ed range of anonymous memory; see MemoryRange in native/os/state-memory.ts.
+// Wraps one mmap'ed range of memory, anonymous or of a file; see MemoryRange in native/os/state-memory.ts.
 #pragma once
 
 #include <napi.h>
@@ -12,7 +12,8 @@ namespace xcl {
 /** The mapping itself; unmapped when the range is closed and the last view has been collected. */
 class Mapping {
  public:
-  explicit Mapping(size_t bytes);
+  /** @param fd of a file that others see change, too; -1: anonymous memory */
+  Mapping(size_t bytes, int fd);
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;

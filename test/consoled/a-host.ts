@@ -109,6 +109,9 @@ export class TestHost {
       attachPath: this.attachPath,
       tty: 'asked',
       maxOpenLogs: 16,
+      maxLogBytes: Number.POSITIVE_INFINITY,
+      keptLogs: 5,
+      statePath: join(this.dir, 'consoled.state'),
       ...options,
     }
   }

@@ -16,7 +16,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ConsoleViewer } from '../../consoled/attach/audience.ts'
 import { type ConsoleServices, GuestConsole } from '../../consoled/console.ts'
 import type { ConsoleKeys } from '../../consoled/domains/console-keys.ts'
+import { ConsoleStates, STATE_BYTES } from '../../consoled/log/console-states.ts'
 import { GuestLog } from '../../consoled/log/guest-log.ts'
+import { StampTime } from '../../consoled/log/line-stamps.ts'
 import { LogFiles } from '../../consoled/log/log-files.ts'
 import { ConsoleRings } from '../../consoled/ring/console-ring.ts'
 import { EVENTS_PER_PERIOD, PERIOD_MS } from '../../consoled/ring/rate-limit.ts'
@@ -33,6 +35,7 @@ let loopback: Loopback
 let memory: StateMemory
 let rings: ConsoleRings
 let files: LogFiles
+let states: ConsoleStates
 let published: string[]
 let clock: ManualClock
 
@@ -47,9 +50,10 @@ beforeEach(() => {
     maxQueuedBytes: 1 << 20,
     virqs: [],
   })
-  rings = new ConsoleRings(set, clock, () => undefined)
+  files = new LogFiles({ maxOpen: 16 }, log)
+  rings = new ConsoleRings(set, clock, () => undefined, [files])
   rings.start()
-  files = new LogFiles(16, log)
+  states = new ConsoleStates(new ArrayBuffer(STATE_BYTES))
   published = []
 })
 afterEach(() => {
@@ -60,9 +64,11 @@ afterEach(() => {
 })
 
 function aConsole(more: Partial<ConsoleServices> = {}, domid = 7): GuestConsole {
+  const time = new StampTime(() => clock.date())
+  const logs = { files, dir, format: RAW, time, states }
   return new GuestConsole(domid as ConsoleGuest['domid'], 'uuid', true, {
     rings,
-    openLog: (name, isNew) => new GuestLog(files, dir, name, isNew, RAW, () => new Date()),
+    openLog: (console, name, isNew) => new GuestLog(logs, console, name, isNew),
     historyBytes: () => 16_384,
     tty: 'asked',
     overflow: 'discard',

@@ -1,13 +1,18 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { GuestLog, guestLogName } from '../../../consoled/log/guest-log.ts'
 import { LogFiles } from '../../../consoled/log/log-files.ts'
-
-const RAW = { withTimestamps: false, replacesEscape: false }
-const date = () => new Date(2026, 0, 2, 3, 4, 5)
 
 let dir: string
 let logged: string[]
@@ -30,7 +35,7 @@ function content(name: string): string {
 
 describe('LogFiles', () => {
   it('keeps all logs complete with fewer descriptors than logs', () => {
-    const files = new LogFiles(3, log)
+    const files = new LogFiles({ maxOpen: 3 }, log)
     const logs = Array.from({ length: 10 }, (_, i) => files.file(join(dir, `${i}`)))
     for (let round = 0; round < 5; round++) {
       for (const [i, file] of logs.entries()) append(file, `${i}:${round} `)
@@ -43,7 +48,7 @@ describe('LogFiles', () => {
 
   it('closes any other file for one that has no room', () => {
     const picks = [1, 0]
-    const files = new LogFiles(2, log, () => picks.shift() ?? 0)
+    const files = new LogFiles({ maxOpen: 2 }, log, () => picks.shift() ?? 0)
     const [a, b, c] = ['a', 'b', 'c'].map((name) => files.file(join(dir, name)))
     if (!a || !b || !c) throw new Error('three files')
     append(a, '1')
@@ -58,7 +63,7 @@ describe('LogFiles', () => {
   })
 
   it('reopens few of many that take turns, when only a few too many are there', () => {
-    const files = new LogFiles(90, log)
+    const files = new LogFiles({ maxOpen: 90 }, log)
     const logs = Array.from({ length: 100 }, (_, i) => files.file(join(dir, `${i}`)))
     const spy = vi.spyOn(files, 'open')
     for (let round = 0; round < 10; round++) for (const file of logs) append(file, '.')
@@ -69,7 +74,7 @@ describe('LogFiles', () => {
   })
 
   it('gives descriptors away, and takes them back', () => {
-    const files = new LogFiles(4, log)
+    const files = new LogFiles({ maxOpen: 4 }, log)
     const logs = Array.from({ length: 4 }, (_, i) => files.file(join(dir, `${i}`)))
     const write = () => {
       for (const file of logs) append(file, 'x')
@@ -88,72 +93,150 @@ describe('LogFiles', () => {
   })
 
   it('says once that a log cannot be written, and again after it worked in between', () => {
-    const files = new LogFiles(2, log)
+    const files = new LogFiles({ maxOpen: 2 }, log)
     const file = files.file(join(dir, 'missing', 'x'))
     append(file, 'lost')
     append(file, 'lost')
     expect(logged).toHaveLength(1)
     expect(logged[0]).toContain('ENOENT')
+    expect([file.bytes, file.dropped]).toEqual([0, 8])
+    mkdirSync(join(dir, 'missing'))
+    append(file, 'kept')
+    rmSync(join(dir, 'missing'), { recursive: true })
+    file.close()
+    append(file, 'lost')
+    expect([file.bytes, file.dropped]).toEqual([4, 12])
+  })
+
+  it('counts what a full disk does not take, says so once, and goes on with the others', () => {
+    const files = new LogFiles({ maxOpen: 4 }, log)
+    symlinkSync('/dev/full', join(dir, 'full'))
+    const [full, other] = [files.file(join(dir, 'full')), files.file(join(dir, 'other'))]
+    const batch = Buffer.from('first second ')
+    for (let round = 0; round < 2; round++) {
+      files.batchBegins(batch)
+      full.append(batch, 0, 6)
+      other.append(batch, 0, 6)
+      full.append(batch, 6, 13)
+      other.append(batch, 6, 13)
+      files.batchEnds()
+    }
+    expect(content('other')).toBe('first second first second ')
+    expect([full.bytes, full.dropped]).toEqual([0, 26])
+    expect([other.bytes, other.dropped]).toEqual([26, 0])
+    expect(logged).toHaveLength(1)
+    expect(logged[0]).toContain('ENOSPC')
+    files.close()
+  })
+
+  it('writes what is gathered in a batch at its end, in order, whoever it is for', () => {
+    const files = new LogFiles({ maxOpen: 2 }, log)
+    const logs = Array.from({ length: 5 }, (_, i) => files.file(join(dir, `${i}`)))
+    const batch = Buffer.from('abcdefghij')
+    files.batchBegins(batch)
+    logs[0]?.append(batch, 0, 3)
+    logs[0]?.append(batch, 3, 5)
+    expect(content('0')).toBe('')
+    // Its descriptor goes to others: what waits is written before.
+    for (const file of logs.slice(1)) file.append(batch, 5, 6)
+    logs[0]?.append(Buffer.from('elsewhere'), 0, 9)
+    logs[0]?.append(batch, 6, 10)
+    files.batchEnds()
+    expect(['0', '1', '2', '3', '4'].map(content)).toEqual(['abcdeelsewhereghij', ...'ffff'])
+    files.close()
+  })
+
+  it('takes more entries in a batch than one call does', () => {
+    const files = new LogFiles({ maxOpen: 2 }, log)
+    const [a, b] = [files.file(join(dir, 'a')), files.file(join(dir, 'b'))]
+    const batch = Buffer.from('xy')
+    files.batchBegins(batch)
+    for (let i = 0; i < 3000; i++) {
+      a.append(batch, 0, 1)
+      b.append(batch, 1, 2)
+    }
+    files.batchEnds()
+    expect([content('a'), content('b')]).toEqual(['x'.repeat(3000), 'y'.repeat(3000)])
+    files.close()
+  })
+
+  it('appends where a file was truncated, and tells its owner', () => {
+    const files = new LogFiles({ maxOpen: 2 }, log)
+    const moved: number[] = []
+    const file = files.file(join(dir, 'a'), { logMoved: () => moved.push(file.size) })
+    append(file, 'before')
+    truncateSync(join(dir, 'a'), 0)
+    append(file, 'after')
+    expect([content('a'), file.size, file.dropped]).toEqual(['after', 5, 0])
+    expect(moved).toEqual([5])
+    files.close()
+  })
+
+  it('is one file for all of one path', () => {
+    const files = new LogFiles({ maxOpen: 2 }, log)
+    const [one, other] = [files.file(join(dir, 'a')), files.file(join(dir, 'a'))]
+    append(one, 'one ')
+    append(other, 'other ')
+    append(one, 'one again')
+    expect(content('a')).toBe('one other one again')
+    expect(files.openCount).toBe(1)
+    files.release(one)
+    expect(files.openCount).toBe(1)
+    files.release(other)
+    expect(files.openCount).toBe(0)
   })
 })
 
-describe('GuestLog', () => {
-  it.each([
-    ['web1', 'guest-web1.log'],
-    ['../../etc/passwd', 'guest-.._.._etc_passwd.log'],
-    ['a\nb\0c\x1bd', 'guest-a_b_c_d.log'],
-    ['', 'guest-.log'],
-  ])('the log of %j is %s', (name, file) => {
-    expect(guestLogName(name)).toBe(file)
+describe('logs that become too long', () => {
+  it('become .1 and so on, as many as are kept', () => {
+    const files = new LogFiles({ maxOpen: 2, maxBytes: 10, keep: 2 }, log)
+    const file = files.file(join(dir, 'a'))
+    for (const text of ['one two three', 'four', 'five six', 'seven eight', 'nine']) {
+      append(file, text)
+    }
+    expect([content('a.2'), content('a.1'), content('a')]).toEqual([
+      'fourfive six',
+      'seven eight',
+      'nine',
+    ])
+    expect(existsSync(join(dir, 'a.3'))).toBe(false)
+    files.close()
   })
 
-  it('cuts a name that is longer than a file name may be', () => {
-    expect(Buffer.byteLength(guestLogName('ä'.repeat(300)))).toBeLessThanOrEqual(255)
+  it('lose nothing within a batch', () => {
+    const files = new LogFiles({ maxOpen: 1, maxBytes: 10, keep: 9 }, log)
+    const [a, b] = [files.file(join(dir, 'a')), files.file(join(dir, 'b'))]
+    const batch = Buffer.from('0123456789')
+    for (let round = 0; round < 6; round++) {
+      files.batchBegins(batch)
+      a.append(batch, round, round + 4)
+      b.append(batch, round, round + 1)
+      files.batchEnds()
+    }
+    expect([content('a.2'), content('a.1'), content('a')].join('')).toBe('012312342345345645675678')
+    expect(content('b')).toBe('012345')
+    files.close()
   })
 
-  it('appends to what is there, and shows only its own part as history', () => {
-    writeFileSync(join(dir, 'guest-a.log'), 'of an earlier guest\n')
-    const guest = new GuestLog(new LogFiles(1, log), dir, 'a', true, RAW, date)
-    append(guest, 'mine')
-    expect(content('guest-a.log')).toBe('of an earlier guest\nmine')
-    expect(guest.tail(1000).toString()).toBe('mine')
-    expect(guest.tail(2).toString()).toBe('ne')
+  it('are thrown away where none is kept', () => {
+    const files = new LogFiles({ maxOpen: 1, maxBytes: 4, keep: 0 }, log)
+    const file = files.file(join(dir, 'a'))
+    append(file, 'long enough')
+    append(file, 'new')
+    expect([content('a'), existsSync(join(dir, 'a.1'))]).toEqual(['new', false])
+    files.close()
   })
 
-  it('shows what the file holds when the guest was there before consoled', () => {
-    writeFileSync(join(dir, 'guest-a.log'), 'said before; ')
-    const guest = new GuestLog(new LogFiles(1, log), dir, 'a', false, RAW, date)
-    append(guest, 'said now')
-    expect(guest.tail(1000).toString()).toBe('said before; said now')
-  })
-
-  it('goes on in a new file after the old one was moved away and it was told so', () => {
-    const guest = new GuestLog(new LogFiles(1, log), dir, 'a', true, RAW, date)
-    append(guest, 'one')
-    renameSync(join(dir, 'guest-a.log'), join(dir, 'guest-a.log.1'))
-    append(guest, ' two')
-    guest.reopen()
-    append(guest, 'three')
-    expect(content('guest-a.log.1')).toBe('one two')
-    expect(content('guest-a.log')).toBe('three')
-    expect(guest.tail(1000).toString()).toBe('three')
-  })
-
-  it('writes timestamps and says when it was opened', () => {
-    const format = { withTimestamps: true, replacesEscape: false }
-    const guest = new GuestLog(new LogFiles(1, log), dir, 'a', true, format, date)
-    append(guest, 'boot\n')
-    const stamp = '[2026-01-02 03:04:05] '
-    expect(content('guest-a.log')).toBe(`${stamp}Logfile Opened\n${stamp}boot\n`)
-    expect(guest.isRaw).toBe(false)
-  })
-
-  it('replaces escape characters in the file only', () => {
-    const format = { withTimestamps: false, replacesEscape: true }
-    const guest = new GuestLog(new LogFiles(1, log), dir, 'a', true, format, date)
-    const bytes = Buffer.from('\x1b[1mbold', 'latin1')
-    guest.append(bytes, 0, bytes.length)
-    expect(content('guest-a.log')).toBe('.[1mbold')
-    expect(bytes[0]).toBe(0x1b)
+  it('grow on where they cannot be put aside, which is said', () => {
+    const files = new LogFiles({ maxOpen: 1, maxBytes: 4, keep: 1 }, log)
+    const file = files.file(join(dir, 'a'))
+    mkdirSync(join(dir, 'a.1'))
+    append(file, 'four')
+    append(file, '5')
+    expect([content('a'), logged.length]).toEqual(['four5', 1])
+    rmSync(join(dir, 'a.1'), { recursive: true })
+    append(file, '678')
+    expect([content('a.1'), content('a')]).toEqual(['four5678', ''])
+    files.close()
   })
 })

@@ -1,0 +1,45 @@
+/** Reading logs back: what was written last, also where it has been put aside meanwhile. */
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+
+/** The newest of those that were put aside. */
+export function asidePath(path: string): string {
+  return `${path}.1`
+}
+
+/** The last bytes of a file, at most `maxBytes`, none from before `from`; empty when there is no file. */
+export function tailOf(path: string, maxBytes: number, from = 0): Buffer {
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch {
+    return Buffer.alloc(0)
+  }
+  try {
+    const { size } = fstatSync(fd)
+    // A file shorter than at `from` is another one; then all of it is newer.
+    const oldest = from <= size ? from : 0
+    const start = Math.max(oldest, size - maxBytes)
+    const into = Buffer.alloc(Math.max(0, size - start))
+    return into.subarray(0, readSync(fd, into, 0, into.length, start))
+  } catch {
+    // Whatever it is, it cannot be read.
+    return Buffer.alloc(0)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** The same of a log and of what was put aside before it, as one. */
+export function tailOfBoth(path: string, maxBytes: number): Buffer {
+  const newest = tailOf(path, maxBytes)
+  if (newest.length === maxBytes) return newest
+  return Buffer.concat([tailOf(asidePath(path), maxBytes - newest.length), newest])
+}
+
+/** Length of the file with this identity (FileFacts); undefined when the path is another one, or none. */
+export function sizeIfSame(path: string, identity: Int32Array): number | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  if (found === undefined) return undefined
+  const words = new Int32Array(new BigUint64Array([found.dev, found.ino]).buffer)
+  return words.every((word, i) => word === identity[i]) ? Number(found.size) : undefined
+}

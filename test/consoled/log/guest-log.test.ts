@@ -1,0 +1,378 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fc, test } from '@fast-check/vitest'
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ConsoleStates, STATE_BYTES } from '../../../consoled/log/console-states.ts'
+import { GuestLog, guestLogName } from '../../../consoled/log/guest-log.ts'
+import { StampTime } from '../../../consoled/log/line-stamps.ts'
+import { LogFiles } from '../../../consoled/log/log-files.ts'
+
+const RAW = { withTimestamps: false, replacesEscape: false }
+const STAMPED = { withTimestamps: true, replacesEscape: false }
+const STAMP = '[2026-01-02 03:04:05] '
+const time = new StampTime(() => new Date(2026, 0, 2, 3, 4, 5))
+const log = pino({ level: 'silent' })
+const A = { domid: 7, uuid: '00112233-4455-6677-8899-aabbccddeeff' }
+const FRAME = 4711
+const PORT = 3
+
+let dir: string
+let memory: ArrayBuffer
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'consoled-'))
+  memory = new ArrayBuffer(STATE_BYTES)
+})
+afterEach(() => rmSync(dir, { recursive: true }))
+
+function content(name: string): string {
+  const path = join(dir, name)
+  return existsSync(path) ? readFileSync(path, 'latin1') : ''
+}
+
+/** The log with what was put aside before it. */
+function wholeLog(name = 'a'): string {
+  const aside = Array.from({ length: 20 }, (_, i) => content(`guest-${name}.log.${20 - i}`))
+  return `${aside.join('')}${content(`guest-${name}.log`)}`
+}
+
+interface Setting {
+  readonly name?: string
+  readonly isNew?: boolean
+  readonly format?: typeof RAW
+  readonly maxBytes?: number
+  readonly console?: typeof A
+}
+
+/** What a consoled keeps of one guest; another one with the same memory is its successor. */
+class Life {
+  readonly files: LogFiles
+  readonly log: GuestLog
+  position = 0
+
+  constructor({ name = 'a', isNew = true, format = RAW, maxBytes, console = A }: Setting = {}) {
+    this.files = new LogFiles({ maxOpen: 4, keep: 20, ...(maxBytes && { maxBytes }) }, log)
+    const services = { files: this.files, dir, format, time, states: new ConsoleStates(memory) }
+    this.log = new GuestLog(services, console, name, isNew)
+  }
+
+  /** The ring is there. @param index of the first byte in it */
+  begin(index = 0, port = PORT): this {
+    this.position = index
+    this.log.begin(FRAME, port, index)
+    return this
+  }
+
+  /** A batch with this. @returns how many of its bytes were known */
+  append(text: string): number {
+    const bytes = Buffer.from(`before${text}behind`, 'latin1')
+    this.files.batchBegins(bytes)
+    const known = this.log.append(bytes, 6, 6 + text.length, this.position)
+    this.files.batchEnds()
+    this.position = (this.position + text.length) >>> 0
+    return known
+  }
+}
+
+describe('GuestLog', () => {
+  it.each([
+    ['web1', 'guest-web1.log'],
+    ['../../etc/passwd', 'guest-.._.._etc_passwd.log'],
+    ['a\nb\0c\x1bd', 'guest-a_b_c_d.log'],
+    ['', 'guest-.log'],
+  ])('the log of %j is %s', (name, file) => {
+    expect(guestLogName(name)).toBe(file)
+  })
+
+  it('cuts a name that is longer than a file name may be', () => {
+    expect(Buffer.byteLength(`${guestLogName('ä'.repeat(300))}.1000`)).toBeLessThanOrEqual(255)
+  })
+
+  it('appends to what is there, and shows only its own part as history', () => {
+    writeFileSync(join(dir, 'guest-a.log'), 'of an earlier guest\n')
+    const guest = new Life().begin()
+    guest.append('mine')
+    expect(content('guest-a.log')).toBe('of an earlier guest\nmine')
+    expect(guest.log.tail(1000).toString()).toBe('mine')
+    expect(guest.log.tail(2).toString()).toBe('ne')
+  })
+
+  it('shows what the file holds when the guest was there before consoled', () => {
+    writeFileSync(join(dir, 'guest-a.log'), 'said before; ')
+    const guest = new Life({ isNew: false }).begin()
+    guest.append('said now')
+    expect(guest.log.tail(1000).toString()).toBe('said before; said now')
+  })
+
+  it('goes on in a new file after the old one was moved away and it was told so', () => {
+    const guest = new Life().begin()
+    guest.append('one')
+    renameSync(join(dir, 'guest-a.log'), join(dir, 'guest-a.log.1'))
+    guest.append(' two')
+    guest.log.reopen()
+    guest.append('three')
+    expect(content('guest-a.log.1')).toBe('one two')
+    expect(content('guest-a.log')).toBe('three')
+    expect(guest.log.tail(1000).toString()).toBe('three')
+  })
+
+  it('writes timestamps and says when it was opened', () => {
+    const guest = new Life({ format: STAMPED }).begin()
+    guest.append('boot\n')
+    expect(content('guest-a.log')).toBe(`${STAMP}Logfile Opened\n${STAMP}boot\n`)
+    expect(guest.log.isRaw).toBe(false)
+  })
+
+  it('replaces escape characters in the file only', () => {
+    const guest = new Life({ format: { withTimestamps: false, replacesEscape: true } }).begin()
+    const bytes = Buffer.from('\x1b[1mbold', 'latin1')
+    guest.log.append(bytes, 0, bytes.length, 0)
+    expect(content('guest-a.log')).toBe('.[1mbold')
+    expect(bytes[0]).toBe(0x1b)
+  })
+
+  it('serves what was printed since a place, as long as nothing came between', () => {
+    const guest = new Life({ maxBytes: 10 }).begin()
+    for (const text of ['one two ', 'three four ', 'five']) guest.append(text)
+    expect(guest.log.exactTail(15)?.toString()).toBe('three four five')
+    expect(guest.log.tail(15).toString()).toBe('three four five')
+    // Two lengths ago.
+    expect(guest.log.exactTail(23)?.toString()).toBe('one two three four five')
+    expect(guest.log.exactTail(24)).toBeUndefined()
+    truncateSync(join(dir, 'guest-a.log'), 0)
+    guest.append('six')
+    expect(guest.log.exactTail(3)).toBeUndefined()
+    guest.append('7')
+    expect(guest.log.exactTail(1)?.toString()).toBe('7')
+  })
+})
+
+describe('a raw log after a kill', () => {
+  /** Printed and given back; printed and not; and what the guest prints then. */
+  const LIVES = ['first line\n', 'second line\n', 'third line\n'] as const
+
+  it('goes on with what was in the ring and not in the log', () => {
+    new Life().begin().append(LIVES[0])
+    const next = new Life({ isNew: false }).begin(LIVES[0].length)
+    expect(next.append(LIVES[1])).toBe(0)
+    expect(content('guest-a.log')).toBe('first line\nsecond line\n')
+  })
+
+  it('leaves out what was in the ring and in the log', () => {
+    const killed = new Life().begin()
+    killed.append(LIVES[0])
+    killed.append(LIVES[1])
+    const next = new Life({ isNew: false })
+    const at = LIVES[0].length
+    expect(next.log.begin(FRAME, PORT, at)).toBe(at + LIVES[1].length)
+    next.position = at
+    expect(next.append(LIVES[1] + LIVES[2])).toBe(LIVES[1].length)
+    expect(content('guest-a.log')).toBe(LIVES.join(''))
+    expect(next.log.exactTail(LIVES.join('').length)?.toString()).toBe(LIVES.join(''))
+  })
+
+  it('is finished where the write was cut off', () => {
+    const killed = new Life().begin()
+    killed.append(LIVES[0])
+    killed.append(LIVES[1])
+    truncateSync(join(dir, 'guest-a.log'), LIVES[0].length + 4)
+    const next = new Life({ isNew: false }).begin(LIVES[0].length)
+    expect(next.append(LIVES[1])).toBe(4)
+    expect(content('guest-a.log')).toBe(LIVES[0] + LIVES[1])
+  })
+
+  it('keeps everything when the log is not what was left', () => {
+    const killed = new Life().begin()
+    killed.append(LIVES[0])
+    killed.append(LIVES[1])
+    const path = join(dir, 'guest-a.log')
+    const changes: readonly [string, () => void, string][] = [
+      ['truncated', () => truncateSync(path, 0), LIVES[1]],
+      ['longer', () => appendFileSync(path, 'of somebody else\n'), `${LIVES[1]}`],
+      ['removed', () => unlinkSync(path), LIVES[1]],
+    ]
+    for (const [what, change, added] of changes) {
+      change()
+      const before = content('guest-a.log')
+      const saved = memory.slice(0)
+      const next = new Life({ isNew: false }).begin(LIVES[0].length)
+      expect([what, next.append(LIVES[1])]).toEqual([what, 0])
+      expect(content('guest-a.log')).toBe(before + added)
+      memory = saved
+    }
+  })
+
+  it('leaves out what is in a log that was put aside meanwhile', () => {
+    const killed = new Life().begin()
+    killed.append(LIVES[0])
+    killed.append(LIVES[1])
+    renameSync(join(dir, 'guest-a.log'), join(dir, 'guest-a.log.1'))
+    const next = new Life({ isNew: false }).begin(LIVES[0].length)
+    expect(next.append(LIVES[1] + LIVES[2])).toBe(LIVES[1].length)
+    expect([content('guest-a.log.1'), content('guest-a.log')]).toEqual([
+      LIVES[0] + LIVES[1],
+      LIVES[2],
+    ])
+  })
+
+  it('of another domain, or another ring, is not looked at', () => {
+    const killed = new Life().begin()
+    killed.append('login: ')
+    const rebooted = { ...A, uuid: 'ffeeddcc-bbaa-9988-7766-554433221100' }
+    expect(new Life({ console: rebooted }).begin().append('login: ')).toBe(0)
+    const again = new Life().begin()
+    again.append('login: ')
+    expect(new Life({ isNew: false }).begin(0, PORT + 1).append('login: ')).toBe(0)
+    expect(content('guest-a.log')).toBe('login: '.repeat(4))
+  })
+
+  it('of two guests of one name keeps every line of both', () => {
+    const B = { domid: 8, uuid: 'ffeeddcc-bbaa-9988-7766-554433221100' }
+    const one = new Life().begin()
+    const other = new Life({ console: B }).begin()
+    for (let i = 0; i < 5; i++) {
+      one.append(`one ${i}\n`)
+      other.append(`other ${i}\n`)
+    }
+    const [next, nextOther] = [
+      new Life({ isNew: false }).begin(one.position),
+      new Life({ isNew: false, console: B }).begin(other.position),
+    ]
+    next.append('one 5\n')
+    nextOther.append('other 5\n')
+    const lines = content('guest-a.log').trimEnd().split('\n').toSorted()
+    const all = ['one', 'other'].flatMap((who) => [0, 1, 2, 3, 4, 5].map((i) => `${who} ${i}`))
+    expect(lines).toEqual(all)
+  })
+
+  it('of a disk that was full goes on behind the gap', () => {
+    const guest = new Life().begin()
+    guest.append('kept ')
+    guest.files.flush()
+    const path = join(dir, 'guest-a.log')
+    renameSync(path, join(dir, 'real'))
+    symlinkSync('/dev/full', path)
+    guest.log.reopen()
+    guest.append('lost ')
+    expect([guest.log.bytes, guest.log.dropped]).toEqual([5, 5])
+    unlinkSync(path)
+    renameSync(join(dir, 'real'), path)
+    guest.log.reopen()
+    guest.append('kept too')
+    expect(content('guest-a.log')).toBe('kept kept too')
+    const next = new Life({ isNew: false }).begin(10)
+    expect(next.append('kept too!')).toBe(8)
+    expect(content('guest-a.log')).toBe('kept kept too!')
+  })
+
+  const aBatch = fc.record({
+    text: fc.string({ unit: fc.constantFrom('a', 'b', '\n'), minLength: 1, maxLength: 40 }),
+    /** Killed: not; before the write; in the middle of it; after it, before the ring is told. */
+    kill: fc.constantFrom('no', 'no', 'before', 'within', 'after'),
+    cut: fc.nat(40),
+  })
+  test.prop(
+    [fc.array(aBatch, { maxLength: 15 }), fc.constantFrom(0, 50, 100), fc.nat(2 ** 32 - 1)],
+    { numRuns: 60 },
+  )('holds everything once, however often and whenever', (batches, maxBytes, start) => {
+    rmSync(dir, { recursive: true })
+    dir = mkdtempSync(join(tmpdir(), 'consoled-'))
+    memory = new ArrayBuffer(STATE_BYTES)
+    let life = new Life({ maxBytes }).begin(start)
+    let waiting = ''
+    for (const { text, kill, cut } of batches) {
+      waiting += text
+      const at = life.position
+      if (kill !== 'before') {
+        const saved = memory.slice(0)
+        const sizeBefore = content('guest-a.log').length
+        const rotations = existsSync(join(dir, 'guest-a.log.1'))
+        life.append(waiting)
+        const isInOneFile = content('guest-a.log').length > sizeBefore && !rotations
+        if (kill === 'within' && isInOneFile && maxBytes === 0) {
+          const size = content('guest-a.log').length
+          truncateSync(join(dir, 'guest-a.log'), Math.max(sizeBefore, size - cut))
+          memory = saved
+        }
+      }
+      if (kill === 'no') waiting = ''
+      else life = new Life({ isNew: false, maxBytes }).begin(at)
+    }
+    life.append(waiting)
+    expect(wholeLog()).toBe(batches.map(({ text }) => text).join(''))
+  })
+})
+
+describe('a log with timestamps after a kill', () => {
+  const lines = (count: number, from = 0) =>
+    Array.from({ length: count }, (_, i) => `line ${from + i}\n`).join('')
+
+  function logged(): string[] {
+    const own = wholeLog()
+      .split('\n')
+      .filter((line) => line !== '')
+    return own.map((line) => line.replaceAll(STAMP, '')).filter((line) => line !== 'Logfile Opened')
+  }
+
+  it('repeats nothing that was written whole', () => {
+    const killed = new Life({ format: STAMPED }).begin()
+    killed.append(lines(3))
+    const at = killed.position
+    killed.append(lines(3, 3))
+    const next = new Life({ format: STAMPED, isNew: false }).begin(at)
+    expect(next.append(lines(4, 3))).toBe(lines(3, 3).length)
+    expect(logged()).toEqual(lines(7).trimEnd().split('\n'))
+  })
+
+  it('repeats nothing when it is killed again before the guest speaks', () => {
+    const killed = new Life({ format: STAMPED }).begin()
+    killed.append(lines(3))
+    for (let i = 0; i < 3; i++) new Life({ format: STAMPED, isNew: false }).begin(0)
+    const next = new Life({ format: STAMPED, isNew: false }).begin(0)
+    next.append(lines(4))
+    expect(logged()).toEqual(lines(4).trimEnd().split('\n'))
+  })
+
+  it('repeats a line at most that was cut off', () => {
+    const killed = new Life({ format: STAMPED }).begin()
+    killed.append(lines(2))
+    const at = killed.position
+    killed.append(lines(5, 2))
+    truncateSync(join(dir, 'guest-a.log'), content('guest-a.log').indexOf('line 4') + 3)
+    const next = new Life({ format: STAMPED, isNew: false }).begin(at)
+    next.append(lines(5, 2))
+    expect(logged()).toEqual([
+      'line 0',
+      'line 1',
+      'line 2',
+      'line 3',
+      'linLogfile Opened',
+      'line 4',
+      'line 5',
+      'line 6',
+    ])
+  })
+
+  it('repeats nothing when it was put aside in the same turn', () => {
+    const killed = new Life({ format: STAMPED, maxBytes: 100 }).begin()
+    killed.append(lines(2))
+    const at = killed.position
+    killed.append(lines(5, 2))
+    const next = new Life({ format: STAMPED, isNew: false, maxBytes: 100 }).begin(at)
+    next.append(lines(6, 2))
+    expect(logged()).toEqual(lines(8).trimEnd().split('\n'))
+  })
+})
