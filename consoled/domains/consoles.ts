@@ -12,12 +12,19 @@ import type { DomainControl, DomainInfo, Domid } from '../../native/hypervisor.t
 import type { Logger } from '../../native/os/log.ts'
 import type { Clock } from '../clock.ts'
 import type { GuestConsole } from '../console.ts'
+import { AtMost } from './at-most.ts'
 import { consolePath, isConsoleKey, readConsoleKeys } from './console-keys.ts'
 import { DomainSearch, FIRST_GUEST } from './domain-search.ts'
 import { type ConsoleStore, type StoreWatch, watchChanges, watchDomains } from './store-watches.ts'
 
 /** Consoles closed in one turn of the loop: some milliseconds, in which nobody else is served. */
 const CLOSED_PER_TURN = 64
+
+/**
+ * Domains whose keys are read at the same time. With ten thousand at once all requests, answers and promises lived
+ * until they were old, and the heap was three times as large for ever (bench/consoles, memory).
+ */
+const READ_AT_ONCE = 64
 
 /** What is asked of the hypervisor. */
 type DomainList = Pick<DomainControl, 'info' | 'states'>
@@ -52,6 +59,7 @@ export class Consoles {
   readonly #parts: ConsolesParts
   readonly #followed = new Map<Domid, Followed>()
   readonly #search: DomainSearch
+  readonly #reads = new AtMost(READ_AT_ONCE)
   #store: ConsoleStore | undefined
   /** The store says which domain came or went. */
   #saysWhich = false
@@ -117,8 +125,7 @@ export class Consoles {
     if (known !== undefined && known.console.uuid === info?.uuid) return known.console
     if (known !== undefined) this.#close(known)
     if (info === undefined || info.isDying) return undefined
-    // Whoever comes back to us after a restart may be here before we have looked around.
-    return this.#open(info, this.#lists > 0).console
+    return this.#open(info, true).console
   }
 
   /** SIGHUP: logs are closed and opened again, soon under the names that the guests have now. */
@@ -254,6 +261,11 @@ export class Consoles {
     if (store === undefined) return Promise.resolve()
     if (followed.hadRing) this.#withoutConsole++
     followed.hadRing = false
+    return this.#reads.run(() => this.#watchAndRead(followed, store))
+  }
+
+  #watchAndRead(followed: Followed, store: ConsoleStore): Promise<void> {
+    if (followed.isClosed || this.#store !== store) return Promise.resolve()
     const { domid } = followed.console
     watchChanges(store, consolePath(domid), (path) => {
       if (isConsoleKey(domid, path)) this.#keysChanged(followed)
