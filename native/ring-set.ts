@@ -73,7 +73,7 @@ export const HINT_NODE_MASK = 2 ** 22 - 1
 /** Of a hint, from this bit on: bytes of the path, without its NUL. */
 export const HINT_BYTES_SHIFT = 22
 
-/** Memory of the tables of a store, laid out as native/src/path_table.h says. */
+/** Memory of the tables of a store, laid out as native/src/store_layout.h says. */
 export interface PathTables {
   readonly buckets: ArrayBufferLike
   readonly links: ArrayBufferLike

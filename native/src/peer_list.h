@@ -2,6 +2,7 @@
 // operation in constant time. Peer 0 is no connection but the list's end.
 #pragma once
 
+#include <cassert>
 #include <cstdint>
 #include <vector>
 
@@ -24,8 +25,11 @@ class PeerList {
   bool holds(uint32_t id) const { return (peers_[id].*kLinks).next != PeerLinks::kOutside; }
   /** @returns the first, 0 when there is none */
   uint32_t first() const { return (peers_[0].*kLinks).next; }
-  /** @returns the one after `id`, 0 after the last */
-  uint32_t after(uint32_t id) const { return (peers_[id].*kLinks).next; }
+  /** @param id that the list holds  @returns the one after it, 0 after the last */
+  uint32_t after(uint32_t id) const {
+    assert(holds(id));
+    return (peers_[id].*kLinks).next;
+  }
 
   void pushBack(uint32_t id) { insertBefore(0, id); }
   void pushFront(uint32_t id) { insertBefore(first(), id); }

@@ -5,9 +5,10 @@
  *   npm run test:conformance -- [--seed N] [--count N | --all | --item ID …]
  *
  * Items are drawn from the checklist, of those that a mutation is known for (mutations.ts: one replacement in
- * one file). It counts as noticed when at least one of the item's named tests ran and failed; a test file
- * that cannot even be loaded is no such failure. Where native code is broken the addon is built anew, in the
- * copy: nobody else ever loads it. As that takes its time, few of those are drawn.
+ * one file). It counts as noticed when at least one of the item's named tests ran and failed, while before, with
+ * nothing broken, all of them passed; a test file that cannot even be loaded is no such failure. Where native
+ * code is broken the addon is built anew, in the copy: nobody else ever loads it. As that takes its time, few of
+ * those are drawn.
  */
 import { spawnSync } from 'node:child_process'
 import {
@@ -31,10 +32,14 @@ const ADDON = 'native/build/Release/xcl_native.node'
 /** So many drawn items may be of native code. */
 const NATIVE_MAX = 2
 
+/** Of one test. */
+interface Outcome {
+  readonly title: string
+  readonly status: string
+}
+
 interface Report {
-  readonly testResults: readonly {
-    readonly assertionResults: readonly { readonly title: string; readonly status: string }[]
-  }[]
+  readonly testResults: readonly { readonly assertionResults: readonly Outcome[] }[]
 }
 
 function main(): number {
@@ -60,8 +65,11 @@ function main(): number {
   let noticed = 0
   try {
     copyInto(folder)
+    const unbroken = new Outcomes(folder)
     for (const { item, mutation } of chosen) {
-      const { isNoticed, sentence } = tryOut(folder, mutation, item)
+      const reason = whyUseless(unbroken, item)
+      const { isNoticed, sentence } =
+        reason === undefined ? tryOut(folder, mutation, item) : missed(`NOT TRIED: ${reason}`)
       if (isNoticed) noticed++
       process.stdout.write(`${item.id.padEnd(7)} ${item.rule}\n`)
       process.stdout.write(`        -> ${inWords(mutation)}\n        -> ${sentence}\n`)
@@ -142,16 +150,45 @@ function missed(sentence: string): Verdict {
   return { isNoticed: false, sentence }
 }
 
+/** What became of the tests of each file, which is run once. */
+class Outcomes {
+  readonly #folder: string
+  readonly #known = new Map<string, readonly Outcome[]>()
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  of(file: string): readonly Outcome[] {
+    const known = this.#known.get(file) ?? run(this.#folder, file)
+    this.#known.set(file, known)
+    return known
+  }
+}
+
+/** A test that fails, or does not run, while nothing is broken says nothing when something is. */
+function whyUseless(unbroken: Outcomes, item: Item): string | undefined {
+  const outcomes = [...outcomesOf(unbroken, item)]
+  const failed = outcomes.find(({ status }) => status === 'failed')
+  if (failed !== undefined) return `${failed.file} › ${failed.title} fails while nothing is broken`
+  return outcomes.length === 0 ? 'no named test runs while nothing is broken' : undefined
+}
+
+function* outcomesOf(outcomes: Outcomes, item: Item): Iterable<Outcome & { file: string }> {
+  for (const file of new Set(item.tests.map((named) => named.file))) {
+    const named = item.tests.filter((one) => one.file === file)
+    for (const outcome of outcomes.of(file)) {
+      if (named.some((one) => isNamed(one, outcome.title))) yield { ...outcome, file }
+    }
+  }
+}
+
 function judge(folder: string, item: Item): Verdict {
   let ran = 0
-  for (const name of new Set(item.tests.map((named) => named.file))) {
-    const named = item.tests.filter((one) => one.file === name)
-    for (const [title, status] of run(folder, name)) {
-      if (!named.some((one) => isNamed(one, title))) continue
-      ran++
-      if (status !== 'failed') continue
-      return { isNoticed: true, sentence: `${name} › ${title}: failed as it must` }
-    }
+  for (const { file, title, status } of outcomesOf(new Outcomes(folder), item)) {
+    ran++
+    if (status !== 'failed') continue
+    return { isNoticed: true, sentence: `${file} › ${title}: failed as it must` }
   }
   return missed(
     ran === 0 ? 'NOT NOTICED: no named test ran' : 'NOT NOTICED: the named tests passed',
@@ -164,8 +201,8 @@ function buildAddon(folder: string): boolean {
   return spawnSync(process.execPath, words, { cwd: folder, stdio: 'ignore' }).status === 0
 }
 
-/** @returns title and outcome of each test in the file */
-function run(folder: string, file: string): (readonly [string, string])[] {
+/** @returns what became of each test in the file */
+function run(folder: string, file: string): Outcome[] {
   const report = join(folder, 'report.json')
   rmSync(report, { force: true })
   const program = join(folder, 'node_modules/vitest/vitest.mjs')
@@ -179,7 +216,7 @@ function run(folder: string, file: string): (readonly [string, string])[] {
   if (!existsSync(report)) return []
   const { testResults }: Report = JSON.parse(readFileSync(report, 'utf8'))
   return testResults.flatMap(({ assertionResults }) =>
-    assertionResults.map(({ title, status }) => [title, status] as const),
+    assertionResults.map(({ title, status }) => ({ title, status })),
   )
 }
 

@@ -109,7 +109,7 @@ std::string PathSession::aPath(uint32_t connection) {
   static const std::array<std::string, 16> kParts{"/",  "//", "@",     "@x",   "a",    "b",   "a/b",   "/a",
                                                   "1",  "7",  "local", "kc3d", "uim0", "/35", "lyaaa", "/local/domain/"};
   std::string path;
-  switch (source_.below(6)) {
+  switch (source_.below(7)) {
     case 0:
       for (uint32_t more = source_.size(); more > 0; more--) path.push_back(static_cast<char>(source_.byte()));
       return path;
@@ -121,6 +121,9 @@ std::string PathSession::aPath(uint32_t connection) {
       for (const uint32_t least = source_.size(); path.size() < least;) path += part;
       return path;
     }
+    case 3:
+      // Of the same hash as a longer name that begins with it.
+      return "/a";
     default:
       path = tree_.somePath(source_);
       break;

@@ -52,6 +52,9 @@ PathTree::PathTree(ActionSource& source, const std::vector<int32_t>& homes) {
   requireCollision(kRoot, "kc3d", kRoot, "uim0");
   requireCollision(kRoot, "m2no", kRoot, "lyaaa");
   requireCollision(kRoot, "35cf", local, "uqpa");
+  // And of a name with which another one begins: nothing but their lengths tells them apart.
+  requireCollision(kRoot, "a", kRoot, "atiolflca");
+  if (source.below(4) != 0) add(kRoot, "atiolflca", true);
   for (const char* name : {"kc3d", "uim0", "m2no", "lyaaa", "35cf"}) {
     if (source.below(4) != 0) add(kRoot, name, true);
   }

@@ -1,5 +1,5 @@
 // A small tree, made of an input, twice: as the tables that native code looks into, which the store
-// (lixs/store/hash-index.ts, node-table.ts) lays out as native/src/path_table.h says, and as a plain map.
+// (lixs/store/hash-index.ts, node-table.ts) lays out as native/src/store_layout.h says, and as a plain map.
 #pragma once
 
 #include <cstddef>
