@@ -1,18 +1,14 @@
 #include "bulk.h"
 
-#include <sys/epoll.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 
-#include "failure.h"
+#include "busy.h"
 
 namespace xcl::peers {
 
 namespace {
 
-constexpr int kReadyAtOnce = 256;
 /** Requests under way while directories are filled. */
 constexpr size_t kDepth = 32;
 /** As many names of three digits, each with its NUL, as one message holds, nearly. */
@@ -59,35 +55,14 @@ Bulk::Bulk(const Target& target, size_t count, const Deadline& limit) : target_(
 }
 
 Measurement Bulk::measure(size_t depth, const Bounds& bounds) {
-  const int set = ::epoll_create1(EPOLL_CLOEXEC);
-  for (Client& client : clients_) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.ptr = &client;
-    ::epoll_ctl(set, EPOLL_CTL_ADD, client.connection->fd(), &event);
-  }
-  Measurement found;
-  const Deadline end(bounds.seconds);
-  const Deadline limit(bounds.limitSeconds);
-  Stopwatch watch(target_.pid);
-  watch.begin();
-  for (Client& client : clients_) ask(client, depth, limit);
-  while (!end.isOver() || (found.operations == 0 && !limit.isOver())) {
-    epoll_event ready[kReadyAtOnce];
-    const int count = ::epoll_wait(set, ready, kReadyAtOnce, end.leftMs());
-    for (int i = 0; i < count; i++) {
-      Client& client = *static_cast<Client*>(ready[i].data.ptr);
-      client.connection->fill();
-      size_t taken = 0;
-      for (Message message; client.connection->take(message); taken++) client.connection->check(message);
-      found.operations += taken;
-      if (taken > 0) ask(client, taken, limit);
-    }
-  }
-  watch.end(found);
-  ::close(set);
-  if (found.operations == 0) throw TooSlow("no answer");
-  return found;
+  const auto begin = [&](Client& client, const Deadline& limit) { ask(client, depth, limit); };
+  const auto goOn = [&](Client& client, Measurement& found, const Deadline& limit) {
+    size_t taken = 0;
+    for (Message message; client.connection->take(message); taken++) client.connection->check(message);
+    found.operations += taken;
+    if (taken > 0) ask(client, taken, limit);
+  };
+  return keepBusy(clients_, target_, bounds, begin, goOn);
 }
 
 void Bulk::ask(Client& client, size_t count, const Deadline& limit) {

@@ -1,15 +1,13 @@
 #include "clients.h"
 
-#include <sys/epoll.h>
-#include <unistd.h>
+#include <ctime>
 
-#include "failure.h"
+#include "busy.h"
 
 namespace xcl::peers {
 
 namespace {
 
-constexpr int kReadyAtOnce = 256;
 constexpr std::string_view kValue = "0123456789abcde";
 
 std::string payloadOf(Op op, const std::string& node) {
@@ -28,34 +26,13 @@ Clients::Clients(const Target& target, size_t count, const Deadline& limit) : ta
 }
 
 Measurement Clients::allBusy(Op op, size_t depth, const Bounds& bounds) {
-  const int set = ::epoll_create1(EPOLL_CLOEXEC);
-  for (Client& client : clients_) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.ptr = &client;
-    ::epoll_ctl(set, EPOLL_CTL_ADD, client.connection->fd(), &event);
-  }
-  Measurement found;
-  const Deadline end(bounds.seconds);
-  const Deadline limit(bounds.limitSeconds);
-  Stopwatch watch(target_.pid);
-  watch.begin();
-  for (Client& client : clients_) send(client, op, depth, limit);
-  while (!end.isOver() || (found.operations == 0 && !limit.isOver())) {
-    epoll_event ready[kReadyAtOnce];
-    const int count = ::epoll_wait(set, ready, kReadyAtOnce, end.leftMs());
-    for (int i = 0; i < count; i++) {
-      Client& client = *static_cast<Client*>(ready[i].data.ptr);
-      client.connection->fill();
-      const size_t taken = takeAnswers(client, found.latencies);
-      found.operations += taken;
-      if (taken > 0) send(client, op, taken, limit);
-    }
-  }
-  watch.end(found);
-  ::close(set);
-  if (found.operations == 0) throw TooSlow("no answer");
-  return found;
+  const auto begin = [&](Client& client, const Deadline& limit) { send(client, op, depth, limit); };
+  const auto goOn = [&](Client& client, Measurement& found, const Deadline& limit) {
+    const size_t taken = takeAnswers(client, found.latencies);
+    found.operations += taken;
+    if (taken > 0) send(client, op, taken, limit);
+  };
+  return keepBusy(clients_, target_, bounds, begin, goOn);
 }
 
 Measurement Clients::inTurn(Op op, const Bounds& bounds) {

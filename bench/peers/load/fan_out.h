@@ -7,15 +7,13 @@
 #include "clients.h"
 #include "connection.h"
 #include "measurement.h"
+#include "ready_set.h"
 
 namespace xcl::peers {
 
 class FanOut {
  public:
   FanOut(const Target& target, size_t watchers, const Deadline& limit);
-  ~FanOut();
-  FanOut(const FanOut&) = delete;
-  FanOut& operator=(const FanOut&) = delete;
 
   /** An operation is a write; its time ends when the last watcher has its event. */
   Measurement measure(const Bounds& bounds);
@@ -26,7 +24,7 @@ class FanOut {
   Target target_;
   Connection writer_;
   std::vector<std::unique_ptr<Connection>> watchers_;
-  int set_;
+  ReadySet<Connection> set_;
 };
 
 }  // namespace xcl::peers

@@ -1,11 +1,8 @@
 #include "transactions.h"
 
-#include <sys/epoll.h>
-#include <unistd.h>
-
 #include <charconv>
 
-#include "failure.h"
+#include "busy.h"
 
 namespace xcl::peers {
 
@@ -14,7 +11,6 @@ namespace {
 constexpr size_t kWrites = 10;
 constexpr size_t kReads = 2;
 constexpr size_t kEnd = 1 + kWrites + kReads;
-constexpr int kReadyAtOnce = 256;
 constexpr std::string_view kValue = "0123456789abcde";
 
 std::string nodeIn(const std::string& folder, size_t number) { return folder + "/key" + std::to_string(number); }
@@ -35,35 +31,14 @@ Transactions::Transactions(const Target& target, size_t count, bool isShared, co
 }
 
 Measurement Transactions::measure(const Bounds& bounds) {
-  const int set = ::epoll_create1(EPOLL_CLOEXEC);
-  for (Client& client : clients_) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.ptr = &client;
-    ::epoll_ctl(set, EPOLL_CTL_ADD, client.connection->fd(), &event);
-  }
-  Measurement found;
-  const Deadline end(bounds.seconds);
-  const Deadline limit(bounds.limitSeconds);
-  Stopwatch watch(target_.pid);
-  watch.begin();
-  for (Client& client : clients_) ask(client, limit);
-  while (!end.isOver() || (found.operations == 0 && !limit.isOver())) {
-    epoll_event ready[kReadyAtOnce];
-    const int count = ::epoll_wait(set, ready, kReadyAtOnce, end.leftMs());
-    for (int i = 0; i < count; i++) {
-      Client& client = *static_cast<Client*>(ready[i].data.ptr);
-      client.connection->fill();
-      for (Message message; client.connection->take(message);) {
-        if (goOn(client, message, found)) found.operations++;
-        ask(client, limit);
-      }
+  const auto begin = [&](Client& client, const Deadline& limit) { ask(client, limit); };
+  const auto next = [&](Client& client, Measurement& found, const Deadline& limit) {
+    for (Message message; client.connection->take(message);) {
+      if (goOn(client, message, found)) found.operations++;
+      ask(client, limit);
     }
-  }
-  watch.end(found);
-  ::close(set);
-  if (found.operations == 0) throw TooSlow("no transaction was committed");
-  return found;
+  };
+  return keepBusy(clients_, target_, bounds, begin, next);
 }
 
 void Transactions::ask(Client& client, const Deadline& limit) {
