@@ -1,0 +1,181 @@
+import { appendFileSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { runCommandLine } from '../../../xcl/cli.ts'
+import type { Terminal } from '../../../xcl/commands/command.ts'
+import { createDomain } from '../../../xcl/domain/create.ts'
+import { TestHost, until } from '../a-host.ts'
+
+let host: TestHost
+let consoled: Server | undefined
+let stdout: Buffer
+let stderr: string
+let leaving: AbortController
+
+beforeEach(() => {
+  host = new TestHost()
+  mkdirSync(join(host.folder.path, 'logs'), { recursive: true })
+  stdout = Buffer.alloc(0)
+  stderr = ''
+  leaving = new AbortController()
+})
+afterEach(async () => {
+  leaving.abort()
+  consoled?.close()
+  consoled = undefined
+  await host.stop()
+})
+
+/** Runs `xcl logs`; its output goes to a terminal, or else to a pipe. */
+async function logs(argv: readonly string[], isTerminal = false): Promise<number> {
+  const session: Terminal = {
+    request: {
+      argv: ['logs', ...argv],
+      cwd: '/',
+      isTerminal: [isTerminal, isTerminal, isTerminal],
+      columns: 0,
+      env: new Map(),
+    },
+    signal: leaving.signal,
+    receivedAtMs: 0,
+    stdout: () => undefined,
+    stderr: (text) => {
+      stderr += text
+    },
+    print: async (bytes) => {
+      stdout = Buffer.concat([stdout, bytes])
+    },
+    readStdin: async () => '',
+    attach: () => Promise.reject(new Error('no terminal')),
+  }
+  return await runCommandLine(host.toolstack, session)
+}
+
+/** A log where there is no consoled to say where logs are. */
+function aLog(name: string, text: string | Buffer): string {
+  const path = join(host.folder.path, 'logs', `guest-${name}.log`)
+  writeFileSync(path, text)
+  return path
+}
+
+/** consoled's answers by request. */
+async function answering(answers: Readonly<Record<string, string>>): Promise<void> {
+  const server = createServer((socket) => {
+    socket.on('data', (bytes) => socket.end(`${answers[bytes.toString().trimEnd()]}\n`))
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(join(host.folder.path, 'consoled.sock'), resolve)
+  })
+  consoled = server
+}
+
+describe('the log of a guest', () => {
+  test('is where consoled says, by number when it is there and by name when it is not', async () => {
+    const here = aLog('one', 'of one\n')
+    const gone = aLog('two', 'of two\n')
+    const { domid } = await createDomain(host.toolstack, host.config())
+    await answering({ [`logs ${domid}`]: `ok ${here}`, 'logs late': `ok ${gone}` })
+    expect(await logs(['demo'])).toBe(0)
+    expect(await logs(['late'])).toBe(0)
+    expect(stdout.toString()).toBe('of one\nof two\n')
+  })
+
+  test('is found by name where consoled does not know the number', async () => {
+    const path = aLog('one', 'of one\n')
+    const { domid } = await createDomain(host.toolstack, host.config())
+    await answering({ [`logs ${domid}`]: 'error there is no domain 1', 'logs demo': `ok ${path}` })
+    expect(await logs(['demo'])).toBe(0)
+    expect(stdout.toString()).toBe('of one\n')
+  })
+
+  test('is where xenconsoled has it when there is no consoled', async () => {
+    aLog('old guest', 'of old\n')
+    expect(await logs(['old guest'])).toBe(0)
+    expect(stdout.toString()).toBe('of old\n')
+  })
+
+  test('is not to be had when consoled writes none', async () => {
+    await answering({ 'logs demo': 'error what guests print is not logged to files here' })
+    expect(await logs(['demo'])).toBe(1)
+    expect(stderr).toBe(
+      'xcl: what guests print is not logged to files here\n  hint: consoled --log guest logs them\n',
+    )
+  })
+
+  test.each([
+    ['nobody'],
+    ['../../etc/passwd'],
+    ['77'],
+    ['a\nb'],
+    ['x'.repeat(300)],
+  ])('%j is of no such domain', async (name) => {
+    expect(await logs([name])).toBe(4)
+    expect(stderr).toMatch(/^xcl: no domain /)
+  })
+})
+
+describe('what is shown', () => {
+  const ODD = Buffer.from('\x1b]0;x\x07one\r\n\xff\ntwo', 'latin1')
+
+  test('is byte by byte what was logged, in a pipe', async () => {
+    aLog('demo', ODD)
+    await logs(['demo'])
+    expect(stdout.equals(ODD)).toBe(true)
+  })
+
+  test('is harmless to a terminal, and ends its line', async () => {
+    aLog('demo', ODD)
+    await logs(['demo'], true)
+    expect(stdout.toString()).toBe('^[]0;x^Gone\n<FF>\ntwo\n')
+  })
+
+  test('is what was logged on a terminal, too, when that is wanted', async () => {
+    aLog('demo', ODD)
+    await logs(['--raw', 'demo'], true)
+    expect(stdout.equals(ODD)).toBe(true)
+  })
+
+  test('is of all files, or the last lines of them', async () => {
+    const path = aLog('demo', 'three\nfour\n')
+    writeFileSync(`${path}.1`, 'one\ntwo\n')
+    await logs(['demo'])
+    expect(stdout.toString()).toBe('one\ntwo\nthree\nfour\n')
+    stdout = Buffer.alloc(0)
+    await logs(['-n', '3', 'demo'])
+    expect(stdout.toString()).toBe('two\nthree\nfour\n')
+  })
+
+  test('is exact since a time where lines have times, and says so where they have none', async () => {
+    // The clock of the host stands at 2026-01-31 12:05 UTC.
+    const path = aLog('demo', '[2026-01-31 00:00:00] old\n[2099-01-31 00:00:00] new\n')
+    await logs(['--since', '2026-02-01', 'demo'])
+    expect([stdout.toString(), stderr]).toEqual(['[2099-01-31 00:00:00] new\n', ''])
+    stdout = Buffer.alloc(0)
+    writeFileSync(path, 'new\n')
+    writeFileSync(`${path}.1`, 'old\n')
+    utimesSync(`${path}.1`, 1000, 1000)
+    await logs(['--since', '1h', 'demo'])
+    expect(stdout.toString()).toBe('new\n')
+    expect(stderr).toMatch(/^xcl: this log has no times in it [^\n]*: whole files follow\n$/)
+  })
+
+  test.each([
+    [['--since', 'soon', 'demo'], '"soon" is no time'],
+    [['-n', 'many', 'demo'], '--lines takes a number, not "many"'],
+  ])('%j is wrong usage', async (argv, sentence) => {
+    expect(await logs(argv)).toBe(2)
+    expect(stderr).toContain(sentence)
+  })
+
+  test('goes on, from the last ten lines, until it is interrupted', async () => {
+    const lines = Array.from({ length: 12 }, (_, i) => `line ${i}\n`)
+    const path = aLog('demo', lines.join(''))
+    const ended = logs(['-f', 'demo'])
+    await until(() => stdout.toString() === lines.slice(2).join(''))
+    appendFileSync(path, 'more\n')
+    await until(() => stdout.toString().endsWith('more\n'))
+    leaving.abort()
+    expect(await ended).toBe(130)
+  })
+})
