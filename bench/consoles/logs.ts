@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import type { Printed } from '../../native/simulator/control.ts'
-import type { ConsoleDaemon } from './daemons.ts'
-import type { ConsoleHost } from './host.ts'
+import type { ConsoleGuest } from './host.ts'
 
 /** `guest 17 line 4711 …`, as the simulated machine's guests print. */
 const LINE = /^guest \d+ line (\d+) [^\r\n]*\r$/
@@ -21,23 +20,28 @@ export interface LogFindings {
   readonly strangeLines: number
 }
 
-export async function compareLogs(host: ConsoleHost, daemon: ConsoleDaemon): Promise<LogFindings> {
-  const printed = new Map((await host.simulator.printed()).map((one) => [one.domid, one]))
+/** @param printed of these guests, and perhaps of others */
+export function compareLogs<Guest extends Pick<ConsoleGuest, 'name'> & { readonly domid: number }>(
+  guests: readonly Guest[],
+  printed: readonly Printed[],
+  logOf: (guest: Guest) => string,
+): LogFindings {
+  const byDomid = new Map(printed.map((one) => [one.domid, one]))
   let equal = 0
   let printedBytes = 0
   let loggedBytes = 0
   const lines = { lost: 0, repeated: 0, strange: 0 }
-  for (const guest of host.guests) {
-    const said = printed.get(guest.domid)
+  for (const guest of guests) {
+    const said = byDomid.get(guest.domid)
     if (said === undefined) throw new Error(`guest ${guest.name} does not print`)
-    const log = readLog(daemon.logOf(guest))
+    const log = readLog(logOf(guest))
     printedBytes += said.bytes
     loggedBytes += log.length
     if (log.length === said.bytes && crc32(log) === said.crc32) equal++
     else countLines(log, said, lines)
   }
   return {
-    guests: host.guests.length,
+    guests: guests.length,
     equal,
     printedBytes,
     loggedBytes,

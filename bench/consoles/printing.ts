@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { TICKS_PER_SECOND, usageOf } from '../start/proc.ts'
 import type { ConsoleDaemon } from './daemons.ts'
 import type { ConsoleHost } from './host.ts'
+import { compareLogs, type LogFindings } from './logs.ts'
 
 const PAUSE_MS = 20
 
@@ -49,6 +50,12 @@ export async function untilDrained(host: ConsoleHost, limitS: number): Promise<v
     }
     await setTimeout(PAUSE_MS)
   }
+}
+
+/** What is in the logs now, against what the guests have printed. */
+export async function logsOf(host: ConsoleHost, daemon: ConsoleDaemon): Promise<LogFindings> {
+  const printed = await host.simulator.printed()
+  return compareLogs(host.guests, printed, (guest) => daemon.logOf(guest))
 }
 
 function cpuS(pid: number): number {

@@ -4,8 +4,8 @@ import type { Bench } from '../bench.ts'
 import type { ConsoleDaemon, DaemonName } from '../daemons.ts'
 import type { Finding } from '../findings.ts'
 import type { ConsoleHost } from '../host.ts'
-import { compareLogs, type LogFindings } from '../logs.ts'
-import { type CpuSpent, measureCpu, untilDrained } from '../printing.ts'
+import type { LogFindings } from '../logs.ts'
+import { type CpuSpent, logsOf, measureCpu, untilDrained } from '../printing.ts'
 import { Viewers, type ViewersFindings } from '../viewers.ts'
 
 const RATE = 1
@@ -100,5 +100,5 @@ export async function printTo(
     viewers.stop()
   }
   bench.say(`${daemon.name}: reading the logs`)
-  return { cpu, viewers: viewers.stop(), logs: await compareLogs(host, daemon) }
+  return { cpu, viewers: viewers.stop(), logs: await logsOf(host, daemon) }
 }

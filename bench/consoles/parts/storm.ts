@@ -2,8 +2,8 @@
 import type { Bench } from '../bench.ts'
 import type { DaemonName } from '../daemons.ts'
 import type { Finding } from '../findings.ts'
-import { compareLogs, type LogFindings } from '../logs.ts'
-import { type CpuSpent, measureCpu, untilDrained } from '../printing.ts'
+import type { LogFindings } from '../logs.ts'
+import { type CpuSpent, logsOf, measureCpu, untilDrained } from '../printing.ts'
 
 /** Of 64 bytes. */
 const LINES = 64
@@ -48,7 +48,7 @@ async function stormOn(
     await host.simulator.print(LINES)
     await untilDrained(host, LIMIT_S)
     const cpu = stop()
-    return { cpu, logs: await compareLogs(host, daemon) }
+    return { cpu, logs: await logsOf(host, daemon) }
   } finally {
     await bench.stop(daemon)
   }
