@@ -20,8 +20,6 @@ import type { GuestLog } from './log/guest-log.ts'
 import type { ConsoleRings, RingUser } from './ring/console-ring.ts'
 import { ConsoleTty, type TtyOwner, type TtyServices } from './tty/console-tty.ts'
 
-/** What is kept in memory of a console, at most. */
-export const HISTORY_BYTES = 16_384
 /** How far back a log is read for viewers. */
 const KNOWN_BYTES = 65_536
 

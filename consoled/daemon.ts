@@ -21,10 +21,11 @@ import type { Logger } from '../native/os/log.ts'
 import { StateMemory } from '../native/os/state-memory.ts'
 import { AttachServer } from './attach/server.ts'
 import type { Clock } from './clock.ts'
-import { type ConsoleServices, GuestConsole, HISTORY_BYTES } from './console.ts'
+import { type ConsoleServices, GuestConsole } from './console.ts'
 import { Consoles } from './domains/consoles.ts'
 import { StoreLink } from './domains/store-link.ts'
 import { GuestLog, guestLogName } from './log/guest-log.ts'
+import { historyShare } from './log/history-share.ts'
 import { HypervisorLog } from './log/hypervisor-log.ts'
 import { StampTime } from './log/line-stamps.ts'
 import { LogFiles } from './log/log-files.ts'
@@ -36,11 +37,6 @@ import { ConsoleRings } from './ring/console-ring.ts'
 const MAX_CONSOLES = 32_768
 /** Typed bytes that wait for guests, all together; a viewer is paused long before. */
 const MAX_TYPED_BYTES = 64 * 2 ** 20
-/**
- * Consoles that may keep a full history in memory (16 MiB); later ones keep an eighth. With what else
- * a console takes (4 KiB) ten thousand guests that are not logged stay below 8 KiB each.
- */
-const FULL_HISTORIES = 1024
 /** Descriptors for everything that is not of one guest: store, event channels, viewers. */
 const OTHER_DESCRIPTORS = 1024
 
@@ -148,8 +144,7 @@ export class Daemon {
     return {
       rings: this.#rings,
       openLog: logs && ((console, name, isNew) => new GuestLog(logs, console, name, isNew)),
-      historyBytes: () =>
-        this.#consoles.size <= FULL_HISTORIES ? HISTORY_BYTES : HISTORY_BYTES / 8,
+      historyBytes: () => historyShare(this.#consoles.size),
       tty: options.tty,
       overflow: options.overflow,
       lendDescriptors: (count) => this.#logs.lend(count),

@@ -67,6 +67,7 @@ export class GuestLog implements LogOwner {
   #from: number
   #fromAside: number | undefined
   #rotations: number
+  #isClosed = false
   /** The ring has been there. */
   #hasBegun = false
   /** Ring indices of what is logged next, and of what was logged last. */
@@ -195,7 +196,10 @@ export class GuestLog implements LogOwner {
     this.#announce()
   }
 
+  /** May be called twice. */
   close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
     this.#services.files.release(this.#file, this)
   }
 

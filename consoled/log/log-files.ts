@@ -47,7 +47,7 @@ interface LogLimits {
 
 export class LogFiles implements BatchListener {
   readonly log: Logger
-  readonly #pick: (count: number) => number
+  readonly #pick: (open: readonly LogFile[]) => number
   readonly #writer = new LogWriter()
   readonly #open: LogFile[] = []
   readonly #files = new Map<string, LogFile>()
@@ -64,11 +64,11 @@ export class LogFiles implements BatchListener {
   readonly #maxBytes: number
   readonly #keep: number
 
-  /** @param pick which one of so many is closed for another one */
+  /** @param pick which one of the open ones is closed for another one */
   constructor(
     { maxOpen, maxBytes = Number.POSITIVE_INFINITY, keep = 0 }: LogLimits,
     log: Logger,
-    pick: (count: number) => number = anyOf,
+    pick: (open: readonly LogFile[]) => number = anyOf,
   ) {
     this.#maxOpen = maxOpen
     this.#maxBytes = maxBytes
@@ -259,8 +259,7 @@ export class LogFiles implements BatchListener {
   }
 
   #closeDownTo(count: number): void {
-    while (this.#open.length > Math.max(0, count))
-      this.#open[this.#pick(this.#open.length)]?.close()
+    while (this.#open.length > Math.max(0, count)) this.#open[this.#pick(this.#open)]?.close()
   }
 }
 
@@ -381,6 +380,6 @@ function renameIfThere(from: string, to: string): void {
   }
 }
 
-function anyOf(count: number): number {
-  return Math.floor(Math.random() * count)
+function anyOf(open: readonly LogFile[]): number {
+  return Math.floor(Math.random() * open.length)
 }

