@@ -19,6 +19,9 @@ describe('the options of consoled', () => {
       attachPath: '/run/xen/consoled.sock',
       tty: 'asked',
       maxOpenLogs: Number.POSITIVE_INFINITY,
+      maxLogBytes: Number.POSITIVE_INFINITY,
+      keptLogs: 5,
+      statePath: '/run/xen/consoled.state',
     })
   })
 
@@ -42,6 +45,11 @@ describe('the options of consoled', () => {
     [['--no-fork', '-v'], { isForeground: true, logLevel: 'debug' }],
     [['--open-logs', '5'], { maxOpenLogs: 5 }],
     [['--pid-file=/tmp/x.pid'], { pidFile: '/tmp/x.pid' }],
+    [['--log-max-size', '64k', '--log-keep', '0'], { maxLogBytes: 65_536, keptLogs: 0 }],
+    [['--log-max-size=1G'], { maxLogBytes: 2 ** 30, keptLogs: 5 }],
+    [['--log-max-size=0'], { maxLogBytes: Number.POSITIVE_INFINITY }],
+    [['--state', '/tmp/x.state'], { statePath: '/tmp/x.state' }],
+    [['--hypervisor=sim', '--attach=/tmp/run/s'], { statePath: '/tmp/run/consoled.state' }],
     [['--tty=always', '--attach', '/tmp/s'], { tty: 'always', attachPath: '/tmp/s' }],
   ])('%j', (argv, expected) => {
     expect(parsed(...argv)).toMatchObject(expected)
@@ -52,6 +60,8 @@ describe('the options of consoled', () => {
     [['--overflow-data'], '--overflow-data needs a value'],
     [['--frobnicate'], 'unknown option --frobnicate'],
     [['domain'], 'unexpected argument "domain"'],
+    [['--log-max-size', '1x'], '--log-max-size: "1x" is no number of bytes'],
+    [['--log-max-size', '999999999999G'], 'is no number of bytes such as 500000, 64k or 10M'],
     [['--hypervisor=none'], 'without a hypervisor there are no consoles to serve'],
   ])('%j is refused in a sentence', (argv, sentence) => {
     expect(() => parsed(...argv)).toThrow(UsageError)
