@@ -17,6 +17,8 @@ import { ByteRing } from './byte-ring.ts'
 import type { ConsoleKeys } from './domains/console-keys.ts'
 import type { ConsoleIdentity } from './log/console-states.ts'
 import type { GuestLog } from './log/guest-log.ts'
+import { type JournalSpeaker, journalFields } from './log/journal.ts'
+import type { JournalLog } from './log/journal-log.ts'
 import type { ConsoleRings, RingUser } from './ring/console-ring.ts'
 import { ConsoleTty, type TtyOwner, type TtyServices } from './tty/console-tty.ts'
 
@@ -30,6 +32,8 @@ export interface ConsoleServices extends TtyServices {
   readonly openLog:
     | ((console: ConsoleIdentity, name: string, isNew: boolean) => GuestLog)
     | undefined
+  /** A way into the journal for this guest; undefined when guests do not go there. */
+  readonly openJournal: ((fields: Uint8Array) => JournalLog) | undefined
   /** Bytes of history a console may keep in memory. */
   readonly historyBytes: () => number
   /** Writes the path of the pty's slave into the store. */
@@ -60,6 +64,7 @@ export class GuestConsole implements RingUser, TtyOwner {
   /** The ring that could not be reached, so that this is said once. */
   #failedRing: Ring | undefined
   #log: GuestLog | undefined
+  #journal: JournalLog | undefined
   #history: ByteRing | undefined
   readonly #tty: ConsoleTty
   readonly #audience = new Audience()
@@ -175,8 +180,10 @@ export class GuestConsole implements RingUser, TtyOwner {
 
   /** Goes on in another log if the guest has another name by now. */
   rename(name: string): void {
-    if (this.#log === undefined || name === this.#name) return
+    if (name === this.#name || this.#name === undefined) return
     this.#name = name
+    this.#journal?.setFields(journalFields(this.#speaker))
+    if (this.#log === undefined) return
     this.#log.close()
     this.#openLog(false)
     if (this.#ring !== undefined) this.#beginAt(this.#ring, this.#position)
@@ -198,6 +205,7 @@ export class GuestConsole implements RingUser, TtyOwner {
     this.#disconnect()
     this.#tty.close()
     this.#log?.close()
+    this.#journal?.close()
     this.#audience.end()
     const waiting = this.#whenConnected
     this.#whenConnected = []
@@ -208,6 +216,7 @@ export class GuestConsole implements RingUser, TtyOwner {
 
   ringOutput(bytes: Uint8Array, start: number, end: number, position: number): void {
     const logged = this.#log?.append(bytes, start, end, position) ?? 0
+    this.#journal?.append(bytes, start + logged, end)
     this.#history?.append(bytes, start, end)
     this.#position = (position + end - start) >>> 0
     this.#unbroken += end - start
@@ -278,10 +287,16 @@ export class GuestConsole implements RingUser, TtyOwner {
   }
 
   #openLog(isNew: boolean): void {
-    const { openLog, historyBytes } = this.#services
+    const { openLog, openJournal, historyBytes } = this.#services
+    this.#journal ??= openJournal?.(journalFields(this.#speaker))
     this.#log = openLog?.(this, this.#name ?? `dom${this.domid}`, isNew)
     if (!this.#log?.isRaw && this.#history === undefined) {
       this.#history = new ByteRing(historyBytes())
     }
+  }
+
+  get #speaker(): JournalSpeaker {
+    const { domid, uuid } = this
+    return { identifier: 'consoled', domid, uuid, name: this.#name }
   }
 }

@@ -16,6 +16,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type DomainControl, type Hypervisor, VIRQ_CON_RING } from '../native/hypervisor.ts'
+import { openDatagrams } from '../native/os/datagrams.ts'
 import { raiseOpenFilesLimit } from '../native/os/file-limit.ts'
 import type { Logger } from '../native/os/log.ts'
 import { StateMemory } from '../native/os/state-memory.ts'
@@ -27,9 +28,13 @@ import { StoreLink } from './domains/store-link.ts'
 import { GuestLog, guestLogName } from './log/guest-log.ts'
 import { historyShare } from './log/history-share.ts'
 import { HypervisorLog } from './log/hypervisor-log.ts'
+import { Journal, journalFields } from './log/journal.ts'
+import { JournalLog } from './log/journal-log.ts'
 import { StampTime } from './log/line-stamps.ts'
 import { LogFiles } from './log/log-files.ts'
 import { StateFile } from './log/state-file.ts'
+import { Counters } from './metrics/counters.ts'
+import { metricsText } from './metrics/metrics.ts'
 import type { Options } from './options.ts'
 import { ConsoleRings } from './ring/console-ring.ts'
 
@@ -39,6 +44,9 @@ const MAX_CONSOLES = 32_768
 const MAX_TYPED_BYTES = 64 * 2 ** 20
 /** Descriptors for everything that is not of one guest: store, event channels, viewers. */
 const OTHER_DESCRIPTORS = 1024
+
+/** Descriptors of a console with a pseudo terminal whose log is open, too. */
+const PTY_AND_LOG = 3
 
 /** What consoled asks of the machine. */
 export interface ConsoleMachine extends Pick<Hypervisor, 'rings'> {
@@ -58,7 +66,9 @@ export class Daemon {
   readonly #parts: DaemonParts
   readonly #memory = StateMemory.anonymous()
   readonly #logs: LogFiles
-  /** Undefined when guests are not logged. */
+  readonly #counters = new Counters(this.#memory)
+  readonly #journal: Journal | undefined
+  /** Undefined when guests are not logged to files. */
   readonly #state: StateFile | undefined
   readonly #time: StampTime
   readonly #hypervisorLog: HypervisorLog | undefined
@@ -72,9 +82,12 @@ export class Daemon {
     this.#parts = parts
     const { maxLogBytes: maxBytes, keptLogs: keep } = options
     this.#logs = new LogFiles({ maxOpen: this.#openLogsAllowed(), maxBytes, keep }, log)
-    this.#state = options.logsGuests ? new StateFile(options.statePath, log) : undefined
+    const isInFiles = options.logsGuests && options.logsToFiles
+    this.#state = isInFiles ? new StateFile(options.statePath, log) : undefined
     this.#time = new StampTime(() => clock.date())
-    if (options.logsGuests || options.logsHypervisor) mkdirSync(options.logDir, { recursive: true })
+    const logsAnything = options.logsGuests || options.logsHypervisor
+    if (logsAnything && options.logsToFiles) mkdirSync(options.logDir, { recursive: true })
+    this.#journal = logsAnything && options.logsToJournal ? this.#openJournal() : undefined
     this.#hypervisorLog = options.logsHypervisor ? this.#openHypervisorLog() : undefined
     const set = hypervisor.rings('console', {
       memory: this.#memory,
@@ -82,7 +95,14 @@ export class Daemon {
       maxQueuedBytes: MAX_TYPED_BYTES,
       virqs: options.logsHypervisor ? [VIRQ_CON_RING] : [],
     })
-    this.#rings = new ConsoleRings(set, clock, () => this.#hypervisorLog?.copy(), [this.#logs])
+    // The journal first: who is killed in between tells it something twice, and nothing too little.
+    this.#rings = new ConsoleRings(
+      set,
+      clock,
+      () => this.#hypervisorLog?.copy(),
+      this.#journal === undefined ? [this.#logs] : [this.#journal, this.#logs],
+      this.#counters,
+    )
     const services = this.#services()
     this.#consoles = new Consoles({
       domains: hypervisor.domains,
@@ -94,7 +114,9 @@ export class Daemon {
     this.#attach = new AttachServer({
       find: (domid) => this.#consoles.find(domid),
       logPath: (name) =>
-        options.logsGuests ? join(options.logDir, guestLogName(name)) : undefined,
+        options.logsGuests && options.logsToFiles
+          ? join(options.logDir, guestLogName(name))
+          : undefined,
       clock,
       log,
     })
@@ -119,11 +141,26 @@ export class Daemon {
     this.#consoles.reopenLogs()
   }
 
+  /** What Prometheus is told. */
+  metrics(): string {
+    return metricsText({
+      counters: this.#counters,
+      consoles: this.#consoles,
+      rings: this.#rings,
+      logs: this.#logs,
+      attach: this.#attach,
+      journal: this.#journal,
+      memoryUsage: process.memoryUsage,
+    })
+  }
+
   close(): void {
     this.#attach.close()
     this.#link.close()
     this.#consoles.close()
+    this.#hypervisorLog?.close()
     this.#rings.close()
+    this.#journal?.close()
     this.#logs.close()
     this.#state?.close()
     this.#memory.close()
@@ -141,30 +178,37 @@ export class Daemon {
       time: this.#time,
       states: this.#state.states,
     }
+    const journal = options.logsGuests ? this.#journal : undefined
     return {
       rings: this.#rings,
       openLog: logs && ((console, name, isNew) => new GuestLog(logs, console, name, isNew)),
+      openJournal: journal && ((fields) => new JournalLog(journal, fields, options.replacesEscape)),
       historyBytes: () => historyShare(this.#consoles.size),
       tty: options.tty,
       overflow: options.overflow,
       lendDescriptors: (count) => this.#logs.lend(count),
       publishTty: (domid, slavePath) => this.#consoles.publishTty(domid, slavePath),
+      counters: this.#counters,
       log,
     }
   }
 
   #openHypervisorLog(): HypervisorLog {
     const { hypervisor, options, log } = this.#parts
-    const path = join(options.logDir, 'hypervisor.log')
+    const fields = journalFields({ identifier: 'xen' })
+    const sinks = {
+      files: this.#logs,
+      path: options.logsToFiles ? join(options.logDir, 'hypervisor.log') : undefined,
+      journal: this.#journal && new JournalLog(this.#journal, fields, options.replacesEscape),
+    }
     const { stampsHypervisor } = options
-    return new HypervisorLog(
-      hypervisor.domains,
-      this.#logs,
-      path,
-      stampsHypervisor,
-      this.#time,
-      log,
-    )
+    return new HypervisorLog(hypervisor.domains, sinks, stampsHypervisor, this.#time, log)
+  }
+
+  #openJournal(): Journal {
+    const { options, clock, log } = this.#parts
+    const connect = () => openDatagrams(options.journalPath)
+    return new Journal({ connect, losses: this.#counters, clock, log })
   }
 
   /** All descriptors but a reserve; each pty takes two of the logs' away. */
@@ -173,7 +217,8 @@ export class Daemon {
     const limit = raiseOpenFilesLimit()
     const room = Math.max(1, limit - Math.min(OTHER_DESCRIPTORS, Math.floor(limit / 2)))
     const openLogs = Math.min(options.maxOpenLogs, room)
-    log.info({ descriptors: limit, openLogs }, 'room for logs')
+    const consolesWithPty = Math.floor(room / PTY_AND_LOG)
+    log.info({ descriptors: limit, openLogs, consolesWithPty }, 'room for logs and terminals')
     return openLogs
   }
 }

@@ -1,4 +1,5 @@
 /** consoled: argv in, exit code out. */
+import { constants } from 'node:os'
 import { basename } from 'node:path'
 import { storeSocketPath } from '../lixs/client/socket-path.ts'
 import { machineFailure } from '../native/machine-failure.ts'
@@ -11,6 +12,7 @@ import {
   startInBackground,
 } from '../native/os/daemonize.ts'
 import { openLog } from '../native/os/log.ts'
+import { MetricsServer } from '../native/os/metrics/server.ts'
 import { notify } from '../native/os/notify.ts'
 import { PidFile } from '../native/os/pidfile.ts'
 import { XenError } from '../native/xen-error.ts'
@@ -21,8 +23,8 @@ import { type Options, optionsFrom } from './options.ts'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
-/** Privileges. */
-const EXIT_REFUSED = 5
+/** As upstream's daemon ends when it may not. */
+const EXIT_REFUSED = constants.errno.EPERM
 const EXIT_DEFECT = 70
 /** Everything that is served lay on it: there is nothing to clean up. */
 const MACHINE_GONE = 'the simulated machine has gone; ending'
@@ -59,7 +61,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`${program}: ${error.message}; try --help\n`)
     return EXIT_USAGE
   }
-  if (options.hypervisor === 'xen' && process.getuid?.() !== 0) {
+  if (options.hypervisor === 'xen' && process.geteuid?.() !== 0) {
     process.stderr.write(`${program}: only root may serve consoles\n`)
     return EXIT_REFUSED
   }
@@ -92,6 +94,8 @@ async function serve(program: string, options: Options): Promise<number> {
         process.exit(EXIT_FAILED)
       },
     })
+    const metrics =
+      options.metrics === undefined ? undefined : await MetricsServer.listen(options.metrics)
     const daemon = new Daemon({
       hypervisor,
       storePath: storeSocketPath(),
@@ -100,6 +104,7 @@ async function serve(program: string, options: Options): Promise<number> {
       log,
     })
     await daemon.start()
+    metrics?.serve(() => daemon.metrics())
     pidFile?.write(process.pid)
     process.on('SIGHUP', () => {
       reopen()
@@ -114,6 +119,7 @@ async function serve(program: string, options: Options): Promise<number> {
     reportReady()
     log.info({ signal: await stopped }, 'stopping')
     notify('STOPPING=1')
+    metrics?.close()
     daemon.close()
     hypervisor.close()
     pidFile?.release()

@@ -16,14 +16,33 @@ const whose = { kind: 'choice', choices: ['none', 'guest', 'hv', 'all'] } as con
 export const OPTIONS = [
   { name: 'interactive', short: 'i', value: FLAG, help: 'stay in the foreground' },
   { name: 'no-fork', short: 'N', value: FLAG, help: 'the same (ours)' },
-  { name: 'log', value: whose, default: 'none', help: 'what is logged to files' },
+  {
+    name: 'log',
+    value: whose,
+    default: 'none',
+    isRepeatable: true,
+    help: 'whose output is logged',
+  },
+  {
+    name: 'log-to',
+    value: { kind: 'choice', choices: ['files', 'journal', 'both'] },
+    default: 'files',
+    help: 'where: to files, to the journal of systemd with XEN_DOMID and XEN_NAME (ours)',
+  },
   {
     name: 'log-dir',
     value: { kind: 'text', metavar: 'DIR' },
     default: '/var/log/xen/console',
-    help: 'where: guest-NAME.log, hypervisor.log',
+    help: 'folder of guest-NAME.log and hypervisor.log',
   },
-  { name: 'timestamp', short: 't', value: whose, default: 'none', help: 'time before each line' },
+  {
+    name: 'timestamp',
+    short: 't',
+    value: whose,
+    default: 'none',
+    isRepeatable: true,
+    help: 'whose lines in files begin with the time',
+  },
   { name: 'replace-escape', value: FLAG, help: 'write escape characters to logs as full stops' },
   {
     name: 'overflow-data',
@@ -36,6 +55,12 @@ export const OPTIONS = [
     name: 'pid-file',
     value: file,
     help: 'lock this file and write the process id to it; in the background /run/xen/xenconsoled.pid',
+  },
+  {
+    name: 'journal',
+    value: { kind: 'text', metavar: 'PATH' },
+    default: '/run/systemd/journal/socket',
+    help: 'where the journal receives, with --log-to journal or both (ours)',
   },
   { name: 'verbose', short: 'v', value: FLAG, help: 'the same as --log-level debug' },
   {
@@ -56,6 +81,11 @@ export const OPTIONS = [
     value: { kind: 'number', metavar: 'N', max: 1_000_000 },
     default: '0',
     help: 'logs kept open at a time, 0: as many as descriptors allow (ours)',
+  },
+  {
+    name: 'metrics',
+    value: { kind: 'text', metavar: 'ADDRESS' },
+    help: 'answer Prometheus here: unix:/PATH, HOST:PORT or :PORT (this host only); default off (ours)',
   },
   {
     name: 'log-max-size',

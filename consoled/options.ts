@@ -2,6 +2,7 @@ import { dirname, join, resolve } from 'node:path'
 import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
 import { type Settings, UsageError } from '../native/os/command-line.ts'
 import { type LogLevel, logLevelFrom } from '../native/os/log.ts'
+import { type MetricsAddress, metricsAddressFrom } from '../native/os/metrics/address.ts'
 import { STATE_FILE } from './log/state-file.ts'
 import type { OptionName } from './option-table.ts'
 
@@ -18,12 +19,17 @@ export interface Options {
   readonly logDir: string
   readonly logsGuests: boolean
   readonly logsHypervisor: boolean
+  readonly logsToFiles: boolean
+  readonly logsToJournal: boolean
+  /** Where journald receives. */
+  readonly journalPath: string
   readonly stampsGuests: boolean
   readonly stampsHypervisor: boolean
   readonly replacesEscape: boolean
   readonly overflow: 'discard' | 'keep'
   readonly attachPath: string
   readonly tty: 'asked' | 'always'
+  readonly metrics: MetricsAddress | undefined
   /** Infinity: only the limit of descriptors counts. */
   readonly maxOpenLogs: number
   /** A log as long as this is put aside; Infinity: none is. */
@@ -46,7 +52,9 @@ export function optionsFrom(settings: Settings<OptionName>): Options {
   const last = (name: OptionName): string | undefined => settings.get(name)?.values.at(-1)
   const isSet = (name: OptionName): boolean => last(name) !== undefined
   const includes = (name: OptionName, whose: 'guest' | 'hv'): boolean =>
-    last(name) === whose || last(name) === 'all'
+    isIncluded(settings.get(name)?.values ?? [], whose)
+  const metrics = last('metrics')
+  const logTo = last('log-to')
 
   const hypervisor = last('hypervisor')
   if (hypervisor === 'none') {
@@ -67,12 +75,16 @@ export function optionsFrom(settings: Settings<OptionName>): Options {
     logDir: resolve(last('log-dir') ?? ''),
     logsGuests: includes('log', 'guest'),
     logsHypervisor: includes('log', 'hv'),
+    logsToFiles: logTo !== 'journal',
+    logsToJournal: logTo === 'journal' || logTo === 'both',
+    journalPath: resolve(last('journal') ?? ''),
     stampsGuests: includes('timestamp', 'guest'),
     stampsHypervisor: includes('timestamp', 'hv'),
     replacesEscape: isSet('replace-escape'),
     overflow: last('overflow-data') === 'keep' ? 'keep' : 'discard',
     attachPath,
     tty: last('tty') === 'always' ? 'always' : 'asked',
+    metrics: metrics === undefined ? undefined : metricsAddressFrom(metrics),
     maxOpenLogs: Number(last('open-logs')) || Number.POSITIVE_INFINITY,
     maxLogBytes: bytesFrom(last('log-max-size') ?? '0') || Number.POSITIVE_INFINITY,
     keptLogs: Number(last('log-keep')),
@@ -80,6 +92,13 @@ export function optionsFrom(settings: Settings<OptionName>): Options {
       last('state') ?? (isSimulated ? join(dirname(attachPath), 'consoled.state') : STATE_FILE),
     ),
   }
+}
+
+/** Given several times, such an option adds up, as upstream's does; `none` begins anew. */
+function isIncluded(values: readonly string[], whose: 'guest' | 'hv'): boolean {
+  return values
+    .slice(values.lastIndexOf('none') + 1)
+    .some((value) => value === whose || value === 'all')
 }
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }

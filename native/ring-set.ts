@@ -58,6 +58,12 @@ export const BATCH_DATA = -6
  */
 export const BATCH_RECONNECT = -7
 
+/**
+ * A console's guest has notified so often (reqId) and had nothing to say: told in steps, so that whoever
+ * limits what a guest may do can count it.
+ */
+export const BATCH_EVENTS = -8
+
 /** Output flag: drop this message if an identical one still waits in the connection's queue. */
 export const OUTPUT_COALESCE = 1
 /** Output flag: this is an event, which may expire (`expireEvents`) and not a reply. */
@@ -114,6 +120,11 @@ export const CONNECTION_QUEUED_BYTES = 4
 export const CONNECTION_MAX_OUTSTANDING = 5
 /** No message is taken while this is not 0. */
 export const CONNECTION_PAUSED = 6
+/**
+ * Bit of CONNECTION_PAUSED: a console is not listened to either. Its event channel stays masked from its
+ * next event on until `resume`, so that a guest that does nothing but notify costs nothing.
+ */
+export const PAUSED_DEAF = 2
 /**
  * An event that would make the queue longer than this (events; bytes with their headers) is dropped
  * when the connection is a ring, and ends the connection when it is a socket. Nor is a message taken

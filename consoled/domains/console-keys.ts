@@ -55,7 +55,7 @@ export async function readConsoleKeys(store: KeyReader, domid: Domid): Promise<C
         ? undefined
         : { gfn: gfn as Gfn, port: evtchn as EvtchnPort },
     isOurs: type === undefined || type === 'xenconsoled',
-    limit: numberFrom(limit),
+    limit: limitFrom(limit),
     tty,
     name,
   }
@@ -65,4 +65,13 @@ export async function readConsoleKeys(store: KeyReader, domid: Domid): Promise<C
 function numberFrom(text: string | undefined): number | undefined {
   if (text === undefined || !/^(?:0x[0-9a-f]{1,13}|[0-9]{1,15})$/i.test(text)) return undefined
   return Number(text)
+}
+
+/** As strtoul reads it with base 0: decimal, octal after a 0, hexadecimal after 0x; what follows is left. */
+function limitFrom(text: string | undefined): number | undefined {
+  const [, hexadecimal, octal, decimal] =
+    /^\s*\+?(?:0x([0-9a-f]{1,13})|0([0-7]{1,15})|([0-9]{1,15}))/i.exec(text ?? '') ?? []
+  if (hexadecimal !== undefined) return Number.parseInt(hexadecimal, 16)
+  if (octal !== undefined) return Number.parseInt(octal, 8)
+  return decimal === undefined ? undefined : Number(decimal)
 }

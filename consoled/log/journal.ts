@@ -2,7 +2,7 @@
  * The way to systemd's journal: entries in its native protocol, one datagram each.
  *
  * ```
- *   add(entry) ─► bytes, back to back ─► flush(), once per turn: one system call ─► journald
+ *   add(entry) ─► bytes, back to back ─► flush(), once a batch: one system call ─► journald
  *                 at most MAX_BYTES          │ takes no more: when it does again
  *                 more is left out, counted  │ gone: tried again, for as long as something waits
  * ```
@@ -15,6 +15,7 @@
 import type { DatagramSocket } from '../../native/os/datagrams.ts'
 import type { Logger } from '../../native/os/log.ts'
 import type { Clock } from '../clock.ts'
+import type { BatchListener } from '../ring/console-ring.ts'
 
 /** What may wait for journald; 4 MiB are some ten thousand lines. */
 const MAX_BYTES = 4 * 2 ** 20
@@ -42,7 +43,7 @@ interface JournalParts {
   readonly log: Logger
 }
 
-export class Journal {
+export class Journal implements BatchListener {
   readonly #parts: JournalParts
   #socket: DatagramSocket | undefined
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
@@ -97,6 +98,15 @@ export class Journal {
     }
     into[at++] = LF
     this.#ends[this.#count++] = at
+  }
+
+  batchBegins(): void {
+    // Entries are copied as they come.
+  }
+
+  /** Before the batch leaves the rings: who is killed then finds in them what was not sent. */
+  batchEnds(): void {
+    this.flush()
   }
 
   /** Sends what waits, as far as journald takes it. */
@@ -242,9 +252,9 @@ function writeLength(into: Buffer, at: number, length: number): number {
 /** Who speaks: the fields that all entries of one console have in common. */
 export interface JournalSpeaker {
   readonly identifier: string
-  readonly domid: number | undefined
-  readonly uuid: string | undefined
-  readonly name: string | undefined
+  readonly domid?: number
+  readonly uuid?: string
+  readonly name?: string | undefined
 }
 
 /** Everything of an entry that stands before the length of its message. */

@@ -51,10 +51,7 @@ export class LineStamps {
   ): number {
     for (let i = start; i < end; i++) {
       const byte = bytes[i] as number
-      if (byte === CR && this.#wasLineFeed) {
-        this.#wasLineFeed = false
-        continue
-      }
+      if (byte === CR && this.#wasLineFeed) continue
       if (this.#isAtLineStart) {
         for (let j = 0; j < stamp.length; j++) into[at++] = stamp[j] as number
       }

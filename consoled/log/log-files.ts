@@ -58,6 +58,8 @@ export class LogFiles implements BatchListener {
   #batchBytes: Uint8Array | undefined
   #isInBatch = false
   #arenaUsed = 0
+  /** Bytes that could not be written, in all. */
+  dropped = 0
   /** Number of the next call of the writer. */
   #write = 1
   #maxOpen: number
@@ -334,12 +336,14 @@ export class LogFile {
   /** So much was not even tried. */
   lose(bytes: number): void {
     this.dropped += bytes
+    this.#files.dropped += bytes
   }
 
   /** So much of what was queued is not in the file. */
   settle(lost: number, errno: number): void {
     this.bytes -= lost
     this.dropped += lost
+    this.#files.dropped += lost
     if (errno !== 0) this.#failed(-errno)
     else this.#isFailing = false
   }

@@ -16,7 +16,6 @@ const FIGURES = [
   'brokenRings',
   'connects',
   'ptys',
-  'logDropped',
   'ttyDropped',
   'journalDropped',
 ] as const
@@ -31,7 +30,6 @@ const HOLDS = indexOf('holds')
 const BROKEN_RINGS = indexOf('brokenRings')
 const CONNECTS = indexOf('connects')
 const PTYS = indexOf('ptys')
-const LOG_DROPPED = indexOf('logDropped')
 const TTY_DROPPED = indexOf('ttyDropped')
 const JOURNAL_DROPPED = indexOf('journalDropped')
 
@@ -96,11 +94,6 @@ export class Counters {
   /** @param count 1: a pseudo terminal was made; -1: closed */
   pty(count: number): void {
     this.#add(PTYS, count)
-  }
-
-  /** A log could not be written. */
-  logDropped(bytes: number): void {
-    this.#add(LOG_DROPPED, bytes)
   }
 
   /** Nobody read a terminal. */

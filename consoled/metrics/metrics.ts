@@ -15,7 +15,7 @@ interface MetricsSources {
   readonly counters: Counters
   readonly consoles: { readonly size: number; readonly withoutConsole: number }
   readonly rings: { readonly held: number }
-  readonly logs: { readonly openCount: number }
+  readonly logs: { readonly openCount: number; readonly dropped: number }
   readonly attach: { readonly viewers: number; readonly leftOutBytes: number }
   /** Undefined: nothing goes to the journal. */
   readonly journal: { readonly waitingBytes: number } | undefined
@@ -50,9 +50,9 @@ export function metricsText(sources: MetricsSources): string {
   ])
 }
 
-function dropped({ counters, attach }: MetricsSources): readonly Sample[] {
+function dropped({ counters, logs, attach }: MetricsSources): readonly Sample[] {
   return [
-    { value: counters.figure('logDropped'), labels: { where: 'log' } },
+    { value: logs.dropped, labels: { where: 'log' } },
     { value: counters.figure('ttyDropped'), labels: { where: 'tty' } },
     { value: attach.leftOutBytes, labels: { where: 'viewer' } },
     { value: counters.figure('journalDropped'), labels: { where: 'journal' } },

@@ -14,6 +14,7 @@ import {
   BATCH_BROKEN,
   BATCH_DATA,
   BATCH_DRAINED,
+  BATCH_EVENTS,
   BATCH_VIRQ,
   type Batch,
   CONNECTION_OUTPUT_INDEX,
@@ -22,6 +23,7 @@ import {
   CONNECTION_WORDS,
   type ConnectionId,
   OUTPUT_PAYLOAD_ROOM,
+  PAUSED_DEAF,
   RECORD_CONNECTION,
   RECORD_LEN,
   RECORD_REQ_ID,
@@ -33,9 +35,9 @@ import { XenError } from '../../native/xen-error.ts'
 import type { Clock } from '../clock.ts'
 import { RateLimit } from './rate-limit.ts'
 
-/** Bits of CONNECTION_PAUSED: who holds a guest up. */
+/** Bits of CONNECTION_PAUSED: who holds a guest up. Who is past his allowance is not listened to either. */
 const HELD_BY_USER = 1
-const HELD_BY_RATE = 2
+const HELD_BY_RATE = PAUSED_DEAF
 
 /** Whoever a ring belongs to. Nothing here may throw: other guests share the batch. */
 export interface RingUser {
@@ -59,10 +61,22 @@ export interface BatchListener {
   batchEnds(): void
 }
 
+/** Told what happens; each call costs an addition or two. */
+export interface RingCounters {
+  batch(nowMs: number): void
+  turnEnded(nowMs: number): void
+  output(bytes: number): void
+  input(bytes: number): void
+  hold(): void
+  connect(): void
+  brokenRing(): void
+}
+
 export class ConsoleRings {
   readonly #set: RingSet
   readonly #onVirq: (virq: number) => void
   readonly #listeners: readonly BatchListener[]
+  readonly #counters: RingCounters | undefined
   /** By connection. */
   readonly #users: (RingUser | undefined)[] = []
   readonly #rate: RateLimit
@@ -73,11 +87,14 @@ export class ConsoleRings {
     clock: Clock,
     onVirq: (virq: number) => void,
     listeners: readonly BatchListener[] = [],
+    counters?: RingCounters,
   ) {
     this.#set = set
     this.#onVirq = onVirq
     this.#listeners = listeners
+    this.#counters = counters
     this.#rate = new RateLimit(clock, (connection, isHeld) => {
+      if (isHeld) counters?.hold()
       // Whoever was held may have been detached meanwhile.
       if (this.#users[connection] !== undefined) this.#hold(connection, HELD_BY_RATE, isHeld)
     })
@@ -85,7 +102,10 @@ export class ConsoleRings {
 
   /** Serves from now on. */
   start(): void {
-    this.#set.onBatch((batch) => this.#take(batch))
+    this.#set.onBatch(
+      (batch) => this.#take(batch),
+      (batch) => this.#counters?.turnEnded(batch.nowMs),
+    )
   }
 
   /**
@@ -98,7 +118,13 @@ export class ConsoleRings {
     const connection = this.#map(domid, gfn, port)
     this.#users[connection] = user
     this.#rate.reset(connection)
+    this.#counters?.connect()
     return connection
+  }
+
+  /** Consoles that are held because they are past their allowance. */
+  get held(): number {
+    return this.#rate.held
   }
 
   /** Ring index (u32) of the first byte of output that is still to come. */
@@ -126,6 +152,7 @@ export class ConsoleRings {
   /** Types into the guest; what does not fit into its ring waits. */
   send(connection: ConnectionId, bytes: Uint8Array): void {
     const output = this.#set.output
+    this.#counters?.input(bytes.length)
     for (let at = 0; at < bytes.length; at += OUTPUT_PAYLOAD_ROOM) {
       const part = bytes.subarray(at, at + OUTPUT_PAYLOAD_ROOM)
       output.bytes.set(part, output.begin(connection, BATCH_DATA, 0, 0, 0))
@@ -155,7 +182,7 @@ export class ConsoleRings {
     const at = connection * CONNECTION_WORDS + CONNECTION_PAUSED
     const holders = connections[at] as number
     connections[at] = isHeld ? holders | who : holders & ~who
-    if (!isHeld && connections[at] === 0) this.#set.resume(connection)
+    if (!isHeld) this.#set.resume(connection)
   }
 
   #map(domid: Domid, gfn: Gfn, port: EvtchnPort): ConnectionId {
@@ -170,6 +197,7 @@ export class ConsoleRings {
   #take(batch: Batch): void {
     const words = batch.words
     this.#isInBatch = true
+    this.#counters?.batch(batch.nowMs)
     this.#rate.beginBatch()
     for (const listener of this.#listeners) listener.batchBegins(batch.bytes)
     for (let at = 0; at < batch.length; ) {
@@ -183,10 +211,16 @@ export class ConsoleRings {
         // Detached while this batch was under way.
       } else if (type === BATCH_DATA) {
         this.#rate.count(connection as ConnectionId)
+        this.#counters?.output(length)
         const position = (words[at + RECORD_REQ_ID] as number) >>> 0
         user.ringOutput(batch.bytes, payload * 4, payload * 4 + length, position)
+      } else if (type === BATCH_EVENTS) {
+        this.#rate.count(connection as ConnectionId, words[at + RECORD_REQ_ID] as number)
       } else if (type === BATCH_DRAINED) user.ringDrained()
-      else if (type === BATCH_BROKEN) user.ringBroken()
+      else if (type === BATCH_BROKEN) {
+        this.#counters?.brokenRing()
+        user.ringBroken()
+      }
       at = payload + ((length + 3) >> 2)
     }
     for (const listener of this.#listeners) listener.batchEnds()

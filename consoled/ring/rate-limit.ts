@@ -28,17 +28,23 @@ export class RateLimit {
     this.#setHeld = setHeld
   }
 
+  /** How many are held now. */
+  get held(): number {
+    return this.#held.length
+  }
+
   /** Events counted from now on belong to this moment: the clock is read once a batch. */
   beginBatch(): void {
     this.#period = Math.floor(this.#clock.nowMs() / PERIOD_MS)
   }
 
-  count(connection: ConnectionId): void {
+  /** @param events so many at once */
+  count(connection: ConnectionId, events = 1): void {
     const isFirst = this.#periods[connection] !== this.#period
-    const count = isFirst ? 1 : (this.#counts[connection] as number) + 1
+    const before = isFirst ? 0 : (this.#counts[connection] as number)
     this.#periods[connection] = this.#period
-    this.#counts[connection] = count
-    if (count !== EVENTS_PER_PERIOD) return
+    this.#counts[connection] = before + events
+    if (before >= EVENTS_PER_PERIOD || before + events < EVENTS_PER_PERIOD) return
     this.#held.push(connection)
     this.#setHeld(connection, true)
     const leftMs = (this.#period + 1) * PERIOD_MS - this.#clock.nowMs()

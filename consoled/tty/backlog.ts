@@ -21,6 +21,7 @@ export class Backlog {
   #buffer = Buffer.alloc(0)
   #start = 0
   #end = 0
+  #dropped = 0
 
   /** @param limit bytes; undefined or 0 = libxl's 1 MiB */
   constructor(limit: number | undefined) {
@@ -29,6 +30,11 @@ export class Backlog {
 
   get size(): number {
     return this.#end - this.#start
+  }
+
+  /** Bytes that nobody will see, from the beginning on. */
+  get dropped(): number {
+    return this.#dropped
   }
 
   get isFull(): boolean {
@@ -73,6 +79,7 @@ export class Backlog {
   #dropMiddle(): void {
     const oldest = this.#limit >> 1
     const newest = this.#limit - oldest
+    this.#dropped += this.size - this.#limit
     this.#buffer.copyWithin(this.#start + oldest, this.#end - newest, this.#end)
     this.#end = this.#start + this.#limit
   }

@@ -18,7 +18,15 @@ export interface TtyServices {
   readonly overflow: 'discard' | 'keep'
   /** So many descriptors more, or fewer (below 0), are not for logs. */
   readonly lendDescriptors: (count: number) => void
+  readonly counters: TtyCounters
   readonly log: Logger
+}
+
+/** Told what becomes of terminals, and of what they are shown. */
+export interface TtyCounters {
+  /** @param count 1: made; -1: closed */
+  pty(count: number): void
+  ttyDropped(bytes: number): void
 }
 
 /** The console that the terminal belongs to. */
@@ -38,6 +46,9 @@ export class ConsoleTty implements PtyUser {
   #pty: Pty | undefined
   #backlog: Backlog | undefined
   #isHeldUp = false
+  /** It has taken or given a byte: made anew, another one will most likely work, too. */
+  #hasWorked = false
+  #limit: number | undefined
 
   constructor(owner: TtyOwner, services: TtyServices) {
     this.#owner = owner
@@ -53,13 +64,10 @@ export class ConsoleTty implements PtyUser {
   provide(node: string | undefined, limit: number | undefined): void {
     const isWanted = node !== undefined || this.#services.tty === 'always'
     if (!isWanted) return
-    if (this.#pty === undefined) {
-      this.#open(limit)
-      if (this.#pty === undefined) return
-    } else if (node !== '' && node !== undefined) {
-      return
-    }
-    this.#owner.publishTty(this.#pty.slavePath)
+    if (this.#pty !== undefined && node !== '' && node !== undefined) return
+    this.#limit = limit
+    const pty = this.#pty ?? this.#open()
+    if (pty !== undefined) this.#owner.publishTty(pty.slavePath)
   }
 
   /** The guest said something. */
@@ -68,8 +76,11 @@ export class ConsoleTty implements PtyUser {
     const backlog = this.#backlog
     if (pty === undefined || backlog === undefined) return
     const taken = backlog.size === 0 ? pty.write(bytes, start, end) : 0
+    if (taken > 0) this.#hasWorked = true
     if (start + taken === end) return
+    const { dropped } = backlog
     backlog.append(bytes, start + taken, end)
+    if (backlog.dropped !== dropped) this.#services.counters.ttyDropped(backlog.dropped - dropped)
     if (this.#services.overflow === 'keep' && backlog.isFull) this.#holdUp(true)
   }
 
@@ -90,15 +101,21 @@ export class ConsoleTty implements PtyUser {
   }
 
   close(): void {
-    if (this.#pty === undefined) return
-    this.#pty.close()
+    this.#close(this.#pty)
     this.#pty = undefined
+  }
+
+  #close(pty: Pty | undefined): void {
+    if (pty === undefined) return
+    pty.close()
+    this.#services.counters.pty(-1)
     this.#services.lendDescriptors(-PTY_DESCRIPTORS)
   }
 
   // --- the pseudo terminal
 
   ptyInput(bytes: Uint8Array): void {
+    this.#hasWorked = true
     if (!this.#owner.type(bytes)) this.#pty?.pauseReading()
   }
 
@@ -114,23 +131,38 @@ export class ConsoleTty implements PtyUser {
     if (this.#isHeldUp && !backlog.isFull) this.#holdUp(false)
   }
 
-  /** The slave stays open here, so this is no reader that left. */
+  /**
+   * The slave stays open here, so this is no reader that left: somebody has hung the terminal up. Whoever
+   * looks at the key `tty` is led to another one, which shows what this one has not.
+   */
   ptyFailed(error: unknown): void {
     this.#services.log.error({ domid: this.#owner.domid, err: error }, 'pty failed')
-    this.close()
-    if (this.#isHeldUp) this.#holdUp(false)
+    const failed = this.#pty
+    this.#pty = undefined
+    // While the old one is there, the new one has another path.
+    const next = this.#hasWorked ? this.#open() : undefined
+    this.#close(failed)
+    if (next === undefined) {
+      if (this.#isHeldUp) this.#holdUp(false)
+      return
+    }
+    this.#owner.publishTty(next.slavePath)
+    this.ptyWritable()
   }
 
-  #open(limit: number | undefined): void {
+  #open(): Pty | undefined {
     this.#services.lendDescriptors(PTY_DESCRIPTORS)
     try {
       this.#pty = Pty.open(this)
     } catch (error) {
       this.#services.lendDescriptors(-PTY_DESCRIPTORS)
       this.#services.log.error({ domid: this.#owner.domid, err: error }, 'no pty to be had')
-      return
+      return undefined
     }
-    this.#backlog = new Backlog(limit)
+    this.#services.counters.pty(1)
+    this.#hasWorked = false
+    this.#backlog ??= new Backlog(this.#limit)
+    return this.#pty
   }
 
   #holdUp(isHeldUp: boolean): void {

@@ -142,7 +142,11 @@ void RingSet::reset(uint32_t id) {
   activate(id);
 }
 
-void RingSet::resume(uint32_t id) { activate(id); }
+void RingSet::resume(uint32_t id) {
+  if (!isTaken(id)) return;
+  listenAgain(id);
+  activate(id);
+}
 
 void RingSet::detach(uint32_t id) {
   if (!isTaken(id)) return;
@@ -154,8 +158,9 @@ void RingSet::detach(uint32_t id) {
   peer.setPage(nullptr);
   peer.fd.reset();
   peer.generation++;
-  peer.isReadable = peer.isSpecial = peer.isArmed = peer.isRecent = peer.isReady = false;
+  peer.isReadable = peer.isSpecial = peer.isArmed = peer.isRecent = peer.isReady = peer.isMasked = false;
   peer.owing = 0;
+  peer.events = 0;
   peer.tenancy++;
   record(id) = ConnectionRecord{};
   if (isInBatch_) {
@@ -234,6 +239,7 @@ void RingSet::bindVirqs() {
 void RingSet::unbindPort(uint32_t id) {
   const uint32_t port = record(id).localPort;
   if (port == 0) return;
+  peers_[id].isMasked = false;
   ports_[port] = 0;
   record(id).localPort = 0;
   machine_->unbind(port);

@@ -164,6 +164,8 @@ class RingSet : private QueueListener {
     uint32_t tenancy = 0;
     /** Group in active_. */
     uint32_t group = 0;
+    /** Of a console: events without output that nobody was told of. */
+    int32_t events = 0;
     /** The flush that its last reply left with. */
     uint32_t repliedIn = 0;
     /** First and last record of this flush, as index into outputs_, plus 1; how many are replies. */
@@ -182,6 +184,8 @@ class RingSet : private QueueListener {
     /** Stands in recent_; then isReady says whether it is to come back into active_. */
     bool isRecent = false;
     bool isReady = false;
+    /** Its port was left masked, until `resume`. */
+    bool isMasked = false;
     /** At `bytes`. */
     std::unique_ptr<MappedPage> page;
 
@@ -240,6 +244,9 @@ class RingSet : private QueueListener {
   void watchListener();
   void collectEvent(const epoll_event& event);
   void collectPorts();
+  size_t leaveMasked(std::span<uint32_t> ports);
+  void countEvent(uint32_t id);
+  void listenAgain(uint32_t id);
   void collectSocket(uint32_t id, uint32_t events);
   void collectNewcomers();
   bool acceptOne();
@@ -354,6 +361,12 @@ inline constexpr int32_t kBatchDrained = -4;
 inline constexpr int32_t kBatchVirq = -5;
 inline constexpr int32_t kBatchData = -6;
 inline constexpr int32_t kBatchReconnect = -7;
+inline constexpr int32_t kBatchEvents = -8;
+
+/** PAUSED_DEAF of native/ring-set.ts. */
+inline constexpr int32_t kPausedDeaf = 2;
+/** Events of a console without output that make a BATCH_EVENTS. */
+inline constexpr int32_t kEventsTold = 8;
 
 /** Why a ring was given up; 1 to 3 are also what its `error` word says (xs_wire.h). */
 inline constexpr int32_t kErrorCommunication = 1;

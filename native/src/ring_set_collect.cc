@@ -87,7 +87,7 @@ void RingSet::collectPorts() {
   for (;;) {
     const size_t count = machine_->readPending(ports);
     // Unmasked before the rings are looked at: what a guest does from here on makes a new event.
-    machine_->unmask(std::span(ports).first(count));
+    machine_->unmask(std::span(ports).first(leaveMasked(std::span(ports).first(count))));
     for (size_t i = 0; i < count; i++) {
       const int32_t owner = ports[i] < ports_.size() ? ports_[ports[i]] : 0;
       if (owner < 0) {
@@ -95,12 +95,41 @@ void RingSet::collectPorts() {
       } else if (owner > 0) {
         const auto id = static_cast<uint32_t>(owner);
         if (isReconnecting(id)) continue;
+        const uint32_t waiting = record(id).queuedBytes - record(id).queueSent;
         if (!OutputQueue::isEmpty(record(id))) writeQueued(id);
+        // One that has made room for what waits is not counted.
+        const bool isAboutRoom = record(id).queuedBytes - record(id).queueSent != waiting;
+        if (kind_ == RingKind::kConsole && !isAboutRoom) countEvent(id);
         activate(id);
       }
     }
     if (count < ports.size()) return;
   }
+}
+
+// Moves the ports of those who are not to be listened to behind the others. @returns how many the others are
+size_t RingSet::leaveMasked(std::span<uint32_t> ports) {
+  if (kind_ != RingKind::kConsole) return ports.size();
+  const auto isHeard = [this](uint32_t port) {
+    const int32_t owner = port < ports_.size() ? ports_[port] : 0;
+    if (owner <= 0 || (record(static_cast<uint32_t>(owner)).paused & kPausedDeaf) == 0) return true;
+    peers_[static_cast<size_t>(owner)].isMasked = true;
+    return false;
+  };
+  return static_cast<size_t>(std::partition(ports.begin(), ports.end(), isHeard) - ports.begin());
+}
+
+// An event with which output comes is told by that output.
+void RingSet::countEvent(uint32_t id) {
+  if (++peers_[id].events < kEventsTold) return;
+  peers_[id].events = 0;
+  notice(id, kBatchEvents, kEventsTold);
+}
+
+void RingSet::listenAgain(uint32_t id) {
+  if (!std::exchange(peers_[id].isMasked, false)) return;
+  machine_->unmask(std::span(&record(id).localPort, 1));
+  if (!OutputQueue::isEmpty(record(id))) writeQueued(id);
 }
 
 void RingSet::collectSocket(uint32_t id, uint32_t events) {

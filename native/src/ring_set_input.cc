@@ -185,6 +185,7 @@ RingSet::Take RingSet::takeConsole(uint32_t id) {
   wire[3] = static_cast<int32_t>(bytes);
   reader.peek(0, wire + 4, bytes);
   taken_.push_back(Taken{id, reader.index() + bytes});
+  if (peers_[id].events > 0) peers_[id].events--;
   return Take::kMessage;
 }
 

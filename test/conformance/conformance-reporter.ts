@@ -1,32 +1,41 @@
 import { relative } from 'node:path'
 import type { Reporter, TestModule } from 'vitest/node'
-import { type Item, isNamed, type NamedTest, type Tag, theChecklist } from './conformance-list.ts'
+import {
+  CHECKLISTS,
+  type Item,
+  isNamed,
+  type NamedTest,
+  type Tag,
+  theChecklist,
+} from './conformance-list.ts'
 
 /** By file and title. */
 type States = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 /**
- * Says after a run of all tests how much of docs/conformance.md they have proven: an item is proven when
+ * Says after a run of all tests how much of each checklist they have proven: an item is proven when
  * each test that it names has passed in this run. A named test that is missing or failed fails the run.
  */
 export class ConformanceReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
-    const items = theChecklist()
     const states = statesOf(modules)
-    const files = new Set(modules.map(({ moduleId }) => relative(process.cwd(), moduleId)))
-    // Who runs some files only asks for nothing else.
-    if (!items.every(({ tests }) => tests.every(({ file }) => files.has(file)))) return
-    for (const tag of ['MUST', 'SHOULD', 'NICE'] as const) say(tag, items, states)
+    for (const { page, name } of CHECKLISTS) {
+      const items = theChecklist(page)
+      // Who runs some files only asks for nothing else.
+      if (!items.every(({ tests }) => tests.every(({ file }) => states.has(file)))) continue
+      for (const tag of ['MUST', 'SHOULD', 'NICE'] as const) say(name, tag, items, states)
+    }
   }
 }
 
-function say(tag: Tag, items: readonly Item[], states: States): void {
+function say(name: string, tag: Tag, items: readonly Item[], states: States): void {
+  if (!items.some((item) => item.tag === tag)) return
   const count = { items: 0, here: 0, rig: 0, failed: 0, notDone: 0 }
   for (const { id, rule, tests, rigClaims } of items.filter((item) => item.tag === tag)) {
     count.items++
     const unproven = tests.filter((named) => !hasPassed(states.get(named.file), named))
     for (const { file, title } of unproven) {
-      process.stdout.write(`conformance: ${id} ${rule}: no test passed as ${file} › ${title}\n`)
+      process.stdout.write(`${name}: ${id} ${rule}: no test passed as ${file} › ${title}\n`)
     }
     if (unproven.length > 0) count.failed++
     else if (tests.length > 0) count.here++
@@ -35,7 +44,7 @@ function say(tag: Tag, items: readonly Item[], states: States): void {
   }
   const { items: all, here, rig, failed, notDone } = count
   process.stdout.write(
-    `conformance: ${tag.padEnd(6)} ${all} items: ${here} proven here, ${rig} claimed in the rig, ` +
+    `${name}: ${tag.padEnd(6)} ${all} items: ${here} proven here, ${rig} claimed in the rig, ` +
       `${failed} failed, ${notDone} not done\n`,
   )
   if (failed > 0 || (tag === 'MUST' && notDone > 0)) process.exitCode = 1

@@ -31,6 +31,11 @@ export class ConsoleGuest {
     this.#bytes[CONNECTION] = 1
   }
 
+  /** The ring's page, every word of it. */
+  get page(): ArrayBuffer {
+    return this.#end.page
+  }
+
   get isConnected(): boolean {
     return this.#bytes[CONNECTION] === 0
   }

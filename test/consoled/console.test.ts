@@ -73,6 +73,8 @@ function aConsole(more: Partial<ConsoleServices> = {}, domid = 7): GuestConsole 
     tty: 'asked',
     overflow: 'discard',
     lendDescriptors: () => undefined,
+    openJournal: undefined,
+    counters: { pty: () => undefined, ttyDropped: () => undefined },
     publishTty: (_, path) => published.push(path),
     log,
     ...more,
@@ -432,6 +434,23 @@ describe('a guest that prints without end', () => {
     expect(logged()).toBe(
       `${'x'.repeat(EVENTS_PER_PERIOD)}late${'x'.repeat(EVENTS_PER_PERIOD - 1)}later`,
     )
+  })
+
+  it('is held up, too, when it notifies without end and says nothing', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    aConsole().update(keysOf(guest))
+    await aFewTurns()
+    for (let i = 0; i < EVENTS_PER_PERIOD + 8 && rings.held === 0; i++) {
+      guest.kick()
+      await aFewTurns()
+    }
+    expect(rings.held).toBe(1)
+    guest.print('after all')
+    await aFewTurns()
+    expect(logged()).toBe('')
+    clock.advance(PERIOD_MS)
+    expect(rings.held).toBe(0)
+    await until(() => logged() === 'after all')
   })
 
   it('holds up no other, and one timer is enough for all that are held', async () => {

@@ -4,12 +4,14 @@ import { VIRQ_CON_RING, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
 import {
   BATCH_DATA,
   BATCH_DRAINED,
+  BATCH_EVENTS,
   BATCH_VIRQ,
   CONNECTION_OUTPUT_INDEX,
   CONNECTION_PAUSED,
   CONNECTION_QUEUED_BYTES,
   CONNECTION_WORDS,
   type ConnectionId,
+  PAUSED_DEAF,
 } from '../../native/ring-set.ts'
 import { GuestRing } from './guest-ring.ts'
 import { RingHarness } from './ring-harness.ts'
@@ -182,6 +184,102 @@ describe('a console ring', () => {
     expect(() => harness.rings.listen('/tmp/none')).toThrow(
       expect.objectContaining({ code: 'EOPNOTSUPP' }),
     )
+  })
+})
+
+describe('a console whose guest only notifies', () => {
+  async function notify(ring: GuestRing, times: number): Promise<void> {
+    for (let i = 0; i < times; i++) {
+      ring.end.kick()
+      await harness.settle(2)
+    }
+  }
+
+  function told(id: ConnectionId): number {
+    return harness
+      .of(id)
+      .filter((record) => record.type === BATCH_EVENTS)
+      .reduce((sum, { reqId }) => sum + reqId, 0)
+  }
+
+  test('is told of, in steps', async () => {
+    const { ring, id } = harness.guest(1)
+    await notify(ring, 40)
+    // One came with the binding.
+    expect(told(id)).toBe(40)
+  })
+
+  test('is not told of where each event comes with output', async () => {
+    const { ring, id } = harness.guest(1)
+    await harness.settle()
+    for (let i = 0; i < 40; i++) {
+      ring.send(Buffer.from('x'))
+      await harness.settle(2)
+    }
+    expect(printed(id)).toBe('x'.repeat(40))
+    expect(told(id)).toBe(0)
+  })
+
+  test('is not told of where events are about room for what was typed', async () => {
+    const { ring, id } = harness.guest(1)
+    await harness.settle()
+    type(id, 'a'.repeat(1500))
+    for (let i = 0; i < 40; i++) {
+      ring.takeBytes(10)
+      await notify(ring, 1)
+    }
+    expect(told(id)).toBe(0)
+    await notify(ring, 16)
+    expect(told(id)).toBe(16)
+  })
+
+  test('is not listened to while that is said, and heard afterwards', async () => {
+    const { ring, id } = harness.guest(1)
+    const other = harness.guest(2)
+    await harness.settle()
+    setPaused(id, PAUSED_DEAF)
+    await notify(ring, 100)
+    expect(told(id)).toBe(0)
+    ring.send(Buffer.from('held'))
+    other.ring.send(Buffer.from('not held'))
+    await harness.until(() => printed(other.id) === 'not held')
+    expect(printed(id)).toBe('')
+    setPaused(id, 0)
+    harness.rings.resume(id)
+    await harness.until(() => printed(id) === 'held')
+    ring.send(Buffer.from(' and heard'))
+    await harness.until(() => printed(id) === 'held and heard')
+  })
+
+  test('is told what was typed as soon as it is listened to again', async () => {
+    const { ring, id } = harness.guest(1)
+    type(id, 'a'.repeat(1500))
+    await harness.settle()
+    setPaused(id, PAUSED_DEAF)
+    ring.end.kick()
+    await harness.settle()
+    expect(ring.takeBytes().length).toBe(1024)
+    ring.end.kick()
+    await harness.settle()
+    expect(ring.waiting).toBe(0)
+    setPaused(id, 0)
+    harness.rings.resume(id)
+    await harness.settle()
+    expect(ring.takeBytes().length).toBe(476)
+  })
+
+  test('may go, or come back with another port, while it is not listened to', async () => {
+    const { ring, id } = harness.guest(1)
+    await harness.settle()
+    setPaused(id, PAUSED_DEAF)
+    ring.send(Buffer.from('x'))
+    await harness.settle()
+    harness.rings.detach(id)
+    expect(harness.loopback.leftovers()).toEqual({ mappings: 0, bindings: 0 })
+    const next = harness.guest(2)
+    expect(next.id).toBe(id)
+    next.ring.send(Buffer.from('another'))
+    await harness.until(() => printed(id) === 'another')
   })
 })
 

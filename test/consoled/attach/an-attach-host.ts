@@ -66,6 +66,8 @@ export class AttachHost {
       tty: 'asked',
       overflow: 'discard',
       lendDescriptors: () => undefined,
+      openJournal: undefined,
+      counters: { pty: () => undefined, ttyDropped: () => undefined },
       publishTty: (_, slavePath) => {
         this.terminal = slavePath
       },

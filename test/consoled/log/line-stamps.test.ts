@@ -35,8 +35,8 @@ describe('LineStamps', () => {
     expect(stamped('o', 'ne', '\n', 'two')).toBe(`${STAMP}one\n${STAMP}two`)
   })
 
-  it('drops a carriage return directly after a line feed, also in the next piece', () => {
-    expect(stamped('one\n\rtwo\n', '\rthree\r\n')).toBe(
+  it('drops carriage returns directly after a line feed, also in the next piece', () => {
+    expect(stamped('one\n\r\rtwo\n', '\r', '\rthree\r\n')).toBe(
       `${STAMP}one\n${STAMP}two\n${STAMP}three\r\n`,
     )
   })
