@@ -22,8 +22,10 @@ import type { JournalLog } from './log/journal-log.ts'
 import type { ConsoleRings, RingUser } from './ring/console-ring.ts'
 import { ConsoleTty, type TtyOwner, type TtyServices } from './tty/console-tty.ts'
 
-/** How far back a log is read for viewers. */
+/** What is read of a log at a time for viewers. */
 const KNOWN_BYTES = 65_536
+/** How far back a viewer may go on: what a terminal missed while it stood still, or consoled was away. */
+const REACH_BYTES = 4 * 2 ** 20
 
 /** What all consoles share. */
 export interface ConsoleServices extends TtyServices {
@@ -138,11 +140,11 @@ export class GuestConsole implements RingUser, TtyOwner {
     return recent?.subarray(Math.max(0, recent.length - length)) ?? Buffer.alloc(0)
   }
 
-  /** What was said since then; undefined when that is not known any more, or never was. */
+  /** What was said since then, or the first of it; undefined when that is not known any more. */
   outputFrom(position: number): Buffer | undefined {
     const length = (this.#position - position) >>> 0
-    if (length > KNOWN_BYTES) return undefined
-    if (this.#log?.isRaw) return this.#log.exactTail(length)
+    if (length > REACH_BYTES) return undefined
+    if (this.#log?.isRaw) return this.#log.exactTail(length, KNOWN_BYTES)
     if (length > this.#unbroken) return undefined
     const recent = this.recentOutput(length)
     return recent.length === length ? recent : undefined

@@ -43,9 +43,10 @@ export class Viewer implements ConsoleViewer {
     this.#isExact = terms.isExact
     this.writes = terms.writes === 'no' ? undefined : terms.writes
     this.by = terms.by ?? 'somebody'
-    const first = firstOutput(console, terms)
-    const isAhead = terms.from !== undefined && aheadOf(terms.from, console.position) > 0
-    this.#position = isAhead ? (terms.from ?? 0) : (console.position - first.length) >>> 0
+    const { from, tailBytes } = terms
+    const goesOn = from !== undefined && isKnown(console, from)
+    const first = goesOn ? Buffer.alloc(0) : wholeLines(console, tailBytes)
+    this.#position = goesOn ? from : (console.position - first.length) >>> 0
     socket.write(`ok ${this.#position}\n`)
     socket.on('drain', () => this.#catchUp())
     socket.on('close', () => console.removeViewer(this))
@@ -54,6 +55,7 @@ export class Viewer implements ConsoleViewer {
     })
     if (first.length > 0) this.#write(first)
     console.addViewer(this)
+    if (goesOn) this.#catchUp()
   }
 
   get isBehind(): boolean {
@@ -126,10 +128,9 @@ function isBefore(position: number, other: number): boolean {
   return position !== other && (other - position) >>> 0 < 2 ** 31
 }
 
-function firstOutput(console: GuestConsole, { from, tailBytes }: AttachTerms): Buffer {
-  if (from !== undefined && aheadOf(from, console.position) > 0) return Buffer.alloc(0)
-  const known = from === undefined ? undefined : console.outputFrom(from)
-  return known ?? wholeLines(console, tailBytes)
+/** Whether a viewer can go on there; it may know more than a consoled that was killed. */
+function isKnown(console: GuestConsole, position: number): boolean {
+  return aheadOf(position, console.position) > 0 || console.outputFrom(position) !== undefined
 }
 
 /** The last output; when something is before it, from the beginning of a line. */

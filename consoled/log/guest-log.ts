@@ -17,7 +17,7 @@ import type { ConsoleIdentity, ConsoleStates } from './console-states.ts'
 import { LineStamps, type StampTime } from './line-stamps.ts'
 import type { LogFile, LogFiles, LogOwner } from './log-files.ts'
 import { bytesOfLines, type LeftLog, leftChanged, leftRaw, sameBytes } from './log-resume.ts'
-import { asidePath, tailOf, tailOfBoth } from './log-tail.ts'
+import { asidePath, rangeOfBoth, tailOf } from './log-tail.ts'
 
 const ESC = 0x1b
 const DOT = 0x2e
@@ -26,7 +26,7 @@ const MAX_NAME_BYTES = 240
 /** Indices are told apart as long as they are not 2^31 from each other. */
 const MAX_DISTANCE = 2 ** 30
 /** What is known to lie in the log without a gap is not counted any further. */
-const MAX_UNBROKEN = 2 ** 20
+const MAX_UNBROKEN = 2 ** 30
 const OPENED = Buffer.from('Logfile Opened\n', 'latin1')
 
 /** How bytes are changed on their way into a log. */
@@ -180,12 +180,16 @@ export class GuestLog implements LogOwner {
     return aside.length === 0 ? newest : Buffer.concat([aside, newest])
   }
 
-  /** The last bytes of a raw log, if they are known to be what the guest printed last. */
-  exactTail(length: number): Buffer | undefined {
+  /**
+   * The last bytes of a raw log, if they are known to be what the guest printed last.
+   *
+   * @param maxBytes no more than so many of them, the oldest
+   */
+  exactTail(length: number, maxBytes = length): Buffer | undefined {
     if (!this.isRaw || length > this.#unbroken) return undefined
     this.#services.files.flush()
-    const bytes = tailOfBoth(this.#file.path, length)
-    return bytes.length === length ? bytes : undefined
+    const bytes = rangeOfBoth(this.#file.path, length, maxBytes)
+    return bytes.length === Math.min(length, maxBytes) ? bytes : undefined
   }
 
   /** Closes the file and opens its path again: it may have been moved away. */

@@ -8,25 +8,11 @@ export function asidePath(path: string): string {
 
 /** The last bytes of a file, at most `maxBytes`, none from before `from`; empty when there is no file. */
 export function tailOf(path: string, maxBytes: number, from = 0): Buffer {
-  let fd: number
-  try {
-    fd = openSync(path, 'r')
-  } catch {
-    return Buffer.alloc(0)
-  }
-  try {
-    const { size } = fstatSync(fd)
+  return readFile(path, (size) => {
     // A file shorter than at `from` is another one; then all of it is newer.
-    const oldest = from <= size ? from : 0
-    const start = Math.max(oldest, size - maxBytes)
-    const into = Buffer.alloc(Math.max(0, size - start))
-    return into.subarray(0, readSync(fd, into, 0, into.length, start))
-  } catch {
-    // Whatever it is, it cannot be read.
-    return Buffer.alloc(0)
-  } finally {
-    closeSync(fd)
-  }
+    const start = Math.max(from <= size ? from : 0, size - maxBytes)
+    return { start, length: size - start }
+  })
 }
 
 /** The same of a log and of what was put aside before it, as one. */
@@ -36,10 +22,51 @@ export function tailOfBoth(path: string, maxBytes: number): Buffer {
   return Buffer.concat([tailOf(asidePath(path), maxBytes - newest.length), newest])
 }
 
+/** The bytes of both from `back` bytes before their end on, at most `maxBytes`; empty when they are fewer. */
+export function rangeOfBoth(path: string, back: number, maxBytes: number): Buffer {
+  let size = 0
+  const newest = readFile(path, (length) => {
+    size = length
+    const start = Math.max(0, length - back)
+    const before = Math.max(0, back - length)
+    return { start, length: Math.min(length - start, Math.max(0, maxBytes - before)) }
+  })
+  const older = back - size
+  if (older <= 0) return newest
+  const aside = readFile(asidePath(path), (length) => {
+    const start = length - older
+    return { start, length: start < 0 ? 0 : Math.min(older, maxBytes) }
+  })
+  return aside.length === 0 ? aside : Buffer.concat([aside, newest])
+}
+
 /** Length of the file with this identity (FileFacts); undefined when the path is another one, or none. */
 export function sizeIfSame(path: string, identity: Int32Array): number | undefined {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false })
   if (found === undefined) return undefined
   const words = new Int32Array(new BigUint64Array([found.dev, found.ino]).buffer)
   return words.every((word, i) => word === identity[i]) ? Number(found.size) : undefined
+}
+
+/** Reads a part of a file; empty when there is no such file, or it cannot be read. */
+function readFile(
+  path: string,
+  partOf: (size: number) => { readonly start: number; readonly length: number },
+): Buffer {
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch {
+    return Buffer.alloc(0)
+  }
+  try {
+    const { start, length } = partOf(fstatSync(fd).size)
+    const into = Buffer.alloc(Math.max(0, length))
+    return into.subarray(0, readSync(fd, into, 0, into.length, start))
+  } catch {
+    // Whatever it is, it cannot be read.
+    return Buffer.alloc(0)
+  } finally {
+    closeSync(fd)
+  }
 }

@@ -152,6 +152,9 @@ describe('GuestLog', () => {
     // Two lengths ago.
     expect(guest.log.exactTail(23)?.toString()).toBe('one two three four five')
     expect(guest.log.exactTail(24)).toBeUndefined()
+    expect(guest.log.exactTail(23, 6)?.toString()).toBe('one tw')
+    expect(guest.log.exactTail(23, 12)?.toString()).toBe('one two thre')
+    expect(guest.log.exactTail(9, 4)?.toString()).toBe('four')
     truncateSync(join(dir, 'guest-a.log'), 0)
     guest.append('six')
     expect(guest.log.exactTail(3)).toBeUndefined()
