@@ -22,6 +22,10 @@ describe('the options of consoled', () => {
       maxLogBytes: Number.POSITIVE_INFINITY,
       keptLogs: 5,
       statePath: '/run/xen/consoled.state',
+      logsToFiles: true,
+      logsToJournal: false,
+      journalPath: '/run/systemd/journal/socket',
+      metrics: undefined,
     })
   })
 
@@ -42,6 +46,13 @@ describe('the options of consoled', () => {
   it.each([
     [['--timestamp=hv', '--log', 'hv'], { stampsHypervisor: true, logsGuests: false }],
     [['-o', 'keep', '--replace-escape'], { overflow: 'keep', replacesEscape: true }],
+    [['--log=guest', '--log=hv'], { logsGuests: true, logsHypervisor: true }],
+    [['--log=all', '--log=none', '-t', 'all'], { logsGuests: false, stampsHypervisor: true }],
+    [['--log-to=both'], { logsToFiles: true, logsToJournal: true }],
+    [['--log-to=journal'], { logsToFiles: false, logsToJournal: true }],
+    [['--journal=/tmp/j'], { journalPath: '/tmp/j', logsToFiles: true, logsToJournal: false }],
+    [['--metrics=:9100'], { metrics: { kind: 'tcp', host: '127.0.0.1', port: 9100 } }],
+    [['--metrics=unix:/tmp/m'], { metrics: { kind: 'unix', path: '/tmp/m' } }],
     [['--no-fork', '-v'], { isForeground: true, logLevel: 'debug' }],
     [['--open-logs', '5'], { maxOpenLogs: 5 }],
     [['--pid-file=/tmp/x.pid'], { pidFile: '/tmp/x.pid' }],
@@ -58,6 +69,7 @@ describe('the options of consoled', () => {
   it.each([
     [['--log=guests'], '--log: "guests" is none of none, guest, hv, all'],
     [['--overflow-data'], '--overflow-data needs a value'],
+    [['--metrics=9100'], '--metrics: "9100" is not unix:/PATH, HOST:PORT or :PORT'],
     [['--frobnicate'], 'unknown option --frobnicate'],
     [['domain'], 'unexpected argument "domain"'],
     [['--log-max-size', '1x'], '--log-max-size: "1x" is no number of bytes'],

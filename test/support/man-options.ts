@@ -5,7 +5,9 @@ export function manOptions(specs: readonly OptionSpec[]): string {
   const listed = specs.filter(({ isIgnored }) => !isIgnored)
   const ignored = specs.filter(({ isIgnored }) => isIgnored)
   const names = ignored.map((spec) => namesOf(spec)).join('; ')
-  return `${listed.map(entry).join('\n')}\nAccepted for the sake of old scripts, without effect: ${names}.\n`
+  const text = listed.map(entry).join('\n')
+  if (ignored.length === 0) return text
+  return `${text}\nAccepted for the sake of old scripts, without effect: ${names}.\n`
 }
 
 function entry(spec: OptionSpec): string {
