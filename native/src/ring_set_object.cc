@@ -1,6 +1,8 @@
 #include "ring_set_object.h"
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "errors.h"
 #include "loopback_object.h"
@@ -20,6 +22,11 @@ constexpr uint64_t kTurnNs = 4'000'000;
 // What one ring holds is served in one turn, however long others keep the processor.
 constexpr size_t kWordsWhateverTime = 512;
 constexpr uint64_t kAcceptRestMs = 100;
+// Consoles are read by people and written to files, and nobody waits for a reply: where guests print more often than
+// once in a moment, what they print in so long is taken together. Ten thousand of them, each a line a second, would
+// wake this thread for every line, and that costs more than the line (bench/consoles, print).
+constexpr std::chrono::microseconds kMoment(1000);
+constexpr std::chrono::microseconds kLinger(2000);
 
 template <typename T>
 std::span<T> spanOf(Napi::ArrayBuffer buffer) {
@@ -99,6 +106,7 @@ RingSetObject::RingSetObject(const Napi::CallbackInfo& info)
   const auto wanted = config.Get("virqs").As<Napi::Array>();
   for (uint32_t i = 0; i < wanted.Length(); i++) virqs.push_back(wanted.Get(i).As<Napi::Number>().Uint32Value());
   const auto kind = config.Get("isConsole").As<Napi::Boolean>() ? RingKind::kConsole : RingKind::kXenstore;
+  mayLinger_ = kind == RingKind::kConsole;
   guarded(info.Env(), [&] {
     set_ = std::make_unique<RingSet>(kind, machineOf(config, memory.records.size()), memory, virqs);
     watch_ = LoopWatch::open(info.Env(), set_->pollFd(), this);
@@ -192,8 +200,15 @@ void RingSetObject::close(const Napi::CallbackInfo&) { end(); }
 
 LoopListener::Wake RingSetObject::onWait(int timeoutMs) {
   const bool hasWork = set_->hasWork();
-  const RingSet::Found found = set_->wait(hasWork ? 0 : timeoutMs);
-  return {found.isOwn || hasWork, found.isLoop};
+  if (hasWork || timeoutMs == 0 || !mayLinger_) {
+    const RingSet::Found found = set_->wait(hasWork ? 0 : timeoutMs);
+    return {found.isOwn || hasWork, found.isLoop};
+  }
+  if (isBusy_) std::this_thread::sleep_for(kLinger);
+  const auto asleep = std::chrono::steady_clock::now();
+  const RingSet::Found found = set_->wait(timeoutMs);
+  isBusy_ = std::chrono::steady_clock::now() - asleep < kMoment;
+  return {found.isOwn, found.isLoop};
 }
 
 void RingSetObject::onTimer() {

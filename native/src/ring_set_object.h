@@ -94,6 +94,9 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   bool isInTurn_ = false;
   /** Its turns come where the loop would wait. */
   bool waitsForLoop_ = false;
+  /** Nobody waits for what it does; and the last wait was a short one. */
+  bool mayLinger_ = false;
+  bool isBusy_ = false;
   size_t wordsInTurn_ = 0;
   /** uv_hrtime. */
   uint64_t turnEndsNs_ = 0;
