@@ -82,10 +82,12 @@ type Start = (host: ConsoleHost, logDir: string, floor: string) => Promise<Conso
 
 const startConsoled: Start = async (host, logDir) => {
   const attachSocket = join(host.runDir, 'consoled.sock')
+  const stateFile = join(host.runDir, 'consoled.state')
   const logFile = join(host.runDir, 'consoled.log')
   const args = [
     ...['--no-fork', '--hypervisor', 'sim', '--simulator', host.simulator.socketPath],
-    ...['--log', 'guest', '--log-dir', logDir, '--attach', attachSocket, '--log-level', 'warn'],
+    ...['--log', 'guest', '--log-dir', logDir, '--log-level', 'warn'],
+    ...['--attach', attachSocket, '--state', stateFile],
   ]
   const env = { PATH: process.env.PATH, XENSTORED_PATH: host.storeSocket }
   const start = () =>
@@ -118,6 +120,7 @@ const startConsoled: Start = async (host, logDir) => {
     stop: async () => {
       await process_.stop(STOP_MS)
       rmSync(logDir, { recursive: true, force: true })
+      rmSync(stateFile, { force: true })
     },
   }
 }
