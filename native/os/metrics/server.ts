@@ -14,7 +14,7 @@ const NEVER_MS = 0x7fffffff
 const ONLY_OWNER = 0o177
 
 /** The address cannot be had; the message is a sentence. */
-export class MetricsUnavailable extends Error {
+class MetricsUnavailable extends Error {
   override readonly name = 'MetricsUnavailable'
 }
 
