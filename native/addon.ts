@@ -136,6 +136,18 @@ export type NativeMachine =
   | { readonly kind: 'loopback'; readonly world: NativeLoopback }
   | { readonly kind: 'simulator'; readonly socketPath: string }
 
+/** What a native PathTable works in (native/path-hints.ts). */
+interface PathTableConfig extends PathTables {
+  readonly batch: ArrayBufferLike
+  readonly records: ArrayBufferLike
+}
+
+/** The native half of PathHints (native/path-hints.ts). */
+export interface NativePathTable {
+  /** @param words of the batch in use */
+  resolve(words: number): void
+}
+
 /** What a native LeafRows works in, and where it says what it did (native/leaf-rows.ts). */
 interface LeafRowsConfig extends LeafTables {
   readonly run: ArrayBufferLike
@@ -179,6 +191,7 @@ interface Addon {
   ) => MemoryRange
   readonly LogWriter: new (entries: ArrayBuffer, memory: ArrayBuffer) => NativeLogWriter
   openLog(path: string, facts: ArrayBuffer): number
+  readonly PathTable: new (config: PathTableConfig) => NativePathTable
   readonly LeafRows: new (config: LeafRowsConfig) => NativeLeafRows
   readonly RingSet: new (config: RingSetConfig) => NativeRings
   /** Missing in a build without the Xen part. */

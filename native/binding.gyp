@@ -30,6 +30,7 @@
         'src/os.cc',
         'src/output_queue.cc',
         'src/path_table.cc',
+        'src/path_table_object.cc',
         'src/pty.cc',
         'src/ring_set.cc',
         'src/ring_set_adopt.cc',

@@ -10,6 +10,7 @@
 #include "loopback_object.h"
 #include "memory_range.h"
 #include "os.h"
+#include "path_table_object.h"
 #include "pty.h"
 #include "ring_set_object.h"
 #include "simulator_object.h"
@@ -29,6 +30,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorClass", Napi::Function::New(env, setErrorClass, "setErrorClass"));
   exports.Set("MemoryRange", xcl::MemoryRange::define(env));
   exports.Set("LeafRows", xcl::LeafRowsObject::define(env));
+  exports.Set("PathTable", xcl::PathTableObject::define(env));
   exports.Set("RingSet", xcl::RingSetObject::define(env));
   exports.Set("Simulator", xcl::SimulatorObject::define(env));
   exports.Set("Loopback", xcl::LoopbackObject::define(env));

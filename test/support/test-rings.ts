@@ -1,4 +1,5 @@
 import type { Domid, EvtchnPort } from '../../native/hypervisor.ts'
+import { PathHints } from '../../native/path-hints.ts'
 import {
   type Batch,
   CONNECTION_DOMID,
@@ -8,7 +9,9 @@ import {
   type ConnectionId,
   OUTPUT_PAYLOAD_ROOM,
   type OutputBatch,
+  type PathTables,
   RECORD_CONNECTION,
+  RECORD_FLAGS,
   RECORD_LEN,
   RECORD_REQ_ID,
   RECORD_TX_ID,
@@ -59,6 +62,9 @@ export class TestRings implements RingSet {
   readonly #batch = batchOf(BATCH_BYTES)
   /** What batches say of the time; it stands still unless told. */
   nowMs: () => number = () => 0
+  /** Do requests come with the node that their path names, as from native code? Else every path is looked at. */
+  areHinted = true
+  #hints: PathHints | undefined
   #handle: ((batch: Batch) => void) | undefined
   #onTurnEnd: ((batch: Batch) => void) | undefined
 
@@ -106,8 +112,9 @@ export class TestRings implements RingSet {
     this.listensAt = path
   }
 
-  /** It does without: then every path is looked at. */
-  findPaths(): void {}
+  findPaths(tables: PathTables): void {
+    this.#hints = new PathHints(tables, this.#batch.words, this.connections)
+  }
 
   onBatch(handle: (batch: Batch) => void, onTurnEnd?: (batch: Batch) => void): void {
     this.#handle = handle
@@ -142,6 +149,7 @@ export class TestRings implements RingSet {
     let at = 0
     for (const { connection, type, reqId = 0, txId = 0, payload = new Uint8Array(0) } of records) {
       words[at + RECORD_CONNECTION] = connection
+      words[at + RECORD_FLAGS] = 0
       words[at + RECORD_TYPE] = type
       words[at + RECORD_REQ_ID] = reqId
       words[at + RECORD_TX_ID] = txId
@@ -151,6 +159,7 @@ export class TestRings implements RingSet {
       // What lies behind a payload belongs to somebody else and must not be read.
       bytes.fill(0x61, (at - Math.ceil(payload.length / 4)) * 4 + payload.length, at * 4)
     }
+    if (this.areHinted) this.#hints?.fillIn(at)
     this.#handle?.({ words, bytes, length: at, nowMs: this.nowMs() })
     this.#onTurnEnd?.({ words, bytes, length: 0, nowMs: this.nowMs() })
   }
