@@ -40,6 +40,11 @@ rule('3.3', () => {
 
 rule('3.4', () => {
   for (const name of ['@releaseDomain', '@introduceDomain', '@other']) {
+    // At home there is a node of that name, which only its whole path names.
+    for (const home of ['/local/domain/0', '/local/domain/7']) {
+      expect(tool.answer('WRITE', `${home}/${name}|there`)).toBe('WRITE OK|')
+      expect(tool.answer('READ', `${home}/${name}|`)).toBe('READ there')
+    }
     for (const op of ['READ', 'DIRECTORY', 'MKDIR', 'RM']) {
       expect(tool.answer(op, `${name}|`)).toBe('ERROR EINVAL|')
       expect(guest.answer(op, `${name}|`)).toBe('ERROR EINVAL|')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { startLixs } from '../support/a-program.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
-import { rule } from './rule.ts'
+import { ruleOfProcess } from './rule.ts'
 
 let folder: ReturnType<typeof aFolder>
 beforeEach(() => {
@@ -11,7 +11,7 @@ beforeEach(() => {
 })
 afterEach(() => folder.remove())
 
-rule('11.3', async () => {
+ruleOfProcess('11.3', async () => {
   const runDir = join(folder.path, 'run', 'xenstored')
   const daemon = startLixs(['-N', '--hypervisor', 'none'], { XENSTORED_RUNDIR: runDir })
   await daemon.said(/"msg":"serving"/)

@@ -138,6 +138,16 @@ export interface Conversation {
   end(): void
 }
 
+/**
+ * Do requests of conversations begun from now on come with the node that native code finds at their path? As a
+ * rule they do; without, every path is looked at, as it is where a batch has removed nodes.
+ */
+export function hintRequests(areHinted: boolean): void {
+  areRequestsHinted = areHinted
+}
+
+let areRequestsHinted = true
+
 interface ConversationOptions extends Partial<DaemonSettings> {
   readonly quotas?: Partial<Quotas>
   readonly hasHypervisor?: boolean
@@ -149,6 +159,7 @@ interface ConversationOptions extends Partial<DaemonSettings> {
 export function aConversation(options: ConversationOptions = {}): Conversation {
   const memory = StateMemory.anonymous()
   const rings = new TestRings()
+  rings.areHinted = areRequestsHinted
   const timers = new TestTimers()
   rings.nowMs = () => timers.nowMs()
   const quotas: Quotas = { ...DEFAULT_QUOTAS, ...options.quotas }
