@@ -15,7 +15,7 @@ import { Progress } from '../start/progress.ts'
 import { Bench, type Sizes } from './bench.ts'
 import { type Beside, besideTable } from './beside.ts'
 import { chart } from './chart.ts'
-import { type Finding, findingsTable } from './findings.ts'
+import { type Finding, findingsTable, isHeld } from './findings.ts'
 import { beside } from './parts/beside.ts'
 import { idle } from './parts/idle.ts'
 import { kill } from './parts/kill.ts'
@@ -94,10 +94,9 @@ async function main(): Promise<void> {
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
   if (values.json !== undefined) {
-    writeOutput(
-      values.json,
-      `${JSON.stringify({ machine, sizes, findings, beside: rows }, undefined, 2)}\n`,
-    )
+    const judged = findings.map((finding) => ({ ...finding, isHeld: isHeld(finding) ?? null }))
+    const all = { machine, sizes, findings: judged, beside: rows }
+    writeOutput(values.json, `${JSON.stringify(all, undefined, 2)}\n`)
   }
   if (values.svg !== undefined) writeOutput(values.svg, chart(machine, rows))
 }
