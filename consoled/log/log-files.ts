@@ -14,7 +14,7 @@
  * Writes are synchronous: when the turn of the event loop ends, its output is in the files, in order,
  * whatever happens to the daemon next. What cannot be written is counted, said once, and holds up nobody.
  */
-import { closeSync, renameSync, unlinkSync } from 'node:fs'
+import { closeSync, renameSync, statSync, unlinkSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
 import type { Logger } from '../../native/os/log.ts'
 import {
@@ -237,6 +237,10 @@ export class LogFiles implements BatchListener {
     for (const file of due) {
       file.isDue = false
       if (file.size < file.dueAt) continue
+      if (isNoRegularFile(file.path)) {
+        file.dueAt += file.size
+        continue
+      }
       file.close()
       file.dueAt = this.#maxBytes
       if (this.#putAside(file)) file.rotations++
@@ -375,6 +379,11 @@ export class LogFile {
 
 /** Of the file that is being opened. */
 const facts = new FileFacts()
+
+/** A pipe or a device, which somebody has put there on purpose. */
+function isNoRegularFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === false
+}
 
 function renameIfThere(from: string, to: string): void {
   try {

@@ -103,7 +103,8 @@ async function readable(path: string): Promise<LogPart[]> {
   try {
     return await openLogParts(path)
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    const message = error instanceof Error ? error.message : String(error)
+    const why = error instanceof Error && 'code' in error ? String(error.code) : message
     throw new Refused(`the log ${path} cannot be read: ${why}`)
   }
 }

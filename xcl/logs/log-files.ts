@@ -6,9 +6,11 @@
  * oldest                              written now
  * ```
  */
+import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { stampAt, stampOf } from './log-times.ts'
 
+const { O_NONBLOCK, O_RDONLY } = constants
 const CHUNK_BYTES = 65_536
 const LF = 0x0a
 
@@ -27,7 +29,7 @@ export interface LogPlace {
   readonly offset: number
 }
 
-/** @returns the oldest first; none when there is no such log */
+/** @returns the oldest first; none when there is no such log @throws NodeJS.ErrnoException, Error */
 export async function openLogParts(path: string): Promise<LogPart[]> {
   const parts: LogPart[] = []
   const newest = await openPart(path)
@@ -45,16 +47,22 @@ export async function closeParts(parts: readonly LogPart[]): Promise<void> {
   await Promise.all(parts.map(({ handle }) => handle.close()))
 }
 
-/** @returns undefined when there is no such file @throws NodeJS.ErrnoException for any other reason */
+/** @returns undefined when there is no such file @throws NodeJS.ErrnoException, Error for any other reason */
 async function openPart(path: string): Promise<LogPart | undefined> {
   let handle: FileHandle
   try {
-    handle = await open(path, 'r')
+    // Of a pipe, whoever opens it would wait for a writer.
+    handle = await open(path, O_RDONLY | O_NONBLOCK)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
-  const { ino, size, mtimeMs } = await handle.stat()
+  const facts = await handle.stat()
+  if (!facts.isFile()) {
+    await handle.close()
+    throw new Error(`${path} is no regular file`)
+  }
+  const { ino, size, mtimeMs } = facts
   return { handle, ino, size, mtimeMs }
 }
 

@@ -1,10 +1,15 @@
+import { execFileSync } from 'node:child_process'
 import {
+  closeSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
 } from 'node:fs'
@@ -225,6 +230,17 @@ describe('logs that become too long', () => {
     append(file, 'new')
     expect([content('a'), existsSync(join(dir, 'a.1'))]).toEqual(['new', false])
     files.close()
+  })
+
+  it('stay where they are no regular file', () => {
+    const path = join(dir, 'a')
+    execFileSync('mkfifo', [path])
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const files = new LogFiles({ maxOpen: 1, maxBytes: 4, keep: 1 }, log)
+    append(files.file(path), 'long enough')
+    expect([existsSync(join(dir, 'a.1')), statSync(path).isFIFO()]).toEqual([false, true])
+    files.close()
+    closeSync(reader)
   })
 
   it('grow on where they cannot be put aside, which is said', () => {

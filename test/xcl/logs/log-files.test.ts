@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -54,6 +55,11 @@ describe('the files of a log', () => {
   test('are read the oldest first', async () => {
     await aLog({ text: 'one\n' }, { text: 'two\n' }, { text: 'three\n' })
     expect(await from({ part: 0, offset: 0 })).toBe('one\ntwo\nthree\n')
+  })
+
+  test('are refused where one is a pipe, and nobody waits for its writer', async () => {
+    execFileSync('mkfifo', [path])
+    await expect(openLogParts(path)).rejects.toThrow('no regular file')
   })
 
   test('are none of a guest that was never logged', async () => {
