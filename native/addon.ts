@@ -94,6 +94,7 @@ export interface NativeRings extends Handover {
   ): ConnectionId
   attachSelf(): ConnectionId
   reattach(id: ConnectionId, remotePort: EvtchnPort): void
+  isBound(id: ConnectionId): boolean
   reconnect(id: ConnectionId): void
   reset(id: ConnectionId): void
   resume(id: ConnectionId): void
@@ -117,6 +118,7 @@ export interface NativeRings extends Handover {
 export interface NativeLoopback {
   addPage(domid: Domid, number: number): ArrayBuffer
   addPort(domid: Domid): EvtchnPort
+  renewPort(domid: Domid, port: EvtchnPort): void
   removeDomain(domid: Domid): void
   kick(domid: Domid, port: EvtchnPort): void
   fireVirq(virq: number): void
