@@ -168,7 +168,8 @@ export interface RingSet {
   /**
    * Maps a domain's ring, binds its event channel and serves it. A port that a xenstore page names
    * (`evtchn_port`) counts instead of `remotePort`, here and in `reattach`.
-   * xenstore: zeroes the four indices, writes `features`; console: clears the connection byte.
+   * xenstore: zeroes the four indices, writes `features`; console: clears the connection byte, and
+   * notifies the guest: whoever served it before may have been killed just before it said that there is room.
    * @throws XenError when mapping or binding fails; nothing is kept then
    */
   attach(domid: Domid, page: RingPage, remotePort: EvtchnPort, features: number): ConnectionId

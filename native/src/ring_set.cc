@@ -255,7 +255,8 @@ bool RingSet::initialisePage(uint32_t id) {
   if (kind_ == RingKind::kConsole) {
     page(id)[kConsoleConnection] = std::byte{0};
     record(id).outputIndex = loadShared(page(id), kConsoleOutput.cons);
-    return false;
+    // A predecessor that was killed may have made room in the ring and not have come to saying so.
+    return true;
   }
   const bool isAwaited = loadShared(page(id), kXenstoreConnection) == kReconnectAsked;
   for (const RingLayout& layout : {kXenstoreRequests, kXenstoreReplies}) {

@@ -230,7 +230,7 @@ class RingSet : private QueueListener {
   /** Binds the port that the guest's page names, otherwise the one given. */
   void bindGuestPort(uint32_t id, uint32_t remotePort);
   bool isReconnecting(uint32_t id);
-  /** @returns whether the guest waits to be told (it has asked for a connection) */
+  /** @returns whether the guest waits to be told: it has asked for a connection, or may wait for room */
   bool initialisePage(uint32_t id);
   void forgetTraffic(uint32_t id);
   void forgetQueue(uint32_t id);

@@ -101,6 +101,8 @@ rule('2.15', () => {
 })
 
 rule('2.16', () => {
+  // Be there a node of that name or not.
+  expect(tool.answer('MKDIR', '7|')).toBe('MKDIR OK|')
   for (const op of ONE_STRING) {
     for (const bad of ['', '7', '77', '7|x', '7||', '7|x|']) {
       expect(tool.answer(op, bad)).toBe('ERROR EINVAL|')

@@ -69,6 +69,7 @@ const ROWS: readonly (readonly [string, keyof typeof IN, string, string])[] = [
     'return end > start && findNul(bytes, start, end) === end - 1',
     'return end > start',
   ],
+  ['2.16', 'requestPath', 'return end - start === exchange.pathBytes + 1', 'return true'],
   [
     '2.18',
     'payload',
@@ -90,6 +91,7 @@ const ROWS: readonly (readonly [string, keyof typeof IN, string, string])[] = [
     "if (bytes == 0 || bytes > kPathBytesMax || path[0] == '@') return false;",
     'if (bytes == 0 || bytes > kPathBytesMax) return false;',
   ],
+  ['3.6', 'requestPath', 'if (maxLength !== 0 && pathBytes > maxLength) return false', ''],
   ['3.6', 'path', 'length - homeLength(out, length) > maxLength', 'length > maxLength'],
   ['3.7', 'path', 'digits === 0 || digits > 5', 'digits === 0'],
   ['3.8', 'quota', 'if (who.isPrivileged) return 0', ''],

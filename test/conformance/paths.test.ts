@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect } from 'vitest'
 import { aConversation, type Conversation, type Peer } from '../support/a-conversation.ts'
-import { aGuestAtHome, rule } from './rule.ts'
+import { aGuestAtHome, limit, rule } from './rule.ts'
 
 let talk: Conversation
 let tool: Peer
@@ -72,6 +72,13 @@ rule('3.6', () => {
   expect(guest.answer('READ', `/local/domain/7/${longest}x|`)).toBe('ERROR EINVAL|')
   expect(guest.answer('READ', `/${'x'.repeat(2048)}|`)).toBe('ERROR EINVAL|')
   expect(guest.answer('READ', `/${'x'.repeat(2047)}|`)).toBe('ERROR EACCES|')
+  // What is there is refused as well, by a limit that was set lower.
+  guest.ask('WRITE', 'data|x')
+  limit(tool, 7, { 'path-max': 4 })
+  expect(guest.answer('READ', 'data|')).toBe('READ x')
+  limit(tool, 7, { 'path-max': 3 })
+  expect(guest.answer('READ', 'data|')).toBe('ERROR EINVAL|')
+  expect(tool.answer('READ', '/local/domain/7/data|')).toBe('READ x')
 })
 
 rule('3.7', () => {

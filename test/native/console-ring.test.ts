@@ -64,6 +64,11 @@ describe('a console ring', () => {
     expect(harness.rings.isBound(id)).toBe(false)
   })
 
+  test('attaching tells the guest, which may wait for room that somebody made and was killed', () => {
+    const { ring } = harness.guest(1)
+    expect(ring.end.takeNotifications()).toBe(1)
+  })
+
   test('what the guest prints comes as data, and the guest is told of the room', async () => {
     const { ring, id } = harness.guest(1)
     await harness.settle()
