@@ -152,12 +152,12 @@ export interface NativePathTable {
 
 /** What a native LeafRows works in, and where it says what it did (native/leaf-rows.ts). */
 interface LeafRowsConfig extends LeafTables {
-  readonly run: ArrayBufferLike
+  readonly removed: ArrayBufferLike
 }
 
 /** The native half of LeafRows (native/leaf-rows.ts). */
 export interface NativeLeafRows {
-  remove(first: number): void
+  remove(parent: number, from: number): void
 }
 
 /** Domains through libxenctrl and libxenguest, or in a simulated machine (native/xen.ts). */
