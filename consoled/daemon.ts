@@ -55,6 +55,8 @@ export interface ConsoleMachine extends Pick<Hypervisor, 'rings'> {
 
 interface DaemonParts {
   readonly hypervisor: ConsoleMachine
+  /** As machineIdentity gives it. */
+  readonly machine: string
   /** Socket of the store daemon. */
   readonly storePath: string
   readonly options: Options
@@ -83,7 +85,7 @@ export class Daemon {
     const { maxLogBytes: maxBytes, keptLogs: keep } = options
     this.#logs = new LogFiles({ maxOpen: this.#openLogsAllowed(), maxBytes, keep }, log)
     const isInFiles = options.logsGuests && options.logsToFiles
-    this.#state = isInFiles ? new StateFile(options.statePath, log) : undefined
+    this.#state = isInFiles ? new StateFile(options.statePath, parts.machine, log) : undefined
     this.#time = new StampTime(() => clock.date())
     const logsAnything = options.logsGuests || options.logsHypervisor
     if (logsAnything && options.logsToFiles) mkdirSync(options.logDir, { recursive: true })

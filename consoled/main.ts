@@ -12,6 +12,7 @@ import {
   startInBackground,
 } from '../native/os/daemonize.ts'
 import { openLog } from '../native/os/log.ts'
+import { machineIdentity } from '../native/os/machine-identity.ts'
 import { MetricsServer } from '../native/os/metrics/server.ts'
 import { notify } from '../native/os/notify.ts'
 import { PidFile } from '../native/os/pidfile.ts'
@@ -98,6 +99,7 @@ async function serve(program: string, options: Options): Promise<number> {
       options.metrics === undefined ? undefined : await MetricsServer.listen(options.metrics)
     const daemon = new Daemon({
       hypervisor,
+      machine: machineIdentity(options.hypervisor === 'sim' ? options.simulator : undefined),
       storePath: storeSocketPath(),
       options,
       clock: systemClock,

@@ -3,7 +3,7 @@
  * outlives the process.
  *
  * ```
- *   0      magic, version, bytes of a record, records
+ *   0      magic, version, bytes of a record, records, SHA-256 of the machine's identity
  *   4096   record of domid 0, of domid 1, …  128 bytes each:
  *          words 0: which slot counts, 0 none   1–3: frame and port of the ring   4–7: uuid
  *                8: slot 1                      20: slot 2
@@ -18,13 +18,15 @@
  * A change fills the slot that does not count, and then says that it does: whenever the process is
  * killed, one of them is whole.
  */
+import { createHash } from 'node:crypto'
+
 const HEADER_BYTES = 4096
 const RECORD_BYTES = 128
 const RECORD_WORDS = RECORD_BYTES / 4
 /** As many as there are domids. */
 const RECORDS = 32_768
 const MAGIC = 0x636f_6e73
-const VERSION = 1
+const VERSION = 2
 const PAGE = 4096
 
 const SELECTOR = 0
@@ -47,12 +49,19 @@ const KIND_CHANGED = 2
 /** Of a state file; a multiple of a page. */
 export const STATE_BYTES = Math.ceil((HEADER_BYTES + RECORDS * RECORD_BYTES) / PAGE) * PAGE
 
-/** What a state file begins with. */
-export function stateHeader(): Buffer {
+/**
+ * What a state file begins with.
+ *
+ * @param machine of another one, or of another boot, uuids, frames and ports may be the same by chance
+ */
+export function stateHeader(machine: string): Buffer {
   const header = Buffer.alloc(HEADER_BYTES)
-  for (const [i, word] of [MAGIC, VERSION, RECORD_BYTES, RECORDS].entries()) {
-    header.writeUInt32LE(word, i * 4)
-  }
+  const words = [MAGIC, VERSION, RECORD_BYTES, RECORDS]
+  for (const [i, word] of words.entries()) header.writeUInt32LE(word, i * 4)
+  createHash('sha256')
+    .update(machine)
+    .digest()
+    .copy(header, words.length * 4)
   return header
 }
 

@@ -29,9 +29,11 @@ export class StateFile {
    * Takes the file up where it is ours and whole. What is something else is put aside as `….bad`, what
    * cannot be had is done without: consoles are served in any case, and the log says what a restart
    * will not know.
+   *
+   * @param machine as machineIdentity gives it
    */
-  constructor(path: string, log: Logger) {
-    this.#fd = openState(path, log)
+  constructor(path: string, machine: string, log: Logger) {
+    this.#fd = openState(path, machine, log)
     this.#range = mapPages(this.#fd, STATE_BYTES)
     const fd = this.#fd
     const mayTouch = (offset: number): boolean => fd === undefined || hasMemory(fd, offset, log)
@@ -45,14 +47,14 @@ export class StateFile {
   }
 }
 
-function openState(path: string, log: Logger): number | undefined {
+function openState(path: string, machine: string, log: Logger): number | undefined {
   try {
     mkdirSync(dirname(path), { recursive: true })
-    const found = openSound(path)
+    const found = openSound(path, machine)
     if (typeof found === 'number') return found
     renameSync(path, `${path}.bad`)
     log.warn({ path, why: found.why }, 'the state file is not sound: put aside, begun anew')
-    const made = openSound(path)
+    const made = openSound(path, machine)
     if (typeof made === 'number') return made
     throw new Error(made.why)
   } catch (error) {
@@ -62,7 +64,7 @@ function openState(path: string, log: Logger): number | undefined {
 }
 
 /** @throws NodeJS.ErrnoException when it cannot be opened though it may be sound */
-function openSound(path: string): number | { readonly why: string } {
+function openSound(path: string, machine: string): number | { readonly why: string } {
   let fd: number
   try {
     fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, MODE)
@@ -71,17 +73,17 @@ function openSound(path: string): number | { readonly why: string } {
     if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO') return { why: 'no regular file' }
     throw error
   }
-  const why = whyUnsound(fd)
+  const why = whyUnsound(fd, machine)
   if (why === undefined) return fd
   closeSync(fd)
   return { why }
 }
 
 /** An empty file is made whole. */
-function whyUnsound(fd: number): string | undefined {
+function whyUnsound(fd: number, machine: string): string | undefined {
   const facts = fstatSync(fd)
   if (!facts.isFile()) return 'no regular file'
-  const wanted = stateHeader()
+  const wanted = stateHeader(machine)
   if (facts.size === 0) {
     writeSync(fd, wanted, 0, wanted.length, 0)
     ftruncateSync(fd, STATE_BYTES)
@@ -90,7 +92,7 @@ function whyUnsound(fd: number): string | undefined {
   if (facts.size !== STATE_BYTES) return `${facts.size} bytes and not ${STATE_BYTES}`
   const header = Buffer.alloc(wanted.length)
   readSync(fd, header, 0, header.length, 0)
-  return header.equals(wanted) ? undefined : 'another magic number or version'
+  return header.equals(wanted) ? undefined : 'another magic number or version, or of another boot'
 }
 
 /** Gives the page memory by writing what it says already. */

@@ -179,6 +179,7 @@ export class TestHost {
     }
     this.#consoled = new Daemon({
       hypervisor: machine,
+      machine: 'loopback',
       storePath,
       options: this.options,
       clock: this.clock,

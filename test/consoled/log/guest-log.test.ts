@@ -315,33 +315,37 @@ describe('a raw log after a kill', () => {
   test.prop(
     [fc.array(aBatch, { maxLength: 15 }), fc.constantFrom(0, 50, 100), fc.nat(2 ** 32 - 1)],
     { numRuns: 60 },
-  )('holds everything once, however often and whenever', (batches, maxBytes, start) => {
-    rmSync(dir, { recursive: true })
-    dir = mkdtempSync(join(tmpdir(), 'consoled-'))
-    memory = new ArrayBuffer(STATE_BYTES)
-    let life = new Life({ maxBytes }).begin(start)
-    let waiting = ''
-    for (const { text, kill, cut } of batches) {
-      waiting += text
-      const at = life.position
-      if (kill !== 'before') {
-        const saved = memory.slice(0)
-        const sizeBefore = content('guest-a.log').length
-        const rotations = existsSync(join(dir, 'guest-a.log.1'))
-        life.append(waiting)
-        const isInOneFile = content('guest-a.log').length > sizeBefore && !rotations
-        if (kill === 'within' && isInOneFile && maxBytes === 0) {
-          const size = content('guest-a.log').length
-          truncateSync(join(dir, 'guest-a.log'), Math.max(sizeBefore, size - cut))
-          memory = saved
+  )(
+    'holds everything once, however often and whenever',
+    (batches, maxBytes, start) => {
+      rmSync(dir, { recursive: true })
+      dir = mkdtempSync(join(tmpdir(), 'consoled-'))
+      memory = new ArrayBuffer(STATE_BYTES)
+      let life = new Life({ maxBytes }).begin(start)
+      let waiting = ''
+      for (const { text, kill, cut } of batches) {
+        waiting += text
+        const at = life.position
+        if (kill !== 'before') {
+          const saved = memory.slice(0)
+          const sizeBefore = content('guest-a.log').length
+          const rotations = existsSync(join(dir, 'guest-a.log.1'))
+          life.append(waiting)
+          const isInOneFile = content('guest-a.log').length > sizeBefore && !rotations
+          if (kill === 'within' && isInOneFile && maxBytes === 0) {
+            const size = content('guest-a.log').length
+            truncateSync(join(dir, 'guest-a.log'), Math.max(sizeBefore, size - cut))
+            memory = saved
+          }
         }
+        if (kill === 'no') waiting = ''
+        else life = new Life({ isNew: false, maxBytes }).begin(at)
       }
-      if (kill === 'no') waiting = ''
-      else life = new Life({ isNew: false, maxBytes }).begin(at)
-    }
-    life.append(waiting)
-    expect(wholeLog()).toBe(batches.map(({ text }) => text).join(''))
-  })
+      life.append(waiting)
+      expect(wholeLog()).toBe(batches.map(({ text }) => text).join(''))
+    },
+    60_000,
+  )
 })
 
 describe('a log with timestamps after a kill', () => {

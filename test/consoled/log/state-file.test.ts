@@ -3,6 +3,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -15,6 +16,7 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ConsoleStates, STATE_BYTES } from '../../../consoled/log/console-states.ts'
 import { StateFile } from '../../../consoled/log/state-file.ts'
+import { machineIdentity } from '../../../native/os/machine-identity.ts'
 
 const A = { domid: 7, uuid: '00112233-4455-6677-8899-aabbccddeeff' }
 const OTHER = { domid: 7, uuid: '00112233-4455-6677-8899-aabbccddee00' }
@@ -113,10 +115,10 @@ describe('ConsoleStates', () => {
 
 describe('the state file', () => {
   it('is found again as it was left, without a word from whoever was killed', () => {
-    const killed = new StateFile(path, log)
+    const killed = new StateFile(path, 'boot', log)
     killed.states.begin(A, FRAME, 3)
     store(killed.states, 11, 22)
-    const next = new StateFile(path, log)
+    const next = new StateFile(path, 'boot', log)
     expect(next.states.find(A, FRAME, 3)).toMatchObject({ index: 11, offset: 22 })
     expect([statSync(path).mode & 0o777, statSync(path).size, said]).toEqual([
       0o600,
@@ -127,8 +129,35 @@ describe('the state file', () => {
     next.close()
   })
 
+  it('of another boot, or another machine, says nothing of this one', () => {
+    const before = new StateFile(path, 'boot', log)
+    before.states.begin(A, FRAME, 3)
+    store(before.states, 1, 2)
+    before.close()
+    const after = new StateFile(path, 'next boot', log)
+    expect(after.states.find(A, FRAME, 3)).toBeUndefined()
+    after.close()
+    expect(said[0]).toContain('another boot')
+    rmSync(path)
+    renameSync(`${path}.bad`, path)
+    const again = new StateFile(path, 'boot', log)
+    expect(again.states.find(A, FRAME, 3)).toMatchObject({ index: 1 })
+    again.close()
+  })
+
+  it('is of one machine as long as that runs', () => {
+    const socket = join(dir, 'simulator.sock')
+    writeFileSync(socket, '')
+    const first = machineIdentity(socket)
+    expect(machineIdentity(socket)).toBe(first)
+    writeFileSync(join(dir, 'next'), '')
+    renameSync(join(dir, 'next'), socket)
+    expect(machineIdentity(socket)).not.toBe(first)
+    expect(first.startsWith(machineIdentity(undefined))).toBe(true)
+  })
+
   it('takes memory for the guests that there are, not for all that there may be', () => {
-    const file = new StateFile(path, log)
+    const file = new StateFile(path, 'boot', log)
     for (let domid = 1; domid <= 32; domid++) file.states.begin({ ...A, domid }, FRAME, 3)
     expect(statSync(path).blocks * 512).toBeLessThanOrEqual(16_384)
     file.close()
@@ -146,23 +175,23 @@ describe('the state file', () => {
   }
 
   it.each(unsound)('that is %s is put aside with one line, and begun anew', (_, spoil) => {
-    new StateFile(path, log).close()
+    new StateFile(path, 'boot', log).close()
     spoil()
-    const file = new StateFile(path, log)
+    const file = new StateFile(path, 'boot', log)
     file.states.begin(A, FRAME, 3)
     store(file.states, 1, 2)
     file.close()
     expect(said).toHaveLength(1)
     expect(said[0]).toContain('put aside')
     expect(existsSync(`${path}.bad`)).toBe(true)
-    const next = new StateFile(path, log)
+    const next = new StateFile(path, 'boot', log)
     expect(next.states.find(A, FRAME, 3)).toMatchObject({ index: 1 })
     next.close()
   })
 
   it('that cannot be had is said, and done without', () => {
     writeFileSync(join(dir, 'run'), '')
-    const file = new StateFile(path, log)
+    const file = new StateFile(path, 'boot', log)
     file.states.begin(A, FRAME, 3)
     store(file.states, 1, 2)
     expect(file.states.find(A, FRAME, 3)).toMatchObject({ index: 1 })
