@@ -248,7 +248,10 @@ export class GuestConsole implements RingUser, TtyOwner {
 
   #connect(ring: Ring, name: string | undefined): void {
     const isSame = this.#ring?.gfn === ring.gfn && this.#ring.port === ring.port
-    if (this.#connection !== undefined && isSame) return
+    if (this.#connection !== undefined && isSame) {
+      this.#keep(this.#connection, ring)
+      return
+    }
     this.#disconnect()
     if (this.#log === undefined && this.#history === undefined) {
       this.#name = name
@@ -270,6 +273,25 @@ export class GuestConsole implements RingUser, TtyOwner {
     const waiting = this.#whenConnected
     this.#whenConnected = []
     for (const { run } of waiting) run()
+  }
+
+  /**
+   * The keys name the ring that we have. A guest that was reset, or runs another kernel (kexec), has closed
+   * its port since and waits at one of the same number. A dying one has closed it, too: its ring stays, for
+   * the last words.
+   */
+  #keep(connection: ConnectionId, ring: Ring): void {
+    const { rings, log } = this.#services
+    if (rings.isBound(connection)) return
+    const index = rings.outputIndex(connection)
+    const isBound = rings.rebind(connection, ring.port)
+    const begin = rings.outputIndex(connection)
+    // What the log knows of this ring holds as long as the guest goes on where it was.
+    if (begin !== index) this.#beginAt(ring, begin)
+    this.ringDrained()
+    const facts = { domid: this.domid, name: this.#name, port: ring.port }
+    if (isBound) log.info(facts, 'console bound anew')
+    else log.info(facts, 'console port is closed')
   }
 
   /** @param index of the ring's first byte that is to come */

@@ -94,6 +94,7 @@ export interface NativeRings extends Handover {
   ): ConnectionId
   attachSelf(): ConnectionId
   reattach(id: ConnectionId, remotePort: EvtchnPort): void
+  isBound(id: ConnectionId): boolean
   reconnect(id: ConnectionId): void
   reset(id: ConnectionId): void
   resume(id: ConnectionId): void
@@ -117,6 +118,7 @@ export interface NativeRings extends Handover {
 export interface NativeLoopback {
   addPage(domid: Domid, number: number): ArrayBuffer
   addPort(domid: Domid): EvtchnPort
+  renewPort(domid: Domid, port: EvtchnPort): void
   removeDomain(domid: Domid): void
   kick(domid: Domid, port: EvtchnPort): void
   fireVirq(virq: number): void
@@ -150,12 +152,12 @@ export interface NativePathTable {
 
 /** What a native LeafRows works in, and where it says what it did (native/leaf-rows.ts). */
 interface LeafRowsConfig extends LeafTables {
-  readonly run: ArrayBufferLike
+  readonly removed: ArrayBufferLike
 }
 
 /** The native half of LeafRows (native/leaf-rows.ts). */
 export interface NativeLeafRows {
-  remove(first: number): void
+  remove(parent: number, from: number): void
 }
 
 /** Domains through libxenctrl and libxenguest, or in a simulated machine (native/xen.ts). */

@@ -11,53 +11,73 @@ export interface LeafTables {
   readonly blocks: ArrayBufferLike
   readonly slabs: ArrayBufferLike
   readonly heads: ArrayBufferLike
+  readonly domains: ArrayBufferLike
 }
 
-const RUN_LAST = 0
-const RUN_COUNT = 1
-const RUN_NEXT = 2
-const RUN_NAME_BYTES = 3
-const RUN_VALUE_BYTES = 4
-const RUN_WORDS = 5
+const NEXT = 0
+const COUNT = 1
+const ACCOUNTS = 2
+const FIRST_ACCOUNT = 3
+const ACCOUNT_WORDS = 4
+const OWNER = 0
+const PERMS = 1
+const ACCOUNT_COUNT = 2
+const BYTES = 3
+/** kAccounts of native/src/leaf_rows.h. */
+const MOST_ACCOUNTS = 32
 
 /** What it says of the leaves that were removed last is in its fields: there is one of it for each store. */
 export class LeafRows {
   readonly #native: NativeLeafRows
-  readonly #run = new Int32Array(RUN_WORDS)
+  readonly #removed = new Int32Array(FIRST_ACCOUNT + MOST_ACCOUNTS * ACCOUNT_WORDS)
 
   constructor(tables: LeafTables) {
-    this.#native = new addon.LeafRows({ ...tables, run: this.#run.buffer })
+    this.#native = new addon.LeafRows({ ...tables, removed: this.#removed.buffer })
   }
 
   /**
-   * Frees rows, names, values and places in the index of a leaf and of those behind it, as far as they stand
-   * together among the children of their parent and the nodes of their owner, have the same permissions, and
-   * nothing hangs on them. The rows' links to each other can be read until one is given out again.
+   * Frees those children of a node on which nothing hangs: their rows, names and values, places in the index and in
+   * the lists of children and of their owners' nodes. How many nodes and bytes of each owner, and users of each
+   * permission list, these were, stands in the accounts; when there is no room for another one, it stops.
+   * @param from the first of the children to be looked at
    * @throws XenError when the index does not know one of them
    */
-  remove(first: number): void {
-    this.#native.remove(first)
+  remove(parent: number, from: number): void {
+    this.#native.remove(parent, from)
   }
 
-  get last(): number {
-    return this.#run[RUN_LAST] as number
+  /** The child from which on nothing was done; 0: all were looked at. */
+  get next(): number {
+    return this.#removed[NEXT] as number
   }
 
   get count(): number {
-    return this.#run[RUN_COUNT] as number
+    return this.#removed[COUNT] as number
   }
 
-  /** The child behind the last; 0: none. */
-  get next(): number {
-    return this.#run[RUN_NEXT] as number
+  /** How many; each is one owner's and one permission list's. */
+  get accounts(): number {
+    return this.#removed[ACCOUNTS] as number
   }
 
-  /** Of all names together. */
-  get nameBytes(): number {
-    return this.#run[RUN_NAME_BYTES] as number
+  ownerOf(account: number): number {
+    return this.#wordOf(account, OWNER)
   }
 
-  get valueBytes(): number {
-    return this.#run[RUN_VALUE_BYTES] as number
+  permsOf(account: number): number {
+    return this.#wordOf(account, PERMS)
+  }
+
+  countOf(account: number): number {
+    return this.#wordOf(account, ACCOUNT_COUNT)
+  }
+
+  /** Of names and values. */
+  bytesOf(account: number): number {
+    return this.#wordOf(account, BYTES)
+  }
+
+  #wordOf(account: number, word: number): number {
+    return this.#removed[FIRST_ACCOUNT + account * ACCOUNT_WORDS + word] as number
   }
 }

@@ -18,6 +18,8 @@ export interface GuestEnd {
   readonly port: EvtchnPort
   /** Notifies the daemon. */
   kick(): void
+  /** The guest closes its port, as one that begins anew does, and gets one of the same number. */
+  renewPort(): void
   /** @returns how often the daemon has notified since the last call */
   takeNotifications(): number
 }
@@ -56,6 +58,7 @@ function guestEnd(native: NativeLoopback, domid: Domid, gref: Gref): GuestEnd {
     page,
     port,
     kick: () => native.kick(domid, port),
+    renewPort: () => native.renewPort(domid, port),
     takeNotifications: () => native.takeNotifications(domid, port),
   }
 }

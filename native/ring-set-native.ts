@@ -124,6 +124,10 @@ export class NativeRingSet implements RingSet {
     this.#native.reattach(id, remotePort)
   }
 
+  isBound(id: ConnectionId): boolean {
+    return this.#native.isBound(id)
+  }
+
   reconnect(id: ConnectionId): void {
     this.flush()
     this.#native.reconnect(id)

@@ -181,6 +181,11 @@ export interface RingSet {
    */
   reattach(id: ConnectionId, remotePort: EvtchnPort): void
   /**
+   * Asks the machine whether the guest's port is the other end of the connection's still: a guest that was
+   * reset, or has died, has closed it. False where there is no such ring, or the machine does not say.
+   */
+  isBound(id: ConnectionId): boolean
+  /**
    * The new beginning that a guest has asked for: drops what is on its way, in both directions, zeroes
    * indices and error, tells the guest. Also a broken ring is served again.
    */

@@ -66,6 +66,8 @@ export class GuestLog implements LogOwner {
   /** Where this guest's part begins; the same of what was put aside, if that is its own, too. */
   #from: number
   #fromAside: number | undefined
+  /** What of LogFile these two are about. */
+  #beginnings: number
   #rotations: number
   #isClosed = false
   /** The ring has been there. */
@@ -101,6 +103,7 @@ export class GuestLog implements LogOwner {
     this.#file.isReady()
     this.#from = isNew ? this.#file.size : 0
     this.#fromAside = isNew ? undefined : 0
+    this.#beginnings = this.#file.beginnings
     this.#rotations = this.#file.rotations
   }
 
@@ -173,6 +176,7 @@ export class GuestLog implements LogOwner {
   /** What this guest said last. */
   tail(maxBytes: number): Buffer {
     this.#services.files.flush()
+    this.#followBeginnings()
     const { path } = this.#file
     const newest = tailOf(path, maxBytes, this.#from)
     if (this.#fromAside === undefined || newest.length === maxBytes) return newest
@@ -217,10 +221,6 @@ export class GuestLog implements LogOwner {
   logMoved(): void {
     const isPutAside = this.#rotations !== this.#file.rotations
     this.#rotations = this.#file.rotations
-    if (isPutAside) {
-      this.#fromAside = this.#from
-      this.#from = 0
-    }
     if (!this.#hasBegun || this.#left !== undefined) return
     const unbroken = this.#unbroken
     this.#rebase()
@@ -228,6 +228,17 @@ export class GuestLog implements LogOwner {
     // What was put aside and what follows are one.
     this.#unbroken = unbroken
     this.#announce()
+  }
+
+  /** All of a file that began anew is this guest's. */
+  #followBeginnings(): void {
+    const { beginnings, isAside } = this.#file
+    const count = beginnings - this.#beginnings
+    if (count === 0) return
+    this.#beginnings = beginnings
+    const fromBefore = count === 1 ? this.#from : 0
+    this.#fromAside = isAside ? fromBefore : undefined
+    this.#from = 0
   }
 
   /** From here on the log is what the guest prints; what is before it may be something else. */

@@ -14,7 +14,8 @@
  * Writes are synchronous: when the turn of the event loop ends, its output is in the files, in order,
  * whatever happens to the daemon next. What cannot be written is counted, said once, and holds up nobody.
  */
-import { closeSync, renameSync, unlinkSync } from 'node:fs'
+import { closeSync, renameSync, statSync, unlinkSync } from 'node:fs'
+import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import type { Logger } from '../../native/os/log.ts'
 import {
@@ -25,8 +26,10 @@ import {
   SOURCE_USED,
 } from '../../native/os/log-writer.ts'
 import type { BatchListener } from '../ring/console-ring.ts'
+import { asidePath, sizeIfSame } from './log-tail.ts'
 
 const CLOSED = -1
+const { EMFILE, ENFILE } = constants.errno
 /** What is copied into the arena at a time. */
 const PIECE_BYTES = 65_536
 
@@ -189,7 +192,12 @@ export class LogFiles implements BatchListener {
   /** For LogFile only. @returns the descriptor, or an errno below zero */
   open(file: LogFile, facts: FileFacts): number {
     this.#closeDownTo(this.#maxOpen - 1)
-    const fd = facts.open(file.path)
+    let fd = facts.open(file.path)
+    // Viewers and others take descriptors, too: a log can do without its own for a while.
+    if ((fd === -EMFILE || fd === -ENFILE) && this.#open.length > 0) {
+      this.#closeDownTo(this.#open.length - 1)
+      fd = facts.open(file.path)
+    }
     if (fd < 0) return fd
     file.slot = this.#open.length
     this.#open.push(file)
@@ -220,15 +228,21 @@ export class LogFiles implements BatchListener {
 
   /** Something failed, or a file is not as long as it was known to be. */
   #settle(count: number): void {
-    const moved = new Set<LogFile>()
+    /** Lengths as they would be if nobody else had changed the files. */
+    const moved = new Map<LogFile, number>()
     for (let entry = 0; entry < count; entry++) {
       const file = this.#queued[entry]
       if (file === undefined || this.#writer.isAsExpected(entry)) continue
+      const lost = this.#writer.lost(entry)
+      moved.set(file, (moved.get(file) ?? file.size) - lost)
       file.size = this.#writer.endOf(entry)
-      file.settle(this.#writer.lost(entry), this.#writer.errnoOf(entry))
-      moved.add(file)
+      file.settle(lost, this.#writer.errnoOf(entry))
     }
-    for (const file of moved) for (const owner of [...file.owners]) owner.logMoved()
+    for (const [file, length] of moved) {
+      // 0 is also what a file says to which nothing could be written since it was opened.
+      if (file.size > 0 && file.size < length) file.beganAnew(false)
+      for (const owner of [...file.owners]) owner.logMoved()
+    }
   }
 
   #rotate(): void {
@@ -237,6 +251,10 @@ export class LogFiles implements BatchListener {
     for (const file of due) {
       file.isDue = false
       if (file.size < file.dueAt) continue
+      if (isNoRegularFile(file.path)) {
+        file.dueAt += file.size
+        continue
+      }
       file.close()
       file.dueAt = this.#maxBytes
       if (this.#putAside(file)) file.rotations++
@@ -276,6 +294,10 @@ export class LogFile {
   rotations = 0
   /** Changes when the path is another file. */
   epoch = 0
+  /** How often the path became another file, or a shorter one. */
+  beginnings = 0
+  /** What it was before the last time is `.1` now. */
+  isAside = false
   readonly identity = new Int32Array(4)
   readonly owners: LogOwner[] = []
 
@@ -312,13 +334,14 @@ export class LogFile {
       return false
     }
     this.#fd = fd
-    this.size = facts.size
     const { identity } = facts
-    for (let i = 0; i < identity.length; i++) {
-      if (this.identity[i] === identity[i]) continue
+    if (identity.some((word, i) => word !== this.identity[i])) {
+      if (this.epoch > 0)
+        this.beganAnew(sizeIfSame(asidePath(this.path), this.identity) !== undefined)
       this.identity.set(identity)
       this.epoch++
-    }
+    } else if (facts.size < this.size) this.beganAnew(false)
+    this.size = facts.size
     return true
   }
 
@@ -331,6 +354,12 @@ export class LogFile {
   appendMade(start: number, end: number): void {
     if (this.isReady()) this.#files.putMade(this, start, end)
     else this.lose(end - start)
+  }
+
+  /** For LogFiles. @param isAside what it was before is `.1` now */
+  beganAnew(isAside: boolean): void {
+    this.beginnings++
+    this.isAside = isAside
   }
 
   /** So much was not even tried. */
@@ -375,6 +404,11 @@ export class LogFile {
 
 /** Of the file that is being opened. */
 const facts = new FileFacts()
+
+/** A pipe or a device, which somebody has put there on purpose. */
+function isNoRegularFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === false
+}
 
 function renameIfThere(from: string, to: string): void {
   try {

@@ -1,5 +1,7 @@
 /** Reading logs back: what was written last, also where it has been put aside meanwhile. */
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
+
+const { O_NONBLOCK, O_RDONLY } = constants
 
 /** The newest of those that were put aside. */
 export function asidePath(path: string): string {
@@ -48,19 +50,22 @@ export function sizeIfSame(path: string, identity: Int32Array): number | undefin
   return words.every((word, i) => word === identity[i]) ? Number(found.size) : undefined
 }
 
-/** Reads a part of a file; empty when there is no such file, or it cannot be read. */
+/** Reads a part of a file; empty when there is no such file, it is no regular one, or cannot be read. */
 function readFile(
   path: string,
   partOf: (size: number) => { readonly start: number; readonly length: number },
 ): Buffer {
   let fd: number
   try {
-    fd = openSync(path, 'r')
+    // Of a pipe that nobody writes to, all consoles would wait for the writer.
+    fd = openSync(path, O_RDONLY | O_NONBLOCK)
   } catch {
     return Buffer.alloc(0)
   }
   try {
-    const { start, length } = partOf(fstatSync(fd).size)
+    const facts = fstatSync(fd)
+    if (!facts.isFile()) return Buffer.alloc(0)
+    const { start, length } = partOf(facts.size)
     const into = Buffer.alloc(Math.max(0, length))
     return into.subarray(0, readSync(fd, into, 0, into.length, start))
   } catch {

@@ -17,6 +17,7 @@ import {
   BATCH_EVENTS,
   BATCH_VIRQ,
   type Batch,
+  CONNECTION_LOCAL_PORT,
   CONNECTION_OUTPUT_INDEX,
   CONNECTION_PAUSED,
   CONNECTION_QUEUED_BYTES,
@@ -131,6 +132,23 @@ export class ConsoleRings {
   outputIndex(connection: ConnectionId): number {
     const at = connection * CONNECTION_WORDS + CONNECTION_OUTPUT_INDEX
     return (this.#set.connections[at] as number) >>> 0
+  }
+
+  /** False: the guest's port is not the other end of ours any more. It costs a hypercall. */
+  isBound(connection: ConnectionId): boolean {
+    return this.#set.isBound(connection)
+  }
+
+  /**
+   * Binds the port anew; the ring stays mapped, and what the guest has written stays in it. What waits to be
+   * read by the guest is dropped.
+   *
+   * @returns false: there is none to bind; the ring is still drained when its console ends
+   */
+  rebind(connection: ConnectionId, port: EvtchnPort): boolean {
+    this.#set.reattach(connection, port)
+    const at = connection * CONNECTION_WORDS + CONNECTION_LOCAL_PORT
+    return this.#set.connections[at] !== 0
   }
 
   /** Unmaps the ring; what the guest has written and nobody has taken yet stays there. */

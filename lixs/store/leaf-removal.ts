@@ -3,8 +3,8 @@
  * they have in common is settled once for all of them; the rest is native code's.
  *
  * ```
- * children:  leaf ⇄ leaf ⇄ leaf ⇄ leaf ⇄ watched ⇄ leaf     those before the first that is not such a leaf
- * owned:     … ⇄ leaf ⇄ leaf ⇄ other ⇄ leaf ⇄ leaf ⇄ …       two runs: each leaves its owner's list in one go
+ * children:  leaf ⇄ leaf ⇄ watched ⇄ leaf ⇄ parent ⇄ leaf    what stays is watched ⇄ parent
+ * accounts:  dom0, n0: 2 leaves, 71 bytes; domain 7, n7r8: 2 leaves, 9 bytes
  * ```
  */
 import { LeafRows } from '../../native/leaf-rows.ts'
@@ -34,33 +34,33 @@ export class LeafRemoval {
     this.#perms = perms
     this.#domains = domains
     const { buckets, links } = index.index.memory
-    this.#leaves = new LeafRows({ buckets, links, nodes: nodes.rows.memory, ...arena.memory })
+    const tables = { buckets, links, nodes: nodes.rows.memory, domains: domains.rows.memory }
+    this.#leaves = new LeafRows({ ...tables, ...arena.memory })
   }
 
   /**
-   * Deletes the leaves at the front of a node's children, as far as there are only such. Generations are the
-   * caller's.
+   * Deletes those of a node's children that are leaves. Generations are the caller's.
    * @returns how many
    */
   removeFrom(parent: number): number {
-    const nodes = this.#nodes
     const leaves = this.#leaves
-    let first = nodes.firstChildOf(parent)
     let count = 0
-    let nameBytes = 0
-    while (first !== 0 && nodes.isFreeLeaf(first)) {
-      const perms = nodes.permsOf(first)
-      const owner = nodes.ownerOf(first)
-      leaves.remove(first)
-      const bytes = leaves.count * NODE_BYTES + leaves.nameBytes + leaves.valueBytes
-      this.#domains.addMemory(owner, -bytes)
-      nodes.removeOwned(first, leaves.last, leaves.count)
-      this.#perms.release(perms, leaves.count)
+    for (let from = this.#nodes.firstChildOf(parent); from !== 0; from = leaves.next) {
+      leaves.remove(parent, from)
+      this.#settle()
       count += leaves.count
-      nameBytes += leaves.nameBytes
-      first = leaves.next
     }
-    nodes.cutChildrenBefore(parent, first, count, nameBytes)
     return count
+  }
+
+  #settle(): void {
+    const leaves = this.#leaves
+    for (let i = 0; i < leaves.accounts; i++) {
+      const owner = leaves.ownerOf(i)
+      const count = leaves.countOf(i)
+      this.#domains.addNodes(owner, -count)
+      this.#domains.addMemory(owner, -(count * NODE_BYTES + leaves.bytesOf(i)))
+      this.#perms.release(leaves.permsOf(i), count)
+    }
   }
 }

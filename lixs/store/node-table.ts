@@ -185,16 +185,6 @@ export class NodeTable {
     rows.add(parent, CHILD_LIST_BYTES, -this.nameLengthOf(id) - 1)
   }
 
-  /** Takes the first `count` children out, the rows of which may be free already. @param next the first that stays */
-  cutChildrenBefore(parent: number, next: number, count: number, nameBytes: number): void {
-    const rows = this.#rows
-    rows.set(parent, FIRST_CHILD, next)
-    if (next !== 0) rows.set(next, PREVIOUS_SIBLING, 0)
-    else rows.set(parent, LAST_CHILD, 0)
-    rows.add(parent, CHILD_COUNT, -count)
-    rows.add(parent, CHILD_LIST_BYTES, -nameBytes - count)
-  }
-
   ownerOf(id: number): number {
     return this.#rows.get(id, OWNER)
   }
@@ -220,17 +210,16 @@ export class NodeTable {
     this.#domains.addNodes(domid, 1)
   }
 
-  /** Takes `count` neighbours, from `first` to `last`, out of their owner's list. */
-  removeOwned(first: number, last: number, count: number): void {
+  removeOwned(id: number): void {
     const rows = this.#rows
-    const domid = this.ownerOf(first)
-    const next = rows.get(last, NEXT_OWNED)
-    const previous = rows.get(first, PREVIOUS_OWNED)
+    const domid = this.ownerOf(id)
+    const next = rows.get(id, NEXT_OWNED)
+    const previous = rows.get(id, PREVIOUS_OWNED)
     if (next !== 0) rows.set(next, PREVIOUS_OWNED, previous)
     else this.#domains.setLastNode(domid, previous)
     if (previous !== 0) rows.set(previous, NEXT_OWNED, next)
     else this.#domains.setFirstNode(domid, next)
-    this.#domains.addNodes(domid, -count)
+    this.#domains.addNodes(domid, -1)
   }
 
   ghostChildrenOf(id: number): number {
@@ -302,11 +291,6 @@ export class NodeTable {
       rows.get(id, FIRST_WATCH) !== 0 ||
       rows.get(id, GHOST_CHILDREN) !== 0
     )
-  }
-
-  /** Has it neither children nor anybody who needs its row? */
-  isFreeLeaf(id: number): boolean {
-    return this.firstChildOf(id) === 0 && !this.isHeld(id)
   }
 
   valueGenerationOf(id: number): number {

@@ -227,7 +227,7 @@ export class Tree {
       const bytes = this.#bytesOf(id)
       this.#domains.addMemory(nodes.ownerOf(id), -bytes)
       this.#domains.addMemory(owner, bytes)
-      nodes.removeOwned(id, id, 1)
+      nodes.removeOwned(id)
       nodes.appendOwned(owner, id)
     }
     nodes.setPerms(id, perms)
@@ -242,10 +242,11 @@ export class Tree {
   deleteSubtree(root: number, removals: Removals | undefined): void {
     const nodes = this.#nodes
     let node = root
+    this.#deleteManyLeaves(node)
     for (;;) {
       for (let child = nodes.firstChildOf(node); child !== 0; child = nodes.firstChildOf(node)) {
-        if (nodes.childCountOf(node) < MANY_CHILDREN || !nodes.isFreeLeaf(child)) node = child
-        else this.#deleteLeaves(node)
+        node = child
+        this.#deleteManyLeaves(node)
       }
       const parent = nodes.parentOf(node)
       const isRoot = node === root
@@ -321,9 +322,12 @@ export class Tree {
     return at
   }
 
-  /** Deletes the first children, as far as nothing hangs on them. */
-  #deleteLeaves(parent: number): void {
-    this.#globals[FREED_ROWS] = this.freedRows + this.#leaves.removeFrom(parent)
+  /** Deletes those children on which nothing hangs, if it has so many that they are worth the way. */
+  #deleteManyLeaves(parent: number): void {
+    if (this.#nodes.childCountOf(parent) < MANY_CHILDREN) return
+    const count = this.#leaves.removeFrom(parent)
+    if (count === 0) return
+    this.#globals[FREED_ROWS] = this.freedRows + count
     this.#nodes.setChildrenGeneration(parent, this.#nextGeneration())
   }
 
@@ -331,7 +335,7 @@ export class Tree {
     const nodes = this.#nodes
     const parent = nodes.parentOf(id)
     this.#domains.addMemory(nodes.ownerOf(id), -this.#bytesOf(id))
-    nodes.removeOwned(id, id, 1)
+    nodes.removeOwned(id)
     nodes.removeChild(parent, id)
     nodes.setChildrenGeneration(parent, this.#nextGeneration())
     this.#arena.free(nodes.valueOf(id))

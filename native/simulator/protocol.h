@@ -19,7 +19,7 @@
 
 namespace xcl::sim {
 
-inline constexpr uint32_t kProtocolVersion = 2;
+inline constexpr uint32_t kProtocolVersion = 3;
 inline constexpr size_t kPageBytes = 4096;
 /** Ports of a handle, and slots of the machine. */
 inline constexpr uint32_t kMaxPorts = 1U << 18;
@@ -109,6 +109,9 @@ enum class Op : uint32_t {
   kReopenMachine,
   /** args[0]: local port that the handle has. results[0]: its slot. */
   kAdoptPort,
+
+  /** args[0]: local port, args[1]: remote port. results[0]: 1 = they are the ends of one channel. */
+  kIsBound,
 };
 
 struct Request {

@@ -16,43 +16,73 @@ namespace {
 // CLASS_UNITS of value-arena.ts.
 constexpr std::array<uint32_t, 18> kClassUnits = {1,  2,  3,  4,  6,   8,   12,  16,  24,
                                                   32, 48, 64, 96, 128, 192, 256, 512, 1024};
-// A sum of bytes of so many nodes fits into a word.
+// The bytes of so many nodes together fit into a word.
 constexpr uint32_t kRowsAtOnce = 65536;
 constexpr size_t kLineWords = 16;
 
 }  // namespace
 
-LeafRows::Run LeafRows::remove(uint32_t first) {
-  Run run{first, 0, first, 0, 0};
-  const int32_t list = rowOf(first)[kPerms];
-  bool goesOn = true;
-  while (goesOn) {
-    const uint32_t id = run.next;
+LeafRows::Removed LeafRows::remove(uint32_t parent, uint32_t from) {
+  Removed removed{from, 0, 0};
+  accounts_.clear();
+  uint32_t kept = static_cast<uint32_t>(rowOf(from)[kPreviousSibling]);
+  uint32_t id = from;
+  for (; id != 0 && removed.count < kRowsAtOnce; id = removed.next) {
     int32_t* row = rowOf(id);
-    run.last = id;
-    run.next = static_cast<uint32_t>(row[kNextSibling]);
-    if (run.next != 0) fetch(run.next);
-    run.count++;
-    run.nameBytes += static_cast<uint32_t>(row[kNameLength]);
-    run.valueBytes += static_cast<uint32_t>(row[kValueLength]);
+    removed.next = static_cast<uint32_t>(row[kNextSibling]);
+    if (removed.next != 0) fetch(removed.next);
+    if (!isFreeLeaf(row)) {
+      joinSiblings(parent, kept, id);
+      kept = id;
+      continue;
+    }
+    Account* account = accountOf(row);
+    if (account == nullptr) break;
     unindex(id);
+    account->count++;
+    account->bytes += static_cast<uint32_t>(row[kNameLength]) + static_cast<uint32_t>(row[kValueLength]);
+    removed.count++;
+    removed.nameBytes += static_cast<uint32_t>(row[kNameLength]);
+    disown(row);
     freeBlock(row[kValue]);
     freeBlock(row[kName]);
-    // Of a free row only this word changes: its links can still be read.
     row[kFreeRow] = memory_.nodes[kFreeRow];
     memory_.nodes[kFreeRow] = static_cast<int32_t>(id);
-    memory_.nodes[kRowsInUse]--;
-    goesOn = run.next != 0 && run.next == static_cast<uint32_t>(row[kNextOwned]) && run.count < kRowsAtOnce &&
-             rowOf(run.next)[kPerms] == list && isFreeLeaf(run.next);
   }
-  return run;
+  removed.next = id;
+  joinSiblings(parent, kept, id);
+  memory_.nodes[kRowsInUse] -= static_cast<int32_t>(removed.count);
+  rowOf(parent)[kChildCount] -= static_cast<int32_t>(removed.count);
+  rowOf(parent)[kChildListBytes] -= static_cast<int32_t>(removed.nameBytes + removed.count);
+  return removed;
 }
 
 int32_t* LeafRows::rowOf(uint32_t id) const { return &memory_.nodes[static_cast<size_t>(id) * kRowWords]; }
 
-bool LeafRows::isFreeLeaf(uint32_t id) const {
-  const int32_t* row = rowOf(id);
-  return (row[kFirstChild] | row[kPins] | row[kFirstWatch] | row[kGhostChildren]) == 0;
+bool LeafRows::isFreeLeaf(const int32_t* row) const {
+  return (row[kFirstChild] | row[kPins] | row[kFirstWatch] | row[kGhostChildren]) == 0 &&
+         static_cast<size_t>(row[kOwner]) < memory_.domains.size() / kDomainWords;
+}
+
+LeafRows::Account* LeafRows::accountOf(const int32_t* row) {
+  for (Account& account : accounts_) {
+    if (account.perms == row[kPerms] && account.owner == row[kOwner]) return &account;
+  }
+  if (accounts_.size() == kAccounts) return nullptr;
+  return &accounts_.emplace_back(Account{row[kOwner], row[kPerms], 0, 0});
+}
+
+void LeafRows::joinSiblings(uint32_t parent, uint32_t left, uint32_t right) {
+  (left != 0 ? rowOf(left)[kNextSibling] : rowOf(parent)[kFirstChild]) = static_cast<int32_t>(right);
+  (right != 0 ? rowOf(right)[kPreviousSibling] : rowOf(parent)[kLastChild]) = static_cast<int32_t>(left);
+}
+
+void LeafRows::disown(const int32_t* row) {
+  int32_t* domain = &memory_.domains[static_cast<size_t>(row[kOwner]) * kDomainWords];
+  const int32_t next = row[kNextOwned];
+  const int32_t previous = row[kPreviousOwned];
+  (next != 0 ? rowOf(static_cast<uint32_t>(next))[kPreviousOwned] : domain[kLastNode]) = previous;
+  (previous != 0 ? rowOf(static_cast<uint32_t>(previous))[kNextOwned] : domain[kFirstNode]) = next;
 }
 
 void LeafRows::fetch(uint32_t id) const {

@@ -16,17 +16,25 @@ LeafRowsObject::LeafRowsObject(const Napi::CallbackInfo& info) : Napi::ObjectWra
     return std::span(static_cast<int32_t*>(found.Data()), found.ByteLength() / sizeof(int32_t));
   };
   rows_.emplace(LeafRowsMemory{words("buckets"), words("links"), words("nodes"), words("blocks"), words("slabs"),
-                               words("heads")});
-  run_ = words("run");
+                               words("heads"), words("domains")});
+  removed_ = words("removed");
 }
 
 void LeafRowsObject::remove(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
-    const LeafRows::Run run = rows_->remove(info[0].As<Napi::Number>().Uint32Value());
-    // The order of RUN_… in native/leaf-rows.ts.
+    const LeafRows::Removed removed =
+        rows_->remove(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
+    // The order of native/leaf-rows.ts.
     size_t at = 0;
-    for (const uint32_t word : {run.last, run.count, run.next, run.nameBytes, run.valueBytes}) {
-      run_[at++] = static_cast<int32_t>(word);
+    const auto say = [&](auto word) { removed_[at++] = static_cast<int32_t>(word); };
+    say(removed.next);
+    say(removed.count);
+    say(rows_->accounts().size());
+    for (const LeafRows::Account& account : rows_->accounts()) {
+      say(account.owner);
+      say(account.perms);
+      say(account.count);
+      say(account.bytes);
     }
   });
 }

@@ -23,7 +23,7 @@ class LeafRowsObject : public Napi::ObjectWrap<LeafRowsObject> {
 
   std::optional<LeafRows> rows_;
   /** What `remove` says. */
-  std::span<int32_t> run_;
+  std::span<int32_t> removed_;
   std::vector<Napi::Reference<Napi::ArrayBuffer>> memory_;
 };
 

@@ -15,6 +15,7 @@ Napi::Function LoopbackObject::define(Napi::Env env) {
                      {
                          InstanceMethod<&LoopbackObject::addPage>("addPage"),
                          InstanceMethod<&LoopbackObject::addPort>("addPort"),
+                         InstanceMethod<&LoopbackObject::renewPort>("renewPort"),
                          InstanceMethod<&LoopbackObject::removeDomain>("removeDomain"),
                          InstanceMethod<&LoopbackObject::kick>("kick"),
                          InstanceMethod<&LoopbackObject::fireVirq>("fireVirq"),
@@ -35,6 +36,10 @@ Napi::Value LoopbackObject::addPage(const Napi::CallbackInfo& info) {
 
 Napi::Value LoopbackObject::addPort(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), world_->addPort(numberAt(info, 0)));
+}
+
+void LoopbackObject::renewPort(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] { world_->renewPort(numberAt(info, 0), numberAt(info, 1)); });
 }
 
 void LoopbackObject::removeDomain(const Napi::CallbackInfo& info) { world_->removeDomain(numberAt(info, 0)); }

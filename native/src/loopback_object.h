@@ -21,6 +21,7 @@ class LoopbackObject : public Napi::ObjectWrap<LoopbackObject> {
  private:
   Napi::Value addPage(const Napi::CallbackInfo& info);
   Napi::Value addPort(const Napi::CallbackInfo& info);
+  void renewPort(const Napi::CallbackInfo& info);
   void removeDomain(const Napi::CallbackInfo& info);
   void kick(const Napi::CallbackInfo& info);
   void fireVirq(const Napi::CallbackInfo& info);

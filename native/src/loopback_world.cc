@@ -144,19 +144,32 @@ uint32_t MachineLoopback::addPort(const Port& port) {
 void MachineLoopback::unbind(uint32_t localPort) {
   Port& port = ports_[localPort];
   if (!port.isBound) return;
+  LoopbackWorld::Channel* const channel = channelOf(localPort);
   port.isBound = false;
   if (port.isVirq) {
     world_->virqs_.erase(port.virq);
     return;
   }
+  if (channel != nullptr) channel->machine = nullptr;
+}
+
+bool MachineLoopback::isBound(uint32_t domid, uint32_t localPort, uint32_t remotePort) {
+  const Port& port = ports_[localPort];
+  return port.domid == domid && port.remotePort == remotePort && channelOf(localPort) != nullptr;
+}
+
+LoopbackWorld::Channel* MachineLoopback::channelOf(uint32_t localPort) {
+  const Port& port = ports_[localPort];
+  if (!port.isBound || port.isVirq) return nullptr;
   const auto found = world_->channels_.find({port.domid, port.remotePort});
-  if (found != world_->channels_.end()) found->second.machine = nullptr;
+  if (found == world_->channels_.end()) return nullptr;
+  LoopbackWorld::Channel& channel = found->second;
+  return channel.machine == this && channel.localPort == localPort ? &channel : nullptr;
 }
 
 void MachineLoopback::notify(uint32_t localPort) {
-  const Port& port = ports_[localPort];
-  const auto found = world_->channels_.find({port.domid, port.remotePort});
-  if (found != world_->channels_.end()) found->second.notifications++;
+  LoopbackWorld::Channel* const channel = channelOf(localPort);
+  if (channel != nullptr) channel->notifications++;
 }
 
 void MachineLoopback::fire(uint32_t localPort) {

@@ -31,6 +31,8 @@ class LoopbackWorld {
   std::shared_ptr<LoopbackPage> addPage(uint32_t domid, uint64_t number);
   /** A new port of the domain, not bound to anybody. */
   uint32_t addPort(uint32_t domid);
+  /** The guest closes its end, whoever is bound to it, and has a new one of the same number. */
+  void renewPort(uint32_t domid, uint32_t port) { channelOf(domid, port) = Channel{}; }
   /** The domain is gone: nothing of it can be mapped or bound any more; existing mappings stay. */
   void removeDomain(uint32_t domid);
   /** The guest's end of the channel fires. */
@@ -75,6 +77,7 @@ class MachineLoopback : public Machine {
   int inheritableFd() const override { return -1; }
   uint32_t bindVirq(uint32_t virq) override;
   void unbind(uint32_t localPort) override;
+  bool isBound(uint32_t domid, uint32_t localPort, uint32_t remotePort) override;
   void notify(uint32_t localPort) override;
   int pendingFd() const override { return event_.get(); }
   size_t readPending(std::span<uint32_t> ports) override;
@@ -96,6 +99,8 @@ class MachineLoopback : public Machine {
   };
 
   uint32_t addPort(const Port& port);
+  /** The other end; null where there is none any more. */
+  LoopbackWorld::Channel* channelOf(uint32_t localPort);
 
   std::shared_ptr<LoopbackWorld> world_;
   UniqueFd event_;

@@ -43,6 +43,11 @@ class Machine {
   virtual int inheritableFd() const = 0;
   virtual uint32_t bindVirq(uint32_t virq) = 0;
   virtual void unbind(uint32_t localPort) = 0;
+  /**
+   * Whether the two ports are the ends of one channel still: who closes his end (soft reset, kexec, death) leaves the
+   * other one unbound, and nobody is told. False also where the machine does not say.
+   */
+  virtual bool isBound(uint32_t domid, uint32_t localPort, uint32_t remotePort) = 0;
   virtual void notify(uint32_t localPort) = 0;
 
   /** Readable while ports are pending. */

@@ -116,6 +116,15 @@ void MachineSimulator::unbind(uint32_t localPort) {
   }
 }
 
+bool MachineSimulator::isBound(uint32_t domid, uint32_t localPort, uint32_t remotePort) {
+  try {
+    return link_->call(sim::Op::kIsBound, domid, {localPort, remotePort}).results[0] != 0;
+  } catch (const Failure&) {
+    // The machine has gone.
+    return false;
+  }
+}
+
 void MachineSimulator::notify(uint32_t localPort) {
   const uint32_t slot = localPort < slots_.size() ? slots_[localPort] : kNoSlot;
   if (slot == kNoSlot) return;

@@ -27,6 +27,7 @@ class MachineSimulator : public Machine {
   int inheritableFd() const override { return link_->fd(); }
   uint32_t bindVirq(uint32_t virq) override;
   void unbind(uint32_t localPort) override;
+  bool isBound(uint32_t domid, uint32_t localPort, uint32_t remotePort) override;
   void notify(uint32_t localPort) override;
   int pendingFd() const override { return inFd_.get(); }
   size_t readPending(std::span<uint32_t> ports) override;

@@ -130,6 +130,19 @@ uint32_t MachineXen::bindVirq(uint32_t virq) {
 
 void MachineXen::unbind(uint32_t localPort) { xenevtchn_unbind(evtchn_.get(), localPort); }
 
+bool MachineXen::isBound(uint32_t domid, uint32_t localPort, uint32_t remotePort) {
+  try {
+    if (!control_) control_.emplace();
+  } catch (const Failure&) {
+    return false;
+  }
+  xc_evtchn_status_t asked{};
+  asked.dom = DOMID_SELF;
+  asked.port = localPort;
+  return xc_evtchn_status(control_->get(), &asked) == 0 && asked.status == EVTCHNSTAT_interdomain &&
+         asked.u.interdomain.dom == domid && asked.u.interdomain.port == remotePort;
+}
+
 void MachineXen::notify(uint32_t localPort) { xenevtchn_notify(evtchn_.get(), localPort); }
 
 int MachineXen::pendingFd() const { return xenevtchn_fd(evtchn_.get()); }

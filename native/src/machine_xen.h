@@ -1,17 +1,21 @@
-// The real machine: wraps one libxenevtchn, one libxengnttab and one libxenforeignmemory handle, all
-// closed with the object.
+// The real machine: wraps one libxenevtchn, one libxengnttab and one libxenforeignmemory handle, and one of
+// libxenctrl once it is needed, all closed with the object.
 #pragma once
 
-// The libraries' headers do not say it themselves.
+// The libraries' headers do not say it themselves. That of libxenctrl comes first: it says whom Xen's are for.
 extern "C" {
+#include <xenctrl.h>
+
 #include <xenevtchn.h>
 #include <xenforeignmemory.h>
 #include <xengnttab.h>
 }
 
 #include <memory>
+#include <optional>
 
 #include "machine.h"
+#include "xen_handle.h"
 #include "xen_log.h"
 
 namespace xcl {
@@ -38,6 +42,7 @@ class MachineXen : public Machine {
   int inheritableFd() const override { return pendingFd(); }
   uint32_t bindVirq(uint32_t virq) override;
   void unbind(uint32_t localPort) override;
+  bool isBound(uint32_t domid, uint32_t localPort, uint32_t remotePort) override;
   void notify(uint32_t localPort) override;
   int pendingFd() const override;
   size_t readPending(std::span<uint32_t> ports) override;
@@ -49,6 +54,8 @@ class MachineXen : public Machine {
   std::unique_ptr<xenevtchn_handle, XenHandleCloser> evtchn_;
   std::unique_ptr<xengnttab_handle, XenHandleCloser> gnttab_;
   std::unique_ptr<xenforeignmemory_handle, XenHandleCloser> foreignMemory_;
+  /** For `isBound`, which not every program asks. */
+  std::optional<XenHandle> control_;
 };
 
 }  // namespace xcl

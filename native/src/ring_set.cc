@@ -126,6 +126,12 @@ void RingSet::reattach(uint32_t id, uint32_t remotePort) {
   activate(id);
 }
 
+bool RingSet::isBound(uint32_t id) const {
+  if (!isTaken(id)) return false;
+  const ConnectionRecord& entry = memory_.records[id];
+  return entry.localPort != 0 && machine_->isBound(static_cast<uint32_t>(entry.domid), entry.localPort, entry.remotePort);
+}
+
 void RingSet::reconnect(uint32_t id) {
   require(isTaken(id) && record(id).kind == ConnectionKind::kRing, id);
   forgetTraffic(id);

@@ -80,6 +80,7 @@ class RingSet : private QueueListener {
   uint32_t attach(uint32_t domid, PageKind kind, uint64_t page, uint32_t remotePort, uint32_t features);
   uint32_t attachSelf();
   void reattach(uint32_t id, uint32_t remotePort);
+  bool isBound(uint32_t id) const;
   void reconnect(uint32_t id);
   void reset(uint32_t id);
   void resume(uint32_t id);

@@ -62,6 +62,7 @@ Napi::Function RingSetObject::define(Napi::Env env) {
                          InstanceMethod<&RingSetObject::attach>("attach"),
                          InstanceMethod<&RingSetObject::attachSelf>("attachSelf"),
                          InstanceMethod<&RingSetObject::reattach>("reattach"),
+                         InstanceMethod<&RingSetObject::isBound>("isBound"),
                          InstanceMethod<&RingSetObject::reconnect>("reconnect"),
                          InstanceMethod<&RingSetObject::reset>("reset"),
                          InstanceMethod<&RingSetObject::resume>("resume"),
@@ -133,6 +134,12 @@ Napi::Value RingSetObject::attachSelf(const Napi::CallbackInfo& info) {
 
 void RingSetObject::reattach(const Napi::CallbackInfo& info) {
   withSet(info.Env(), [&] { set_->reattach(numberAt(info, 0), numberAt(info, 1)); });
+}
+
+Napi::Value RingSetObject::isBound(const Napi::CallbackInfo& info) {
+  return withSet(info.Env(), [&]() -> Napi::Value {
+    return Napi::Boolean::New(info.Env(), set_->isBound(numberAt(info, 0)));
+  });
 }
 
 void RingSetObject::reconnect(const Napi::CallbackInfo& info) {

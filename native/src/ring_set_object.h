@@ -27,6 +27,7 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   Napi::Value attach(const Napi::CallbackInfo& info);
   Napi::Value attachSelf(const Napi::CallbackInfo& info);
   void reattach(const Napi::CallbackInfo& info);
+  Napi::Value isBound(const Napi::CallbackInfo& info);
   void reconnect(const Napi::CallbackInfo& info);
   void reset(const Napi::CallbackInfo& info);
   void resume(const Napi::CallbackInfo& info);

@@ -6,6 +6,7 @@
 //   blocks  bytes, named in units of 16                                         lixs/store/value-arena.ts
 //   slabs   per 64 KiB of blocks: 8 words
 //   heads   of the free slabs, of each class's slabs with room
+//   domains per domid: 16 words                                                 lixs/store/domains.ts
 #pragma once
 
 #include <cstddef>
@@ -29,10 +30,16 @@ inline constexpr size_t kValue = 4;
 inline constexpr size_t kValueLength = 5;
 inline constexpr size_t kPerms = 6;
 inline constexpr size_t kFirstChild = 7;
+inline constexpr size_t kLastChild = 8;
 inline constexpr size_t kNextSibling = 9;
+inline constexpr size_t kPreviousSibling = 10;
+inline constexpr size_t kChildCount = 11;
+inline constexpr size_t kChildListBytes = 12;
 inline constexpr size_t kGhostChildren = 13;
 inline constexpr size_t kPins = 14;
+inline constexpr size_t kOwner = 15;
 inline constexpr size_t kNextOwned = 16;
+inline constexpr size_t kPreviousOwned = 17;
 inline constexpr size_t kFirstWatch = 18;
 /** In row 0, and word 0 of a free row. */
 inline constexpr size_t kFreeRow = 0;
@@ -51,6 +58,10 @@ inline constexpr size_t kFreeSlab = 0;
 inline constexpr size_t kBlocksInUse = 2;
 inline constexpr size_t kSlabsInUse = 3;
 inline constexpr size_t kFirstHead = 8;
+
+inline constexpr size_t kDomainWords = 16;
+inline constexpr size_t kFirstNode = 3;
+inline constexpr size_t kLastNode = 4;
 
 /** Word at which the bucket of a hash lies. */
 inline size_t bucketOf(std::span<const int32_t> buckets, uint32_t hash) {

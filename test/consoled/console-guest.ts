@@ -85,6 +85,12 @@ export class ConsoleGuest {
     return out.toString('latin1')
   }
 
+  /** Closes its port, and gets one of the same number: what a new kernel of the guest does. */
+  renewPort(): void {
+    this.#end.renewPort()
+    this.#bytes[CONNECTION] = 1
+  }
+
   takeNotifications(): number {
     return this.#end.takeNotifications()
   }

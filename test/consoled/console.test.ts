@@ -214,6 +214,81 @@ describe('GuestConsole', () => {
     expect(loopback.leftovers()).toEqual({ mappings: 1, bindings: 1 })
   })
 
+  it('keeps the same ring and port, with what waits for the guest', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    console.update(keysOf(guest))
+    await aFewTurns()
+    const typed = 'x'.repeat(1500)
+    expect(console.type(Buffer.from(typed))).toBe(false)
+    console.update(keysOf(guest))
+    let read = ''
+    await until(() => {
+      read += guest.read()
+      return read === typed
+    })
+  })
+
+  it('binds the same port anew when its guest has closed it, and goes on where it was', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    guest.setOutput(0xffff_fff8, 0xffff_fff8)
+    const console = aConsole()
+    const viewer = new Witness()
+    console.update(keysOf(guest))
+    console.addViewer(viewer)
+    const begin = console.position
+    guest.print('first kernel ')
+    await until(() => guest.unreadOutput === 0)
+    expect(console.type(Buffer.alloc(1500))).toBe(false)
+    guest.renewPort()
+    guest.print('second kernel ')
+    await aFewTurns()
+    expect(logged()).toBe('first kernel ')
+    console.update(keysOf(guest))
+    expect(guest.isConnected).toBe(true)
+    expect(viewer.resumed).toBe(1)
+    await until(() => guest.unreadOutput === 0)
+    guest.print('is heard')
+    await until(() => logged() === 'first kernel second kernel is heard')
+    expect(viewer.seen).toBe('first kernel second kernel is heard')
+    expect(console.outputFrom(begin)?.toString()).toBe('first kernel second kernel is heard')
+    expect(loopback.leftovers()).toEqual({ mappings: 1, bindings: 1 })
+  })
+
+  it('goes on when its guest began its ring anew, too', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    console.update(keysOf(guest))
+    guest.print('before ')
+    await until(() => guest.unreadOutput === 0)
+    guest.renewPort()
+    guest.setOutput(0, 0)
+    console.update(keysOf(guest))
+    expect(console.position).toBe(0)
+    guest.print('after')
+    await until(() => logged() === 'before after')
+    expect(console.position).toBe(5)
+  })
+
+  it('keeps the last words of a guest whose port is closed for good', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    console.update(keysOf(guest))
+    await aFewTurns()
+    loopback.removeDomain(guest.domid)
+    console.update(keysOf(guest))
+    await aFewTurns()
+    guest.write('the very last')
+    console.update(keysOf(guest))
+    let isClosed = false
+    console.end(() => {
+      isClosed = true
+    })
+    await until(() => isClosed)
+    expect(logged()).toBe('the very last')
+    expect(loopback.leftovers()).toEqual({ mappings: 0, bindings: 0 })
+  })
+
   it('stays as it is when the ring cannot be reached, and connects when it can', () => {
     const guest = new ConsoleGuest(loopback, 7)
     const console = aConsole()

@@ -43,6 +43,7 @@ export type Act =
   | 'malformed'
   | 'long path'
   | 'big directory'
+  | 'many children'
   | 'newer'
   | 'hang up'
   | 'oversize'
@@ -85,6 +86,7 @@ export const FULL: Profile = {
     malformed: 15,
     'long path': 3,
     'big directory': 0.2,
+    'many children': 0.6,
     newer: 1,
     'hang up': 3,
     oversize: 0.3,

@@ -148,6 +148,7 @@ const ACTS: Readonly<Record<Act, (generator: Generator) => void>> = {
     generator.send(guest, random.pick(['READ', 'DIRECTORY', 'RM']), `${path}|`)
   },
   'big directory': bigDirectory,
+  'many children': manyChildren,
   newer: (generator) => {
     const [op, payload] = generator.random.pick([
       ['GET_FEATURE', ''],
@@ -322,4 +323,31 @@ function bigDirectory(generator: Generator): void {
     generator.send(generator.someClient(), 'DIRECTORY_PART', `/big|${offset}|`)
   }
   generator.send(socket, 'RM', '/big|')
+}
+
+/**
+ * So many children that lixs removes the leaves among them at once: of several owners, some with children of their own,
+ * one that is watched.
+ */
+function manyChildren(generator: Generator): void {
+  const { random, domids, profile } = generator
+  const tool = generator.someSocket()
+  const count = 20 + random.below(41)
+  const watched = random.below(count)
+  for (let i = 0; i < count; i++) {
+    const path = `/many/${i}`
+    generator.send(tool, 'WRITE', `${path}|${someValue(random, 400)}`)
+    if (profile.isOrderly) continue
+    if (random.chance(200)) {
+      generator.send(tool, 'SET_PERMS', `${path}|${somePerms(random, random.pick(domids), domids)}`)
+    }
+    if (random.chance(100)) generator.send(tool, 'MKDIR', `${path}/a|`)
+    if (i !== watched || tool.watches.length >= MOST_WATCHES) continue
+    const payload = `${path}|${someToken(random)}|`
+    generator.send(tool, 'WATCH', payload)
+    tool.watches.push(payload)
+  }
+  generator.send(tool, 'RM', '/many|', someTransaction(generator, tool))
+  generator.send(tool, 'DIRECTORY', '/many|')
+  generator.send(tool, 'RM', '/many|')
 }

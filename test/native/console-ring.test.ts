@@ -48,6 +48,22 @@ describe('a console ring', () => {
     expect(page.filter((byte) => byte !== 1).length).toBe(1)
   })
 
+  test('a guest that closed its port is bound to no more, and is once it was bound anew', async () => {
+    const { ring, id } = harness.guest(1)
+    const other = harness.guest(2)
+    expect(harness.rings.isBound(id)).toBe(true)
+    ring.end.renewPort()
+    expect([harness.rings.isBound(id), harness.rings.isBound(other.id)]).toEqual([false, true])
+    ring.send(Buffer.from('heard'))
+    await harness.settle()
+    harness.rings.reattach(id, ring.end.port)
+    expect(harness.rings.isBound(id)).toBe(true)
+    await harness.until(() => printed(id) === 'heard')
+    expect(harness.loopback.leftovers()).toEqual({ mappings: 2, bindings: 2 })
+    harness.rings.detach(id)
+    expect(harness.rings.isBound(id)).toBe(false)
+  })
+
   test('attaching tells the guest, which may wait for room that somebody made and was killed', () => {
     const { ring } = harness.guest(1)
     expect(ring.end.takeNotifications()).toBe(1)

@@ -366,6 +366,30 @@ test('bytes behind those that came with a descriptor are read, too', async () =>
   await once(sender, 'close')
 })
 
+test('requests behind an urgent byte are read, too', async () => {
+  const program = join(folder, 'urgent-sender')
+  const source = join(import.meta.dirname, 'urgent-sender.c')
+  execFileSync(process.env.CC ?? 'cc', ['-O2', '-Wall', '-o', program, source])
+  const sender = spawn(program, [path], { stdio: ['pipe', 'pipe', 'inherit'] })
+  await harness.until(() => harness.noted.length === 1)
+  const { connection } = harness.noted[0] ?? { connection: 0 as ConnectionId }
+  setWord(connection, CONNECTION_PAUSED, 1)
+  sender.stdin.write('go\n')
+  await once(sender.stdout, 'data')
+  setWord(connection, CONNECTION_PAUSED, 0)
+  harness.rings.resume(connection)
+  await harness.until(() => harness.of(connection).length === 3)
+  expect(
+    harness
+      .of(connection)
+      .map(({ reqId }) => reqId)
+      .slice(1),
+  ).toEqual([1, 2])
+  sender.stdin.end()
+  await once(sender, 'close')
+  expect(sender.exitCode).toBe(0)
+})
+
 describe('the end', () => {
   test('is told once, after the last request', async () => {
     const { peer, id } = await connect()

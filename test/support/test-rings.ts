@@ -91,6 +91,10 @@ export class TestRings implements RingSet {
     this.calls.push(`reattach ${id} port ${port}`)
   }
 
+  isBound(): boolean {
+    return true
+  }
+
   reconnect(id: ConnectionId): void {
     this.calls.push(`reconnect ${id}`)
   }

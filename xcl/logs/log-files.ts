@@ -61,6 +61,7 @@ export async function closeParts(parts: readonly LogPart[]): Promise<void> {
 async function openPart(path: string): Promise<LogPart | undefined> {
   let handle: FileHandle
   try {
+    // Of a pipe, whoever opens it would wait for a writer.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined

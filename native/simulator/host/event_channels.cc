@@ -43,6 +43,12 @@ bool EventChannels::isOwnedBy(uint32_t domid, uint32_t port, PortOwner owner) co
   return found != nullptr && found->owner == owner;
 }
 
+bool EventChannels::isBound(uint32_t domid, uint32_t port, uint32_t remoteDomid, uint32_t remotePort) const {
+  const Port* found = find(domid, port);
+  return found != nullptr && found->state == State::kInterdomain && found->remoteDomid == remoteDomid &&
+         found->remotePort == remotePort;
+}
+
 uint32_t EventChannels::take(const char* op, uint32_t domid, const Port& facts) {
   if (!tables_[domid]) throw HostFailure{op, ESRCH, "cannot have an event channel"};
   Table& table = *tables_[domid];

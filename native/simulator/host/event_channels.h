@@ -49,6 +49,8 @@ class EventChannels {
   bool isVirqBound(uint32_t virq) const { return virqs_[virq].port != 0; }
 
   bool isOpen(uint32_t domid, uint32_t port) const { return find(domid, port) != nullptr; }
+  /** Whether the two ports are the ends of one channel. */
+  bool isBound(uint32_t domid, uint32_t port, uint32_t remoteDomid, uint32_t remotePort) const;
   /** False also when there is no such port. */
   bool isOwnedBy(uint32_t domid, uint32_t port, PortOwner owner) const;
 

@@ -43,7 +43,7 @@ Hypercalls::Hypercalls(Machine& machine) : machine_(machine), builder_(machine),
 const Hypercalls::Call& Hypercalls::callOf(Op op) {
   constexpr bool kNeedsEvents = true;
   constexpr bool kText = true;
-  static const std::array<Call, 25> kCalls = {{
+  static const std::array<Call, 26> kCalls = {{
       {},
       {&Hypercalls::hello},
       {&Hypercalls::openMachine},
@@ -69,8 +69,9 @@ const Hypercalls::Call& Hypercalls::callOf(Op op) {
       {&Hypercalls::closeDisk, false, kText},
       {&Hypercalls::reopenMachine, kNeedsEvents},
       {&Hypercalls::adoptPort, kNeedsEvents},
+      {&Hypercalls::isBound, kNeedsEvents},
   }};
-  static_assert(static_cast<size_t>(Op::kAdoptPort) + 1 == std::tuple_size_v<decltype(kCalls)>);
+  static_assert(static_cast<size_t>(Op::kIsBound) + 1 == std::tuple_size_v<decltype(kCalls)>);
   const auto index = static_cast<size_t>(op);
   return kCalls[index < kCalls.size() ? index : 0];
 }
@@ -301,6 +302,11 @@ void Hypercalls::unbind(Handle& handle, const Request& request, std::string_view
   if (!handle.unbind(narrowed(request.args[0]))) {
     throw HostFailure{"evtchn_unbind", ENOTCONN, "port " + std::to_string(request.args[0]) + " is not bound"};
   }
+}
+
+void Hypercalls::isBound(Handle&, const Request& request, std::string_view, Answer& answer) {
+  const uint32_t port = narrowed(request.args[0]);
+  answer.results[0] = machine_.channels().isBound(kDom0, port, request.domid, narrowed(request.args[1])) ? 1 : 0;
 }
 
 void Hypercalls::joinBridge(Handle&, const Request&, std::string_view text, Answer&) {

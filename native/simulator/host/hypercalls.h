@@ -72,6 +72,7 @@ class Hypercalls {
   void bind(Handle&, const Request&, std::string_view, Answer&);
   void bindVirq(Handle&, const Request&, std::string_view, Answer&);
   void unbind(Handle&, const Request&, std::string_view, Answer&);
+  void isBound(Handle&, const Request&, std::string_view, Answer&);
   void joinBridge(Handle&, const Request&, std::string_view, Answer&);
   void openDisk(Handle&, const Request&, std::string_view, Answer&);
   void closeDisk(Handle&, const Request&, std::string_view, Answer&);

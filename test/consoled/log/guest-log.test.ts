@@ -126,7 +126,32 @@ describe('GuestLog', () => {
     guest.append('three')
     expect(content('guest-a.log.1')).toBe('one two')
     expect(content('guest-a.log')).toBe('three')
-    expect(guest.log.tail(1000).toString()).toBe('three')
+    expect(guest.log.tail(1000).toString()).toBe('one twothree')
+  })
+
+  it.each([
+    ['another file', (path: string) => renameSync(path, `${path}-20261123`), ''],
+    ['put aside', (path: string) => renameSync(path, `${path}.1`), 'mine'],
+    ['copied and truncated', (path: string) => truncateSync(path, 0), ''],
+    ['removed', (path: string) => unlinkSync(path), ''],
+  ])('shows all that the log holds since it was %s', (_, change, before) => {
+    const path = join(dir, 'guest-a.log')
+    writeFileSync(path, 'of an earlier guest\n')
+    const guest = new Life().begin()
+    guest.append('mine')
+    change(path)
+    guest.log.reopen()
+    for (let i = 0; i < 9; i++) guest.append('anew')
+    expect(guest.log.tail(1000).toString()).toBe(before + 'anew'.repeat(9))
+  })
+
+  it('shows all of a log that was truncated while it was open', () => {
+    writeFileSync(join(dir, 'guest-a.log'), 'of another')
+    const guest = new Life().begin()
+    guest.append('mine')
+    truncateSync(join(dir, 'guest-a.log'), 0)
+    guest.append('longer than that before')
+    expect(guest.log.tail(1000).toString()).toBe('longer than that before')
   })
 
   it('writes timestamps and says when it was opened', () => {

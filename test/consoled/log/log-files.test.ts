@@ -1,18 +1,24 @@
+import { execFileSync } from 'node:child_process'
 import {
+  closeSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants as osConstants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LogFiles } from '../../../consoled/log/log-files.ts'
+import { FileFacts } from '../../../native/os/log-writer.ts'
 
 let dir: string
 let logged: string[]
@@ -70,6 +76,24 @@ describe('LogFiles', () => {
     // Each round the ten that are missing, and those that these drive out before their turn came.
     expect(spy.mock.calls.length).toBeLessThan(600)
     for (const i of logs.keys()) expect(content(`${i}`)).toBe('..........')
+    files.close()
+  })
+
+  it('loses nothing when others take the descriptors, as long as it has one itself', () => {
+    const files = new LogFiles({ maxOpen: 9 }, log)
+    const logs = ['a', 'b'].map((name) => files.file(join(dir, name)))
+    for (const file of logs.slice(0, 1)) append(file, '1')
+    const { open } = FileFacts.prototype
+    const spy = vi.spyOn(FileFacts.prototype, 'open').mockImplementation(function (
+      this: FileFacts,
+      path,
+    ) {
+      return files.openCount > 0 ? -osConstants.errno.EMFILE : open.call(this, path)
+    })
+    for (let round = 0; round < 2; round++) for (const file of logs) append(file, '2')
+    spy.mockRestore()
+    expect(['a', 'b'].map(content)).toEqual(['122', '22'])
+    expect([files.dropped, files.openCount, logged]).toEqual([0, 1, []])
     files.close()
   })
 
@@ -225,6 +249,17 @@ describe('logs that become too long', () => {
     append(file, 'new')
     expect([content('a'), existsSync(join(dir, 'a.1'))]).toEqual(['new', false])
     files.close()
+  })
+
+  it('stay where they are no regular file', () => {
+    const path = join(dir, 'a')
+    execFileSync('mkfifo', [path])
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const files = new LogFiles({ maxOpen: 1, maxBytes: 4, keep: 1 }, log)
+    append(files.file(path), 'long enough')
+    expect([existsSync(join(dir, 'a.1')), statSync(path).isFIFO()]).toEqual([false, true])
+    files.close()
+    closeSync(reader)
   })
 
   it('grow on where they cannot be put aside, which is said', () => {

@@ -67,6 +67,29 @@ export function handleClaims(machine: ContractMachine): Claim[] {
       },
     },
     {
+      name: 'a ring whose guest has closed its port is known, and what it wrote is still there',
+      async body() {
+        const guest = await readyGuest(machine, 'pvh')
+        const { store, consoles } = rings
+        const areBound = () => [store.isBound(guest.ids.store), consoles.isBound(guest.ids.console)]
+        assert.deepEqual(areBound(), [true, true])
+        consoles.reattach(guest.ids.console, guest.ports.consolePort)
+        assert.deepEqual(areBound(), [true, true])
+        rings.printed = ''
+        rings.type(guest.ids.console, 'ping\n')
+        await rings.until(() => rings.printed.includes('pong'))
+        // A domain that is destroyed closes its ports; its pages stay as long as they are mapped.
+        await xen.domains.destroy(guest.domid)
+        assert.deepEqual(areBound(), [false, false])
+        consoles.reattach(guest.ids.console, guest.ports.consolePort)
+        assert.deepEqual(areBound(), [false, false])
+        store.detach(guest.ids.store)
+        consoles.detach(guest.ids.console)
+        assert.deepEqual(areBound(), [false, false])
+        await untilDomain(machine, guest.domid, (info) => info === undefined)
+      },
+    },
+    {
       name: 'deaths that come while nobody looks are told afterwards',
       async body() {
         const guests = [await readyGuest(machine, 'pvh'), await readyGuest(machine, 'pvh')]
