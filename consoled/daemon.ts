@@ -119,6 +119,7 @@ export class Daemon {
         options.logsGuests && options.logsToFiles
           ? join(options.logDir, guestLogName(name))
           : undefined,
+      stampsLogs: options.stampsGuests,
       clock,
       log,
     })
