@@ -43,8 +43,6 @@ interface Followed {
   watch: StoreWatch | undefined
   /** Number of the last list in which the domain was there. */
   seenInList: number
-  /** Settles when its keys have been read for the first time. */
-  reading: Promise<void> | undefined
   isReading: boolean
   /** This store has said where the ring is; one that was restarted and is empty has not. */
   hadRing: boolean
@@ -61,6 +59,8 @@ export class Consoles {
   readonly #search: DomainSearch
   readonly #reads = new AtMost(READ_AT_ONCE)
   #store: ConsoleStore | undefined
+  /** Of those that are found while a store is taken into use; else nobody waits for them. */
+  #firstReads: Promise<void>[] | undefined
   /** The store says which domain came or went. */
   #saysWhich = false
   #lists = 0
@@ -101,9 +101,11 @@ export class Consoles {
           watchChanges(store, '@introduceDomain', () => search.introduced()),
           watchChanges(store, '@releaseDomain', () => search.released()),
         ]))
-    for (const followed of this.#followed.values()) followed.reading = this.#follow(followed)
+    const reads = [...this.#followed.values()].map((followed) => this.#follow(followed))
+    this.#firstReads = reads
     this.#search.list()
-    await Promise.all([...this.#followed.values()].map(({ reading }) => reading))
+    this.#firstReads = undefined
+    await Promise.all(reads)
   }
 
   /** The connection has ended; consoles are served on, nothing new is learnt until `useStore`. */
@@ -231,7 +233,6 @@ export class Consoles {
       console: this.#parts.open(info.domid, info.uuid, isNew),
       watch: undefined,
       seenInList: this.#lists,
-      reading: undefined,
       isReading: false,
       hadRing: false,
       isDirty: false,
@@ -240,7 +241,8 @@ export class Consoles {
     }
     this.#followed.set(info.domid, followed)
     this.#withoutConsole++
-    followed.reading = this.#follow(followed)
+    const reading = this.#follow(followed)
+    this.#firstReads?.push(reading)
     return followed
   }
 

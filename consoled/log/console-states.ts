@@ -143,7 +143,7 @@ export class ConsoleStates {
   store(
     domid: number,
     isRaw: boolean,
-    identity: Int32Array,
+    identity: ArrayLike<number>,
     index: number,
     offset: number,
     indexAfter: number,

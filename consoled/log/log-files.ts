@@ -97,13 +97,14 @@ export class LogFiles implements BatchListener {
     const file = known ?? new LogFile(this, path, this.#maxBytes)
     if (known === undefined) this.#files.set(path, file)
     file.users++
-    if (owner !== undefined) file.owners.push(owner)
+    // Put together anew: what grows takes room for sixteen more.
+    if (owner !== undefined) file.owners = [...file.owners, owner]
     return file
   }
 
   /** The owner does not write to it any more. */
   release(file: LogFile, owner?: LogOwner): void {
-    if (owner !== undefined) file.owners.splice(file.owners.indexOf(owner), 1)
+    if (owner !== undefined) file.owners = file.owners.filter((other) => other !== owner)
     file.users--
     if (file.users > 0) return
     file.close()
@@ -241,7 +242,7 @@ export class LogFiles implements BatchListener {
     for (const [file, length] of moved) {
       // 0 is also what a file says to which nothing could be written since it was opened.
       if (file.size > 0 && file.size < length) file.beganAnew(false)
-      for (const owner of [...file.owners]) owner.logMoved()
+      for (const owner of file.owners) owner.logMoved()
     }
   }
 
@@ -260,7 +261,7 @@ export class LogFiles implements BatchListener {
       if (this.#putAside(file)) file.rotations++
       else file.dueAt += file.size
       if (!file.isReady()) continue
-      for (const owner of [...file.owners]) owner.logMoved()
+      for (const owner of file.owners) owner.logMoved()
     }
   }
 
@@ -298,8 +299,9 @@ export class LogFile {
   beginnings = 0
   /** What it was before the last time is `.1` now. */
   isAside = false
-  readonly identity = new Int32Array(4)
-  readonly owners: LogOwner[] = []
+  /** As FileFacts has it. A plain array: there is a log for each guest. */
+  identity: readonly number[] = [0, 0, 0, 0]
+  owners: readonly LogOwner[] = []
 
   // What LogFiles keeps.
   users = 0
@@ -338,7 +340,7 @@ export class LogFile {
     if (identity.some((word, i) => word !== this.identity[i])) {
       if (this.epoch > 0)
         this.beganAnew(sizeIfSame(asidePath(this.path), this.identity) !== undefined)
-      this.identity.set(identity)
+      this.identity = Array.from(identity)
       this.epoch++
     } else if (facts.size < this.size) this.beganAnew(false)
     this.size = facts.size

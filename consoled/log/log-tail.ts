@@ -43,7 +43,7 @@ export function rangeOfBoth(path: string, back: number, maxBytes: number): Buffe
 }
 
 /** Length of the file with this identity (FileFacts); undefined when the path is another one, or none. */
-export function sizeIfSame(path: string, identity: Int32Array): number | undefined {
+export function sizeIfSame(path: string, identity: ArrayLike<number>): number | undefined {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false })
   if (found === undefined) return undefined
   const words = new Int32Array(new BigUint64Array([found.dev, found.ino]).buffer)

@@ -18,8 +18,10 @@ export class ClientWatch implements AsyncIterable<string> {
   readonly path: string
   readonly token: string
   readonly #handler: WatchHandler | undefined
-  readonly #forget: () => Promise<void>
-  readonly #changed = new Set<string>()
+  readonly #pipeline: Pipeline
+  readonly #watches: ClientWatches
+  /** Made by the first event that waits: there may be ten thousand watches. */
+  #changed: Set<string> | undefined
   #wake: (() => void) | undefined
   #isOver = false
   #failure: Error | undefined
@@ -28,27 +30,30 @@ export class ClientWatch implements AsyncIterable<string> {
     path: string,
     token: string,
     handler: WatchHandler | undefined,
-    forget: () => Promise<void>,
+    pipeline: Pipeline,
+    watches: ClientWatches,
   ) {
     this.path = path
     this.token = token
     this.#handler = handler
-    this.#forget = forget
+    this.#pipeline = pipeline
+    this.#watches = watches
   }
 
   /** Events that the daemon sent before it heard of this are not delivered. */
   unwatch(): Promise<void> {
     this.end(undefined)
-    return this.#forget()
+    return this.#watches.remove(this.#pipeline, this)
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
     for (;;) {
-      for (const path of this.#changed) {
-        this.#changed.delete(path)
+      const changed = this.#changed
+      for (const path of changed ?? []) {
+        changed?.delete(path)
         yield path
       }
-      if (this.#changed.size > 0) continue
+      if ((this.#changed?.size ?? 0) > 0) continue
       if (this.#failure !== undefined) throw this.#failure
       if (this.#isOver) return
       await new Promise<void>((resolve) => {
@@ -71,6 +76,7 @@ export class ClientWatch implements AsyncIterable<string> {
       }
       return
     }
+    this.#changed ??= new Set()
     this.#changed.add(path)
     this.#wake?.()
   }
@@ -97,22 +103,28 @@ export class ClientWatches {
   ): Promise<ClientWatch> {
     this.#lastToken++
     const token = `w${this.#lastToken}`
-    // Made anew for UNWATCH: there may be ten thousand watches, and each lasts long.
-    const strings = () => [nulTerminated(path), nulTerminated(token)]
-    const watch = new ClientWatch(path, token, handler, async () => {
-      this.#byToken.delete(token)
-      await pipeline.request(XS_UNWATCH, 0, strings(), path)
-    })
+    const watch = new ClientWatch(path, token, handler, pipeline, this)
     // Before the request leaves: some daemons could send the first event ahead of the reply.
     this.#byToken.set(token, watch)
     try {
       const more = depth === undefined ? [] : [nulTerminated(String(depth))]
-      await pipeline.request(XS_WATCH, 0, [...strings(), ...more], path)
+      await pipeline.request(
+        XS_WATCH,
+        0,
+        [nulTerminated(path), nulTerminated(token), ...more],
+        path,
+      )
     } catch (error) {
       this.#byToken.delete(token)
       throw error
     }
     return watch
+  }
+
+  /** For the watch only. @throws XenstoreError */
+  async remove(pipeline: Pipeline, { path, token }: ClientWatch): Promise<void> {
+    this.#byToken.delete(token)
+    await pipeline.request(XS_UNWATCH, 0, [nulTerminated(path), nulTerminated(token)], path)
   }
 
   /** @param payload of a watch event: path and token; unknown tokens are of watches just ended */
