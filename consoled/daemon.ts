@@ -122,6 +122,7 @@ export class Daemon {
         options.logsGuests && options.logsToFiles
           ? join(options.logDir, guestLogName(name))
           : undefined,
+      stampsLogs: options.stampsGuests,
       clock,
       log,
     })

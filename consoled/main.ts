@@ -33,6 +33,14 @@ const MACHINE_GONE = 'the simulated machine has gone; ending'
 const PURPOSE =
   'Serves the consoles of Xen guests: to log files, to terminals, to everybody who attaches.'
 
+const EXAMPLES = `Examples:
+  consoled --log=all --timestamp=all       in the background, as Debian's scripts start it
+  consoled --log guest --log-max-size 10M  a guest's log takes no more than so much, and those put aside
+  consoled --log guest --log-to journal    journalctl XEN_NAME=demo shows what demo says
+  consoled --tty always                    a terminal for every guest, as xenconsoled makes them
+  consoled --no-fork --hypervisor sim --simulator /tmp/sim.sock --attach /tmp/consoled.sock
+`
+
 /** Scripts look for upstream's line. */
 const VERSION = `Xen Console Daemon 3.0 (consoled ${process.env.XCL_VERSION ?? 'development'})\n`
 
@@ -46,7 +54,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     const settings = parseCommandLine<OptionName>(OPTIONS, argv, process.env)
     const isSet = (name: OptionName) => settings.get(name)?.values.length !== 0
-    if (isSet('help')) return print(helpText(program, PURPOSE, OPTIONS))
+    if (isSet('help')) return print(`${helpText(program, PURPOSE, OPTIONS)}\n${EXAMPLES}`)
     if (isSet('version')) return print(VERSION)
     options = optionsFrom(settings)
     if (isSet('print-config')) {

@@ -8,7 +8,7 @@
  * then:     bytes of the console, first what it said last │ bytes for the guest (not with `ro`)
  *
  * anybody:  resize <domid> <columns>x<rows>        consoled: ok | error <sentence>
- * anybody:  logs <domid or name>                   consoled: ok <path> | error <sentence>
+ * anybody:  logs <domid or name>                   consoled: ok (stamped | plain) <path> | error <sentence>
  * ```
  *
  * A position is the guest's own count of what it printed, modulo 2^32: the ring index. That of `ok` is
@@ -20,6 +20,8 @@
  *
  * Several may type at once. `exclusive` is refused while somebody else may, and nobody else may while
  * it lasts; `by` is who the sentence names. With `uuid` another domain of the number is refused.
+ * A log is `stamped` when consoled puts the time before its lines: of no other log a time can be trusted,
+ * for the guest can have printed it.
  * `size` and `resize` set the size of the domain's pseudo terminal, where it has one.
  *
  * consoled closes the connection when the console vanishes. The escape character is the viewer's
@@ -60,7 +62,7 @@ type AttachAnswer =
       readonly kind: 'ok'
       /** Bytes of the line; the console's follow. */
       readonly length: number
-      /** What follows `ok`: the position, or the path of a log. */
+      /** What follows `ok`: the position, or what is said of a log. */
       readonly text: string
     }
   | { readonly kind: 'error'; readonly message: string }
@@ -82,6 +84,21 @@ export function attachRequest(domid: Domid, options: AttachOptions = {}): string
 /** @param domain its number; the name of one that may be gone */
 export function logsRequest(domain: Domid | string): string {
   return `logs ${domain}\n`
+}
+
+/** A log as consoled tells of it. */
+export interface ToldLog {
+  readonly path: string
+  /** Undefined: not told. */
+  readonly isStamped: boolean | undefined
+}
+
+/** @param text what followed `ok` */
+export function toldLog(text: string): ToldLog {
+  const [, how, path] = /^(stamped|plain) (\/.*)$/s.exec(text) ?? []
+  return path === undefined
+    ? { path: text, isStamped: undefined }
+    : { path, isStamped: how === 'stamped' }
 }
 
 /** @param bytes what has come so far @returns undefined while the line is not complete */

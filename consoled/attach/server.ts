@@ -23,6 +23,8 @@ interface AttachServerParts {
   readonly find: (domid: Domid) => GuestConsole | undefined
   /** Where what a guest of this name prints is logged; undefined: guests are not logged to files. */
   readonly logPath: (name: string) => string | undefined
+  /** Whether the lines of those logs begin with the time. */
+  readonly stampsLogs: boolean
   readonly clock: Clock
   readonly log: Logger
 }
@@ -131,7 +133,7 @@ export class AttachServer {
       this.#asking.delete(socket)
       socket.off('data', take)
       socket.pause()
-      if (end === -1) {
+      if (end === -1 || end > ATTACH_LINE_MAX) {
         refuse(socket, 'the first line is no request')
         return
       }
@@ -176,10 +178,10 @@ export class AttachServer {
   }
 
   #tellLog(socket: Socket, domain: Domid | string): void {
-    const { find, logPath } = this.#parts
+    const { find, logPath, stampsLogs } = this.#parts
     const name = typeof domain === 'string' ? domain : find(domain)?.name
     const path = name === undefined ? undefined : logPath(name)
-    if (path !== undefined) answer(socket, `ok ${path}`)
+    if (path !== undefined) answer(socket, `ok ${stampsLogs ? 'stamped' : 'plain'} ${path}`)
     else if (name === undefined) refuse(socket, `there is no domain ${domain}`)
     else refuse(socket, 'what guests print is not logged to files here')
   }

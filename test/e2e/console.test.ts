@@ -120,7 +120,9 @@ describe('xcl console', () => {
     expect(at.screen).not.toContain('never')
     const third = new PersonsTerminal(host, ['console', '-x', 'demo'])
     expect(await third.ended).toBe(1)
-    expect(third.screen).toMatch(/domain \d+ is written by xcl:\d+,pts\/\d+\r\n/)
+    expect(third.screen).toMatch(
+      /demo is written by xcl:\d+,pts\/\d+\r\n {2}hint: with --ro you only look\r\n/,
+    )
   })
 
   test('ends with the guest, in a sentence', async () => {

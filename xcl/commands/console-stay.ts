@@ -5,6 +5,7 @@
 import type { ShutdownReason } from '../../native/hypervisor.ts'
 import type { Attachment } from '../daemon/session.ts'
 import { EXIT, Refused } from '../output/errors.ts'
+import { harmless } from '../output/harmless.ts'
 import type { Toolstack } from '../toolstack.ts'
 import type { Terminal } from './command.ts'
 import {
@@ -72,7 +73,8 @@ export async function attachAgain(
 /** One sentence in the midst of a guest's output. */
 function say(session: Terminal, sentence: string): void {
   const [isRaw] = session.request.isTerminal
-  session.stderr(isRaw ? `\r\nxcl: ${sentence}\r\n` : `xcl: ${sentence}\n`)
+  const text = harmless(sentence)
+  session.stderr(isRaw ? `\r\nxcl: ${text}\r\n` : `xcl: ${text}\n`)
 }
 
 class Search {

@@ -16,6 +16,9 @@ const ATTACH_PAUSE_MS = 100
 /** What consoled says of a domain it does not know (consoled/attach/server.ts). */
 const UNKNOWN_DOMAIN = /^there is no domain /
 
+/** What it says when somebody else types (consoled/attach/audience.ts). */
+const WRITTEN = 'is written by '
+
 const DEFAULT_ESCAPE = 0x1d
 
 /** The domain somebody looks at. */
@@ -57,7 +60,11 @@ export async function attachConsole(
 ): Promise<Attachment> {
   return await withDeadline(toolstack, session, async (end) => {
     const target = await consoleTarget(toolstack, guest, options, end)
-    return await session.attach(target)
+    try {
+      return await session.attach(target)
+    } catch (error) {
+      throw error instanceof Refused ? inPersonsWords(error, guest) : error
+    }
   })
 }
 
@@ -106,6 +113,14 @@ export function consoledTarget(
     isContinued: from !== undefined,
     resume: resumeText(guest, { escapeCode, writes }),
   }
+}
+
+/** consoled knows numbers; a person, names, and may be content to look. */
+function inPersonsWords({ message, hint }: Refused, { domid, name }: AttachedGuest): Refused {
+  const [, whose, what] = /^(domain [0-9]+) (.*)$/s.exec(message) ?? []
+  if (what === undefined || whose !== `domain ${domid}`) return new Refused(message, hint)
+  const looks = what.startsWith(WRITTEN) ? 'with --ro you only look' : hint
+  return new Refused(`${name ?? whose} ${what}`, looks)
 }
 
 /** What `resumeFrom` in console.ts understands. */

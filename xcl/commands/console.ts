@@ -20,7 +20,10 @@ export const attach: CommandSpec = {
     { flags: '-e, --escape <char>', help: 'character that leaves (default ^])' },
     { flags: '--ro', help: 'only look: nothing typed reaches the guest' },
     { flags: '-x, --exclusive', help: 'type alone: refused while somebody else may type' },
-    { flags: '--tail <bytes>', help: 'show so much of what was said last (default 16384)' },
+    {
+      flags: '--tail <bytes>',
+      help: 'show so much of what was said last (default 16384, 65536 at most)',
+    },
   ],
   notes: [
     'Stays when consoled or xcld is restarted and when the guest reboots; ends with the guest.',

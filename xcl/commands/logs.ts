@@ -6,10 +6,11 @@ import {
   lastLines,
   laterOf,
   linesSince,
+  NoLogFile,
   openLogParts,
   piecesOf,
 } from '../logs/log-files.ts'
-import { logPathOf } from '../logs/log-place.ts'
+import { GONE, logOf } from '../logs/log-place.ts'
 import { whenFrom } from '../logs/log-times.ts'
 import { EXIT, NoSuchDomain, Refused, UsageError } from '../output/errors.ts'
 import { HarmlessText } from '../output/harmless.ts'
@@ -44,14 +45,16 @@ export const logs: CommandSpec = {
   run: async (invocation) => {
     const { toolstack, session, options, args } = invocation
     const range = rangeFrom(invocation)
-    const path = await logPathOf(toolstack, args[0] ?? '')
+    const { path, isStamped } = await logOf(toolstack, args[0] ?? '')
     const parts = await readable(path)
-    if (parts.length === 0) throw new NoSuchDomain(`${args[0]} with a log: there is no ${path}`)
+    if (parts.length === 0) {
+      throw new NoSuchDomain(`${args[0]} with a log: there is no ${path}`, GONE)
+    }
     const screen = new Screen(session, options.has('raw'))
     const newest = parts.pop()
     if (newest === undefined) return EXIT.done
     try {
-      const begin = await placeOf([...parts, newest], range, (sentence) =>
+      const begin = await placeOf([...parts, newest], range, isStamped, (sentence) =>
         session.stderr(`xcl: ${sentence}\n`),
       )
       for (const [i, part] of parts.entries()) {
@@ -103,8 +106,8 @@ async function readable(path: string): Promise<LogPart[]> {
   try {
     return await openLogParts(path)
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    const why = error instanceof Error && 'code' in error ? String(error.code) : message
+    if (error instanceof NoLogFile) throw new Refused(error.message)
+    const why = error instanceof Error && 'code' in error ? String(error.code) : String(error)
     throw new Refused(`the log ${path} cannot be read: ${why}`)
   }
 }
@@ -112,14 +115,15 @@ async function readable(path: string): Promise<LogPart[]> {
 async function placeOf(
   parts: readonly LogPart[],
   { lines, sinceMs }: Range,
+  isStamped: boolean | undefined,
   say: (sentence: string) => void,
 ): Promise<LogPlace> {
   let place = BEGIN
   if (sinceMs !== undefined) {
-    const since = await linesSince(parts, sinceMs)
+    const since = await linesSince(parts, sinceMs, isStamped)
     if (!since.isExact) {
       say(
-        'this log has no times in it (consoled --timestamp guest writes them): whole files follow',
+        'not all lines of this log have the time of the console daemon (consoled --timestamp guest writes it): whole files follow',
       )
     }
     place = since

@@ -10,9 +10,10 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { stampAt, stampOf } from './log-times.ts'
 
-const { O_NONBLOCK, O_RDONLY } = constants
 const CHUNK_BYTES = 65_536
 const LF = 0x0a
+/** More than a stamp has. */
+const STAMP_ROOM = 64
 
 /** One file, open; it stays readable when it is renamed or removed. */
 export interface LogPart {
@@ -29,7 +30,16 @@ export interface LogPlace {
   readonly offset: number
 }
 
-/** @returns the oldest first; none when there is no such log @throws NodeJS.ErrnoException, Error */
+/** Something else lies where a log is looked for: a folder, a pipe that nobody would ever fill. */
+export class NoLogFile extends Error {
+  override readonly name = 'NoLogFile'
+
+  constructor(path: string) {
+    super(`${path} is no log: it is no regular file`)
+  }
+}
+
+/** @returns the oldest first; none when there is no such log @throws NoLogFile, NodeJS.ErrnoException */
 export async function openLogParts(path: string): Promise<LogPart[]> {
   const parts: LogPart[] = []
   const newest = await openPart(path)
@@ -47,12 +57,12 @@ export async function closeParts(parts: readonly LogPart[]): Promise<void> {
   await Promise.all(parts.map(({ handle }) => handle.close()))
 }
 
-/** @returns undefined when there is no such file @throws NodeJS.ErrnoException, Error for any other reason */
+/** @returns undefined when there is no such file @throws NoLogFile, NodeJS.ErrnoException */
 async function openPart(path: string): Promise<LogPart | undefined> {
   let handle: FileHandle
   try {
     // Of a pipe, whoever opens it would wait for a writer.
-    handle = await open(path, O_RDONLY | O_NONBLOCK)
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
@@ -60,7 +70,7 @@ async function openPart(path: string): Promise<LogPart | undefined> {
   const facts = await handle.stat()
   if (!facts.isFile()) {
     await handle.close()
-    throw new Error(`${path} is no regular file`)
+    throw new NoLogFile(path)
   }
   const { ino, size, mtimeMs } = facts
   return { handle, ino, size, mtimeMs }
@@ -102,27 +112,35 @@ export async function lastLines(parts: readonly LogPart[], count: number): Promi
   return { part: 0, offset: 0 }
 }
 
-/** Where the lines since a time begin, and whether that is known by times in the log. */
+/**
+ * Where the lines since a time begin, and whether that is known by times in the log. In a log without
+ * times a guest can print some: they are trusted only where each line has one, and not when the console
+ * daemon says that it writes none. What is not known is shown.
+ * @param isStamped what the console daemon says; undefined: nothing
+ */
 export async function linesSince(
   parts: readonly LogPart[],
   sinceMs: number,
+  isStamped?: boolean,
 ): Promise<LogPlace & { readonly isExact: boolean }> {
   const since = stampOf(sinceMs)
   for (const [part, file] of parts.entries()) {
     // Nothing in it is younger than its last write; a stamp has no fractions of a second.
     if (file.mtimeMs < Math.floor(sinceMs / 1000) * 1000) continue
-    const { offset, hasStamps } = await firstSince(file, since)
+    if (file.size === 0) continue
+    const offset = isStamped === false ? 'unknown' : await firstSince(file, since)
+    if (offset === 'unknown') return { part, offset: 0, isExact: false }
     if (offset !== undefined) return { part, offset, isExact: true }
-    if (!hasStamps && file.size > 0) return { part, offset: 0, isExact: false }
   }
   const last = parts.length - 1
   return { part: last, offset: parts[last]?.size ?? 0, isExact: true }
 }
 
+/** @returns undefined: all is older; `unknown`: a line before it has no stamp */
 async function firstSince(
   { handle }: LogPart,
   since: string,
-): Promise<{ readonly offset: number | undefined; readonly hasStamps: boolean }> {
+): Promise<number | 'unknown' | undefined> {
   let hasStamps = false
   /** Offset of the first byte of `rest`, which begins a line or is in the midst of one. */
   let base = 0
@@ -138,21 +156,27 @@ async function firstSince(
     }
     for (;;) {
       const stamp = stampAt(bytes, at)
-      if (stamp !== undefined) {
-        hasStamps = true
-        if (stamp >= since) return { offset: base + at, hasStamps }
-      }
+      if (stamp !== undefined && stamp >= since) return base + at
       const next = bytes.indexOf(LF, at)
+      hasStamps ||= stamp !== undefined
+      // The first line of a file may have begun in the one before.
+      const isFirst = base + at === 0
+      if (stamp === undefined && !isFirst && isWhole(bytes, at, next)) return 'unknown'
       if (next === -1) break
       at = next + 1
     }
     // The last line may go on, and its stamp with it.
-    const isLong: boolean = bytes.length - at > 64
+    const isLong: boolean = bytes.length - at > STAMP_ROOM
     isLineStart = !isLong
     rest = isLong ? Buffer.alloc(0) : Buffer.from(bytes.subarray(at))
     base += isLong ? bytes.length : at
   }
-  return { offset: undefined, hasStamps }
+  return hasStamps ? undefined : 'unknown'
+}
+
+/** Whether enough of a line is there to tell that it has no stamp. */
+function isWhole(bytes: Buffer, at: number, end: number): boolean {
+  return end !== -1 || bytes.length - at > STAMP_ROOM
 }
 
 /** The later of two places. */

@@ -1,7 +1,12 @@
 /** Where a guest's log lies: consoled says it; where it does not run, where xenconsoled puts logs. */
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
-import { logsRequest, parseAttachAnswer } from '../../consoled/attach/client.ts'
+import {
+  logsRequest,
+  parseAttachAnswer,
+  type ToldLog,
+  toldLog,
+} from '../../consoled/attach/client.ts'
 import type { Domid } from '../../native/hypervisor.ts'
 import { findDomain } from '../commands/domain-argument.ts'
 import { NoSuchDomain, Refused } from '../output/errors.ts'
@@ -15,23 +20,26 @@ const UNKNOWN_DOMAIN = /^there is no domain /
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROLS = /[\u0000-\u001f\u007f]/
 const NAME_MAX_BYTES = 245
+/** Somebody may remember the number only. */
+export const GONE = 'the log of a guest that is gone is found by its name'
 
 /**
- * Path of the log of a guest, which may be gone.
+ * The log of a guest, which may be gone.
  * @param typed domid or uuid of one that is there; the name also of one that was
  * @throws NoSuchDomain, Refused
  */
-export async function logPathOf(toolstack: Toolstack, typed: string): Promise<string> {
+export async function logOf(toolstack: Toolstack, typed: string): Promise<ToldLog> {
   const guest = await guestOf(toolstack, typed)
   let answer = await asked(toolstack, guest.domid ?? guest.name)
   // It may be too new for consoled, or too old, or another's to serve.
   const isUnknown = answer?.kind === 'error' && UNKNOWN_DOMAIN.test(answer.message)
   if (isUnknown && guest.domid !== undefined) answer = await asked(toolstack, guest.name)
-  if (answer?.kind === 'ok') return answer.text
+  if (answer?.kind === 'ok') return toldLog(answer.text)
   if (answer !== undefined) throw new Refused(answer.message, 'consoled --log guest logs them')
   // The name would lead out of the folder.
-  if (guest.name.includes('/')) throw new NoSuchDomain(`${typed} that could have a log`)
-  return join(toolstack.consoleLogDir, `guest-${guest.name}.log`)
+  if (guest.name.includes('/')) throw new NoSuchDomain(`${typed} that could have a log`, GONE)
+  const path = join(toolstack.consoleLogDir, `guest-${guest.name}.log`)
+  return { path, isStamped: undefined }
 }
 
 async function guestOf(
@@ -45,7 +53,7 @@ async function guestOf(
     !CONTROLS.test(name) &&
     name !== '' &&
     Buffer.byteLength(name) <= NAME_MAX_BYTES
-  if (!isPossible) throw new NoSuchDomain(`${typed} that could have a log`)
+  if (!isPossible) throw new NoSuchDomain(`${typed} that could have a log`, GONE)
   return { name, domid }
 }
 
@@ -53,9 +61,9 @@ async function guestOf(
 async function present(toolstack: Toolstack, typed: string): Promise<Domid | undefined> {
   try {
     return await findDomain(toolstack, typed)
-  } catch (error) {
+  } catch {
     // What is no name was meant as a number.
-    if (/^[0-9]+$/.test(typed)) throw error
+    if (/^[0-9]+$/.test(typed)) throw new NoSuchDomain(typed, GONE)
     return undefined
   }
 }

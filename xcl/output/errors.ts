@@ -7,6 +7,7 @@ import {
   XenstoreUnreachable,
 } from '../../lixs/client/errors.ts'
 import { XenError } from '../../native/xen-error.ts'
+import { harmless } from './harmless.ts'
 
 /** What an exit status of `xcl` says. */
 export const EXIT = {
@@ -59,10 +60,13 @@ export class ConfigError extends Error {
 export class NoSuchDomain extends Error {
   override readonly name = 'NoSuchDomain'
   readonly domain: string
+  readonly hint: string
 
-  constructor(domain: string) {
-    super(`no domain ${domain}`)
+  constructor(domain: string, hint = 'xcl list shows the domains there are') {
+    // One line, whatever it is called.
+    super(`no domain ${domain.replaceAll('\n', '^J')}`)
     this.domain = domain
+    this.hint = hint
   }
 }
 
@@ -182,10 +186,7 @@ export interface Explanation {
 export function explain(error: unknown): Explanation {
   if (error instanceof UsageError) return explanation('usage', EXIT.usage, error)
   if (error instanceof ConfigError) return explainConfig(error)
-  if (error instanceof NoSuchDomain) {
-    const hint = 'xcl list shows the domains there are'
-    return { exitCode: EXIT.domain, code: 'no-such-domain', sentence: error.message, hint }
-  }
+  if (error instanceof NoSuchDomain) return explanation('no-such-domain', EXIT.domain, error)
   if (error instanceof NameTaken) return explanation('name-taken', EXIT.domain, error)
   if (error instanceof TimedOut) return explanation('timeout', EXIT.timeout, error)
   if (error instanceof DeviceFailed) return explanation('device', EXIT.failed, error)
@@ -211,10 +212,13 @@ export function explain(error: unknown): Explanation {
   return { exitCode: EXIT.failed, code: 'failed', sentence, hint: undefined }
 }
 
-/** The lines that go to stderr: the sentence after the program's name, the hint below it. */
+/**
+ * The lines that go to stderr: the sentence after the program's name, the hint below it. What was typed,
+ * and names that guests or others gave, stand in them: nothing in it is obeyed by a terminal.
+ */
 export function errorText(explained: Explanation): string {
   const hint = explained.hint === undefined ? '' : `  hint: ${explained.hint}\n`
-  return `xcl: ${explained.sentence}\n${hint}`
+  return harmless(`xcl: ${explained.sentence}\n${hint}`)
 }
 
 function explanation(

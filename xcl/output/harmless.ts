@@ -90,6 +90,12 @@ export class HarmlessText {
   }
 }
 
+/** A text that is all there, such as a sentence in which somebody else's words stand. */
+export function harmless(text: string): string {
+  const stream = new HarmlessText()
+  return stream.push(Buffer.from(text)) + stream.end()
+}
+
 /** End of the printable ASCII that begins there. */
 function plainEnd(bytes: Buffer, from: number): number {
   let at = from

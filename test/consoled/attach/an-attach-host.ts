@@ -52,6 +52,7 @@ export class AttachHost {
     return new AttachServer({
       find: (domid) => this.#consoles.get(domid),
       logPath: (name) => join(this.dir, `guest-${name}.log`),
+      stampsLogs: true,
       clock: this.clock,
       log,
     })

@@ -115,6 +115,7 @@ describe('attaching', () => {
     ['resize 7 80\n', 'error a size is <columns>x<rows>, both from 1 to 65535\n'],
     ['logs 7\n', 'error there is no domain 7\n'],
     ['x'.repeat(600), 'error the first line is no request\n'],
+    [`logs ${'x'.repeat(600)}\n`, 'error the first line is no request\n'],
   ])('%j is refused in a sentence', async (line, answer) => {
     const client = host.client(line)
     await until(() => client.isClosed)
@@ -147,8 +148,8 @@ describe('attaching', () => {
     const known = host.client('logs 7\n')
     const gone = host.client('logs my guest\n')
     await until(() => known.isClosed && gone.isClosed)
-    expect(known.received).toBe(`ok ${join(host.dir, 'guest-web1.log')}\n`)
-    expect(gone.received).toBe(`ok ${join(host.dir, 'guest-my guest.log')}\n`)
+    expect(known.received).toBe(`ok stamped ${join(host.dir, 'guest-web1.log')}\n`)
+    expect(gone.received).toBe(`ok stamped ${join(host.dir, 'guest-my guest.log')}\n`)
   })
 
   it('lets go of a viewer that left', async () => {

@@ -103,6 +103,33 @@ describe('the log of a guest', () => {
     )
   })
 
+  test('is shown whole when consoled puts no times before lines, whatever the guest printed', async () => {
+    const path = aLog('one', '[2000-01-01 00:00:00] hi\n')
+    await answering({ 'logs one': `ok plain ${path}` })
+    expect(await logs(['--since', '1h', 'one'])).toBe(0)
+    expect(stdout.toString()).toBe('[2000-01-01 00:00:00] hi\n')
+    expect(stderr).toContain('whole files follow')
+    stdout = Buffer.alloc(0)
+    consoled?.close()
+    await answering({ 'logs one': `ok stamped ${path}` })
+    expect(await logs(['--since', '1h', 'one'])).toBe(0)
+    expect(stdout.toString()).toBe('')
+  })
+
+  test('is no folder', async () => {
+    mkdirSync(join(host.folder.path, 'logs', 'guest-demo.log'))
+    expect(await logs(['demo'])).toBe(1)
+    expect(stderr).toMatch(/^xcl: [^\n]*guest-demo\.log is no log: it is no regular file\n$/)
+  })
+
+  test('of one that is gone is found by name; that is said, and harmless', async () => {
+    expect(await logs(['77'])).toBe(4)
+    expect(stderr).toContain('hint: the log of a guest that is gone is found by its name\n')
+    stderr = ''
+    expect(await logs(['a\x1b]0;x\x07b\nc'])).toBe(4)
+    expect(stderr).toMatch(/^xcl: no domain a\^\[\]0;x\^Gb\^Jc that could have a log\n/)
+  })
+
   test.each([
     ['nobody'],
     ['../../etc/passwd'],
@@ -157,7 +184,9 @@ describe('what is shown', () => {
     utimesSync(`${path}.1`, 1000, 1000)
     await logs(['--since', '1h', 'demo'])
     expect(stdout.toString()).toBe('new\n')
-    expect(stderr).toMatch(/^xcl: this log has no times in it [^\n]*: whole files follow\n$/)
+    expect(stderr).toMatch(
+      /^xcl: not all lines of this log have the time [^\n]*: whole files follow\n$/,
+    )
   })
 
   test.each([

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -57,9 +57,12 @@ describe('the files of a log', () => {
     expect(await from({ part: 0, offset: 0 })).toBe('one\ntwo\nthree\n')
   })
 
-  test('are refused where one is a pipe, and nobody waits for its writer', async () => {
-    execFileSync('mkfifo', [path])
-    await expect(openLogParts(path)).rejects.toThrow('no regular file')
+  test.each([
+    ['a folder', () => mkdirSync(path)],
+    ['a pipe that nobody fills', () => execFileSync('mkfifo', [path])],
+  ])('are files: not %s', async (_, make) => {
+    make()
+    await expect(openLogParts(path)).rejects.toThrow(`${path} is no log: it is no regular file`)
   })
 
   test('are none of a guest that was never logged', async () => {
@@ -117,12 +120,29 @@ describe('the lines since a time', () => {
     const text = [
       stamped(1, 'x'.repeat(200_000)),
       ...Array.from({ length: 5000 }, (_, i) => stamped(2, `line ${i}`)),
-      'no stamp of its own\n',
       stamped(9, 'here'),
     ]
     await aLog({ text: text.join(''), ms: at(9) })
     expect(await from(await linesSince(parts, at(9)))).toBe(stamped(9, 'here'))
     expect(await from(await linesSince(parts, at(2)))).toBe(text.slice(1).join(''))
+  })
+
+  test('are found where a line went on from the file before', async () => {
+    await aLog({ text: `rest of it\n${stamped(1, 'a')}${stamped(5, 'b')}`, ms: at(5) })
+    const place = await linesSince(parts, at(4))
+    expect(place.isExact).toBe(true)
+    expect(await from(place)).toBe(stamped(5, 'b'))
+  })
+
+  test.each([
+    ['some lines only', `boot\n${stamped(1, 'hi')}login:\n`, undefined],
+    ['some lines only, whoever says they are', `boot\n${stamped(1, 'hi')}login:\n`, true],
+    ['a long line', `boot\n${'x'.repeat(200_000)}\n${stamped(1, 'hi')}`, undefined],
+    ['all lines, which consoled did not write', stamped(1, 'hi') + stamped(1, 'ho'), false],
+  ])('are not hidden by times that a guest printed: %s', async (_, text, isStamped) => {
+    await aLog({ text, ms: at(9) })
+    const place = await linesSince(parts, at(5), isStamped)
+    expect(place).toEqual({ part: 0, offset: 0, isExact: false })
   })
 
   test('are whole files where there are no stamps', async () => {
