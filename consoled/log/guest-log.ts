@@ -15,7 +15,9 @@
 import { join } from 'node:path'
 import type { ConsoleIdentity, ConsoleStates } from './console-states.ts'
 import { LineStamps, type StampTime } from './line-stamps.ts'
-import type { LogFile, LogFiles, LogOwner } from './log-files.ts'
+import type { LogFile, LogOwner } from './log-file.ts'
+import type { LogFiles } from './log-files.ts'
+import type { LogListing } from './log-listing.ts'
 import { bytesOfLines, type LeftLog, leftChanged, leftRaw, sameBytes } from './log-resume.ts'
 import { asidePath, rangeOfBoth, tailOf } from './log-tail.ts'
 
@@ -43,6 +45,7 @@ export interface GuestLogServices {
   readonly format: LogFormat
   readonly time: StampTime
   readonly states: ConsoleStates
+  readonly listing: LogListing
 }
 
 /**
@@ -130,7 +133,7 @@ export class GuestLog implements LogOwner {
    * @returns ring index up to which a raw log holds the output, as it seems
    */
   begin(frame: number, port: number, position: number): number {
-    const { files, states } = this.#services
+    const { files, states, listing } = this.#services
     const isFirst = !this.#hasBegun
     this.#hasBegun = true
     files.flush()
@@ -139,7 +142,7 @@ export class GuestLog implements LogOwner {
     const place = isFirst ? states.find(console, frame, port) : undefined
     const isOurs = place !== undefined && place.isRaw === this.isRaw
     const leftOf = this.isRaw ? leftRaw : leftChanged
-    this.#left = isOurs ? leftOf(place, this.#file.path, position) : undefined
+    this.#left = isOurs ? leftOf(place, this.#file.path, position, listing) : undefined
     if (place === undefined || this.#left === undefined) {
       states.begin(console, frame, port)
       this.#rebase()
@@ -271,7 +274,7 @@ export class GuestLog implements LogOwner {
     const { surplus, surplusLines } = left
     let known = surplus
     if (surplusLines !== undefined) known = bytesOfLines(surplusLines, surplus, bytes)
-    else if (this.isRaw) known = sameBytes(this.#file.path, surplus, bytes)
+    else if (this.isRaw) known = sameBytes(this.#file.path, left, bytes)
     const position = this.#next
     this.#next = (position + known) >>> 0
     // In place and true, it stays: then it is also known how far back the log goes.

@@ -19,6 +19,7 @@ import { ConsoleStates, STATE_BYTES } from '../../../consoled/log/console-states
 import { GuestLog, guestLogName } from '../../../consoled/log/guest-log.ts'
 import { StampTime } from '../../../consoled/log/line-stamps.ts'
 import { LogFiles } from '../../../consoled/log/log-files.ts'
+import { LogListing } from '../../../consoled/log/log-listing.ts'
 
 const RAW = { withTimestamps: false, replacesEscape: false }
 const STAMPED = { withTimestamps: true, replacesEscape: false }
@@ -65,7 +66,8 @@ class Life {
 
   constructor({ name = 'a', isNew = true, format = RAW, maxBytes, console = A }: Setting = {}) {
     this.files = new LogFiles({ maxOpen: 4, keep: 20, ...(maxBytes && { maxBytes }) }, log)
-    const services = { files: this.files, dir, format, time, states: new ConsoleStates(memory) }
+    const states = new ConsoleStates(memory)
+    const services = { files: this.files, dir, format, time, states, listing: new LogListing(dir) }
     this.log = new GuestLog(services, console, name, isNew)
   }
 
@@ -254,6 +256,22 @@ describe('a raw log after a kill', () => {
       LIVES[0] + LIVES[1],
       LIVES[2],
     ])
+  })
+
+  it.each([
+    ['raw', RAW],
+    ['stamped', STAMPED],
+  ])('leaves out what is in a log that others gave a name of theirs: %s', (_, format) => {
+    const path = join(dir, 'guest-a.log')
+    const killed = new Life({ format }).begin()
+    killed.append(LIVES[0])
+    renameSync(path, `${path}-20261123`)
+    killed.append(LIVES[1])
+    const next = new Life({ isNew: false, format }).begin(LIVES[0].length)
+    expect(next.append(LIVES[1] + LIVES[2])).toBe(LIVES[1].length)
+    expect(content('guest-a.log-20261123')).toContain('second')
+    expect(content('guest-a.log')).not.toContain('second')
+    expect(content('guest-a.log')).toContain('third')
   })
 
   it('of another domain, or another ring, is not looked at', () => {
