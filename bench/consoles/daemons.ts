@@ -8,7 +8,7 @@ import { startStockConsoled } from '../../test/stock/stock-consoled.ts'
 import { DaemonProcess, endingText } from '../start/daemon-process.ts'
 import type { ConsoleGuest, ConsoleHost } from './host.ts'
 
-export const DAEMONS = ['floor', 'consoled', 'xenconsoled'] as const
+export const DAEMONS = ['floor', 'consoled', 'consoled --tty always', 'xenconsoled'] as const
 export type DaemonName = (typeof DAEMONS)[number]
 
 const CONSOLED = join(import.meta.dirname, '../../dist/bin/consoled')
@@ -46,7 +46,7 @@ export async function startDaemon(
   floor: string,
   limitS: number,
 ): Promise<ConsoleDaemon> {
-  const logDir = join(host.runDir, `logs-${name}`)
+  const logDir = join(host.runDir, `logs-${DAEMONS.indexOf(name)}`)
   mkdirSync(logDir, { recursive: true })
   const heldBefore = await host.portsHeld()
   const daemon = await STARTS[name](host, logDir, floor)
@@ -80,50 +80,52 @@ async function serves(
 
 type Start = (host: ConsoleHost, logDir: string, floor: string) => Promise<ConsoleDaemon>
 
-const startConsoled: Start = async (host, logDir) => {
-  const attachSocket = join(host.runDir, 'consoled.sock')
-  const stateFile = join(host.runDir, 'consoled.state')
-  const logFile = join(host.runDir, 'consoled.log')
-  const args = [
-    ...['--no-fork', '--hypervisor', 'sim', '--simulator', host.simulator.socketPath],
-    ...['--log', 'guest', '--log-dir', logDir, '--log-level', 'warn'],
-    ...['--attach', attachSocket, '--state', stateFile],
-  ]
-  const env = { PATH: process.env.PATH, XENSTORED_PATH: host.storeSocket }
-  const start = () =>
-    new DaemonProcess('consoled', CONSOLED, args, { logFile, cwd: host.runDir, env })
-  let process_ = start()
-  let end: string | undefined
-  const follow = (child: DaemonProcess): void => {
-    child.ended.then((ending) => {
-      if (child === process_) end = `consoled ${endingText(ending)}; see ${logFile}`
-    })
+const startConsoled =
+  (name: DaemonName, ...more: string[]): Start =>
+  async (host, logDir) => {
+    const attachSocket = join(host.runDir, 'consoled.sock')
+    const stateFile = join(host.runDir, 'consoled.state')
+    const logFile = join(host.runDir, 'consoled.log')
+    const args = [
+      ...['--no-fork', '--hypervisor', 'sim', '--simulator', host.simulator.socketPath],
+      ...['--log', 'guest', '--log-dir', logDir, '--log-level', 'warn'],
+      ...['--attach', attachSocket, '--state', stateFile, ...more],
+    ]
+    const env = { PATH: process.env.PATH, XENSTORED_PATH: host.storeSocket }
+    const start = () =>
+      new DaemonProcess('consoled', CONSOLED, args, { logFile, cwd: host.runDir, env })
+    let process_ = start()
+    let end: string | undefined
+    const follow = (child: DaemonProcess): void => {
+      child.ended.then((ending) => {
+        if (child === process_) end = `consoled ${endingText(ending)}; see ${logFile}`
+      })
+    }
+    follow(process_)
+    return {
+      name,
+      attachSocket,
+      get pid() {
+        return process_.pid
+      },
+      get end() {
+        return end
+      },
+      logOf: logsIn(logDir),
+      restart: async () => {
+        const old = process_
+        process_ = start()
+        follow(process_)
+        old.kill()
+        await old.ended
+      },
+      stop: async () => {
+        await process_.stop(STOP_MS)
+        rmSync(logDir, { recursive: true, force: true })
+        rmSync(stateFile, { force: true })
+      },
+    }
   }
-  follow(process_)
-  return {
-    name: 'consoled',
-    attachSocket,
-    get pid() {
-      return process_.pid
-    },
-    get end() {
-      return end
-    },
-    logOf: logsIn(logDir),
-    restart: async () => {
-      const old = process_
-      process_ = start()
-      follow(process_)
-      old.kill()
-      await old.ended
-    },
-    stop: async () => {
-      await process_.stop(STOP_MS)
-      rmSync(logDir, { recursive: true, force: true })
-      rmSync(stateFile, { force: true })
-    },
-  }
-}
 
 const startFloor: Start = async (host, logDir, floor) => {
   const child = spawn(floor, [host.simulator.socketPath, logDir], {
@@ -179,7 +181,8 @@ const startXenconsoled: Start = async (host, logDir) => {
 
 const STARTS: Readonly<Record<DaemonName, Start>> = {
   floor: startFloor,
-  consoled: startConsoled,
+  consoled: startConsoled('consoled'),
+  'consoled --tty always': startConsoled('consoled --tty always', '--tty', 'always'),
   xenconsoled: startXenconsoled,
 }
 
