@@ -175,7 +175,7 @@ export class GuestConsole implements RingUser, TtyOwner {
     return this.#services.rings.waitingBytes(this.#connection) === 0
   }
 
-  /** Closes the log and opens it again. */
+  /** Opens the log again if it is out of date. */
   reopenLog(): void {
     this.#log?.reopen()
   }

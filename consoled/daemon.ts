@@ -112,6 +112,7 @@ export class Daemon {
     this.#consoles = new Consoles({
       domains: hypervisor.domains,
       open: (domid, uuid, isNew) => new GuestConsole(domid, uuid, isNew, services),
+      together: (run) => this.#logs.together(run),
       clock,
       log,
     })
@@ -144,6 +145,7 @@ export class Daemon {
 
   /** SIGHUP: opens all logs anew. */
   reopenLogs(): void {
+    this.#logs.outdate()
     this.#hypervisorLog?.reopen()
     this.#consoles.reopenLogs()
   }

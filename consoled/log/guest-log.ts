@@ -73,6 +73,8 @@ export class GuestLog implements LogOwner {
   #beginnings: number
   #rotations: number
   #isClosed = false
+  /** Of the files, when this log was opened last. */
+  #generation: number
   /** The ring has been there. */
   #hasBegun = false
   /** Ring indices of what is logged next, and of what was logged last. */
@@ -104,6 +106,7 @@ export class GuestLog implements LogOwner {
     this.#stamps = services.format.withTimestamps ? new LineStamps() : undefined
     this.#file = services.files.file(join(services.dir, guestLogName(name)), this)
     this.#file.isReady()
+    this.#generation = services.files.generation
     this.#from = isNew ? this.#file.size : 0
     this.#fromAside = isNew ? undefined : 0
     this.#beginnings = this.#file.beginnings
@@ -166,6 +169,7 @@ export class GuestLog implements LogOwner {
    * @returns how many of the bytes were in the log before
    */
   append(bytes: Uint8Array, start: number, end: number, position: number): number {
+    if (this.#generation !== this.#services.files.generation) this.reopen()
     if (position !== this.#next) this.#jump(position)
     const known = this.#left === undefined ? 0 : this.#recognise(bytes.subarray(start, end))
     this.#before = position
@@ -199,11 +203,17 @@ export class GuestLog implements LogOwner {
     return bytes.length === Math.min(length, maxBytes) ? bytes : undefined
   }
 
-  /** Closes the file and opens its path again: it may have been moved away. */
+  /** Opens the path again if it may be another file by now (LogFiles.outdate); else does nothing. */
   reopen(): void {
-    const { epoch } = this.#file
-    this.#file.close()
-    if (this.#file.isReady() && this.#file.epoch !== epoch) this.logMoved()
+    const { generation } = this.#services.files
+    if (this.#isClosed || this.#generation === generation) return
+    this.#generation = generation
+    const file = this.#file
+    const { epoch } = file
+    if (file.isOutOfDate) file.close()
+    if (file.isReady() && file.epoch !== epoch) {
+      for (const owner of [...file.owners]) owner.logMoved()
+    }
     this.#announce()
   }
 

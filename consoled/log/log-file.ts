@@ -41,6 +41,8 @@ export class LogFile {
 
   readonly #files: LogFiles
   #fd = CLOSED
+  /** Of the files when this one was opened. */
+  #generation = 0
   /** A full disk is news once, not once per line. */
   #isFailing = false
 
@@ -55,6 +57,11 @@ export class LogFile {
     return this.#fd
   }
 
+  /** It is open, and its path may be another file by now. */
+  get isOutOfDate(): boolean {
+    return this.#fd !== CLOSED && this.#generation !== this.#files.generation
+  }
+
   /** Opens the file, and makes it if it is not there. @returns false when that fails, which is said */
   isReady(): boolean {
     if (this.#fd !== CLOSED) return true
@@ -64,6 +71,7 @@ export class LogFile {
       return false
     }
     this.#fd = fd
+    this.#generation = this.#files.generation
     const { identity } = facts
     if (identity.some((word, i) => word !== this.identity[i])) {
       if (this.epoch > 0)

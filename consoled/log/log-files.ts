@@ -55,6 +55,8 @@ export class LogFiles implements BatchListener {
   #arenaUsed = 0
   /** Bytes that could not be written, in all. */
   dropped = 0
+  /** How often what was open became out of date. */
+  generation = 0
   /** Number of the next call of the writer. */
   #write = 1
   #maxOpen: number
@@ -106,6 +108,21 @@ export class LogFiles implements BatchListener {
   lend(count: number): void {
     this.#maxOpen -= count
     this.#closeDownTo(this.#maxOpen)
+  }
+
+  /** Paths may be other files from now on: each log is to be opened anew, at the latest by its next line. */
+  outdate(): void {
+    this.generation++
+  }
+
+  /** Calls; what is written meanwhile goes out with one flush. */
+  together(run: () => void): void {
+    this.#isInBatch = true
+    try {
+      run()
+    } finally {
+      this.batchEnds()
+    }
   }
 
   batchBegins(bytes: Uint8Array): void {

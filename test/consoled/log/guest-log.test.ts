@@ -78,6 +78,12 @@ class Life {
     return this
   }
 
+  /** As after a SIGHUP. */
+  reopen(): void {
+    this.files.outdate()
+    this.log.reopen()
+  }
+
   /** A batch with this. @returns how many of its bytes were known */
   append(text: string): number {
     const bytes = Buffer.from(`before${text}behind`, 'latin1')
@@ -124,7 +130,7 @@ describe('GuestLog', () => {
     guest.append('one')
     renameSync(join(dir, 'guest-a.log'), join(dir, 'guest-a.log.1'))
     guest.append(' two')
-    guest.log.reopen()
+    guest.reopen()
     guest.append('three')
     expect(content('guest-a.log.1')).toBe('one two')
     expect(content('guest-a.log')).toBe('three')
@@ -142,7 +148,7 @@ describe('GuestLog', () => {
     const guest = new Life().begin()
     guest.append('mine')
     change(path)
-    guest.log.reopen()
+    guest.reopen()
     for (let i = 0; i < 9; i++) guest.append('anew')
     expect(guest.log.tail(1000).toString()).toBe(before + 'anew'.repeat(9))
   })
@@ -154,6 +160,32 @@ describe('GuestLog', () => {
     truncateSync(join(dir, 'guest-a.log'), 0)
     guest.append('longer than that before')
     expect(guest.log.tail(1000).toString()).toBe('longer than that before')
+  })
+
+  it('is opened anew by its next line, and once only', () => {
+    const guest = new Life({ format: STAMPED }).begin()
+    renameSync(join(dir, 'guest-a.log'), join(dir, 'old'))
+    guest.files.outdate()
+    guest.append('one\n')
+    guest.log.reopen()
+    expect(content('old')).toBe(`${STAMP}Logfile Opened\n`)
+    expect(content('guest-a.log')).toBe(`${STAMP}Logfile Opened\n${STAMP}one\n`)
+    guest.files.outdate()
+    guest.log.close()
+    rmSync(join(dir, 'guest-a.log'))
+    guest.log.reopen()
+    expect(existsSync(join(dir, 'guest-a.log'))).toBe(false)
+  })
+
+  it('is announced together with others in one write', () => {
+    const guest = new Life({ format: STAMPED }).begin()
+    guest.files.outdate()
+    const before = content('guest-a.log')
+    guest.files.together(() => {
+      guest.log.reopen()
+      expect(content('guest-a.log')).toBe(before)
+    })
+    expect(content('guest-a.log')).toBe(before + before)
   })
 
   it('writes timestamps and says when it was opened', () => {
@@ -311,12 +343,12 @@ describe('a raw log after a kill', () => {
     const path = join(dir, 'guest-a.log')
     renameSync(path, join(dir, 'real'))
     symlinkSync('/dev/full', path)
-    guest.log.reopen()
+    guest.reopen()
     guest.append('lost ')
     expect([guest.log.bytes, guest.log.dropped]).toEqual([5, 5])
     unlinkSync(path)
     renameSync(join(dir, 'real'), path)
-    guest.log.reopen()
+    guest.reopen()
     guest.append('kept too')
     expect(content('guest-a.log')).toBe('kept kept too')
     const next = new Life({ isNew: false }).begin(10)
