@@ -184,7 +184,7 @@ export class GuestConsole implements RingUser, TtyOwner {
     return taken
   }
 
-  /** Closes the log and opens it again. */
+  /** Opens the log again if it is out of date. */
   reopenLog(): void {
     this.#log?.reopen()
   }

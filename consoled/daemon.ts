@@ -32,6 +32,7 @@ import { Journal, journalFields } from './log/journal.ts'
 import { JournalLog } from './log/journal-log.ts'
 import { StampTime } from './log/line-stamps.ts'
 import { LogFiles } from './log/log-files.ts'
+import { LogListing } from './log/log-listing.ts'
 import { StateFile } from './log/state-file.ts'
 import { Counters } from './metrics/counters.ts'
 import { metricsText } from './metrics/metrics.ts'
@@ -72,6 +73,7 @@ export class Daemon {
   readonly #journal: Journal | undefined
   /** Undefined when guests are not logged to files. */
   readonly #state: StateFile | undefined
+  readonly #listing: LogListing
   readonly #time: StampTime
   readonly #hypervisorLog: HypervisorLog | undefined
   readonly #rings: ConsoleRings
@@ -86,6 +88,7 @@ export class Daemon {
     this.#logs = new LogFiles({ maxOpen: this.#openLogsAllowed(), maxBytes, keep }, log)
     const isInFiles = options.logsGuests && options.logsToFiles
     this.#state = isInFiles ? new StateFile(options.statePath, parts.machine, log) : undefined
+    this.#listing = new LogListing(options.logDir)
     this.#time = new StampTime(() => clock.date())
     const logsAnything = options.logsGuests || options.logsHypervisor
     if (logsAnything && options.logsToFiles) mkdirSync(options.logDir, { recursive: true })
@@ -109,6 +112,7 @@ export class Daemon {
     this.#consoles = new Consoles({
       domains: hypervisor.domains,
       open: (domid, uuid, isNew) => new GuestConsole(domid, uuid, isNew, services),
+      together: (run) => this.#logs.together(run),
       clock,
       log,
     })
@@ -135,11 +139,13 @@ export class Daemon {
     this.#hypervisorLog?.copy()
     await this.#attach.listen(this.#parts.options.attachPath)
     await this.#link.open()
+    this.#listing.end()
     this.#parts.log.info({ consoles: this.#consoles.size }, 'serving consoles')
   }
 
   /** SIGHUP: opens all logs anew. */
   reopenLogs(): void {
+    this.#logs.outdate()
     this.#hypervisorLog?.reopen()
     this.#consoles.reopenLogs()
   }
@@ -180,6 +186,7 @@ export class Daemon {
       },
       time: this.#time,
       states: this.#state.states,
+      listing: this.#listing,
     }
     const journal = options.logsGuests ? this.#journal : undefined
     return {

@@ -153,6 +153,8 @@ export const CONNECTION_PAGE_HIGH = 23
 export const CONNECTION_FRESH = 26
 /** Of a console: the ring index (u32) up to which its output has left the ring. */
 export const CONNECTION_OUTPUT_INDEX = 27
+/** Of record 0: events that have come on all event channels (u32, wraps). */
+export const CONNECTION_EVENTS = 28
 
 /** The guest broke the ring: nothing is read or written any more. */
 export const STATE_BROKEN = 1

@@ -11,7 +11,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { type LogFile, LogFiles } from '../../consoled/log/log-files.ts'
+import type { LogFile } from '../../consoled/log/log-file.ts'
+import { LogFiles } from '../../consoled/log/log-files.ts'
 import { raiseOpenFilesLimit } from '../../native/os/file-limit.ts'
 
 const LINE_BYTES = 64

@@ -17,6 +17,7 @@ const GREY = '#6b7280'
 const COLOURS: Readonly<Record<DaemonName, string>> = {
   floor: GREY,
   consoled: '#1d4ed8',
+  'consoled --tty always': '#0f766e',
   xenconsoled: '#c2410c',
 }
 
@@ -54,7 +55,7 @@ export function chart(machine: Machine, rows: readonly Beside[]): string {
 
 function legend(): string[] {
   return DAEMONS.flatMap((daemon, i) => {
-    const x = LEFT + i * 130
+    const x = LEFT + i * 190
     return [
       `<path d="M${x} 72h22" stroke="${COLOURS[daemon]}" stroke-width="2.5"/>`,
       text(x + 28, 76, daemon, ''),

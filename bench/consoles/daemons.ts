@@ -2,13 +2,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { startStockConsoled } from '../../test/stock/stock-consoled.ts'
 import { DaemonProcess, endingText } from '../start/daemon-process.ts'
 import type { ConsoleGuest, ConsoleHost } from './host.ts'
 
-export const DAEMONS = ['floor', 'consoled', 'xenconsoled'] as const
+export const DAEMONS = ['floor', 'consoled', 'consoled --tty always', 'xenconsoled'] as const
 export type DaemonName = (typeof DAEMONS)[number]
 
 const CONSOLED = join(import.meta.dirname, '../../dist/bin/consoled')
@@ -25,7 +26,7 @@ export interface ConsoleDaemon {
   /** Why it has ended; undefined while it runs. */
   readonly end: string | undefined
   logOf(guest: ConsoleGuest): string
-  /** kill -9, and another one in its place at once. */
+  /** kill -9, and another one in its place at once; `servesAgain` waits for that. */
   restart(): Promise<void>
   /** Its logs go too. */
   stop(): Promise<void>
@@ -46,7 +47,7 @@ export async function startDaemon(
   floor: string,
   limitS: number,
 ): Promise<ConsoleDaemon> {
-  const logDir = join(host.runDir, `logs-${name}`)
+  const logDir = join(host.runDir, `logs-${DAEMONS.indexOf(name)}`)
   mkdirSync(logDir, { recursive: true })
   const heldBefore = await host.portsHeld()
   const daemon = await STARTS[name](host, logDir, floor)
@@ -57,6 +58,38 @@ export async function startDaemon(
     await daemon.stop()
     throw error
   }
+}
+
+/**
+ * Settles when a consoled that was restarted takes viewers and serves all guests of the host.
+ *
+ * @param others event channels that are not the daemon's
+ * @throws NotServing
+ */
+export async function servesAgain(
+  daemon: ConsoleDaemon,
+  host: ConsoleHost,
+  others: number,
+  limitS: number,
+): Promise<void> {
+  // Until somebody answers, what is bound may be what is left of the one that was killed.
+  const deadline = performance.now() + limitS * 1000
+  while (!(await answers(daemon.attachSocket))) {
+    if (performance.now() > deadline) throw new NotServing(daemon.end ?? 'takes no viewers')
+    await setTimeout(PAUSE_MS)
+  }
+  await serves(daemon, host, others, (deadline - performance.now()) / 1000)
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
 }
 
 /** Settles when all guests' event channels are bound. @throws NotServing */
@@ -80,50 +113,52 @@ async function serves(
 
 type Start = (host: ConsoleHost, logDir: string, floor: string) => Promise<ConsoleDaemon>
 
-const startConsoled: Start = async (host, logDir) => {
-  const attachSocket = join(host.runDir, 'consoled.sock')
-  const stateFile = join(host.runDir, 'consoled.state')
-  const logFile = join(host.runDir, 'consoled.log')
-  const args = [
-    ...['--no-fork', '--hypervisor', 'sim', '--simulator', host.simulator.socketPath],
-    ...['--log', 'guest', '--log-dir', logDir, '--log-level', 'warn'],
-    ...['--attach', attachSocket, '--state', stateFile],
-  ]
-  const env = { PATH: process.env.PATH, XENSTORED_PATH: host.storeSocket }
-  const start = () =>
-    new DaemonProcess('consoled', CONSOLED, args, { logFile, cwd: host.runDir, env })
-  let process_ = start()
-  let end: string | undefined
-  const follow = (child: DaemonProcess): void => {
-    child.ended.then((ending) => {
-      if (child === process_) end = `consoled ${endingText(ending)}; see ${logFile}`
-    })
+const startConsoled =
+  (name: DaemonName, ...more: string[]): Start =>
+  async (host, logDir) => {
+    const attachSocket = join(host.runDir, 'consoled.sock')
+    const stateFile = join(host.runDir, 'consoled.state')
+    const logFile = join(host.runDir, 'consoled.log')
+    const args = [
+      ...['--no-fork', '--hypervisor', 'sim', '--simulator', host.simulator.socketPath],
+      ...['--log', 'guest', '--log-dir', logDir, '--log-level', 'warn'],
+      ...['--attach', attachSocket, '--state', stateFile, ...more],
+    ]
+    const env = { PATH: process.env.PATH, XENSTORED_PATH: host.storeSocket }
+    const start = () =>
+      new DaemonProcess('consoled', CONSOLED, args, { logFile, cwd: host.runDir, env })
+    let process_ = start()
+    let end: string | undefined
+    const follow = (child: DaemonProcess): void => {
+      child.ended.then((ending) => {
+        if (child === process_) end = `consoled ${endingText(ending)}; see ${logFile}`
+      })
+    }
+    follow(process_)
+    return {
+      name,
+      attachSocket,
+      get pid() {
+        return process_.pid
+      },
+      get end() {
+        return end
+      },
+      logOf: logsIn(logDir),
+      restart: async () => {
+        const old = process_
+        process_ = start()
+        follow(process_)
+        old.kill()
+        await old.ended
+      },
+      stop: async () => {
+        await process_.stop(STOP_MS)
+        rmSync(logDir, { recursive: true, force: true })
+        rmSync(stateFile, { force: true })
+      },
+    }
   }
-  follow(process_)
-  return {
-    name: 'consoled',
-    attachSocket,
-    get pid() {
-      return process_.pid
-    },
-    get end() {
-      return end
-    },
-    logOf: logsIn(logDir),
-    restart: async () => {
-      const old = process_
-      process_ = start()
-      follow(process_)
-      old.kill()
-      await old.ended
-    },
-    stop: async () => {
-      await process_.stop(STOP_MS)
-      rmSync(logDir, { recursive: true, force: true })
-      rmSync(stateFile, { force: true })
-    },
-  }
-}
 
 const startFloor: Start = async (host, logDir, floor) => {
   const child = spawn(floor, [host.simulator.socketPath, logDir], {
@@ -179,7 +214,8 @@ const startXenconsoled: Start = async (host, logDir) => {
 
 const STARTS: Readonly<Record<DaemonName, Start>> = {
   floor: startFloor,
-  consoled: startConsoled,
+  consoled: startConsoled('consoled'),
+  'consoled --tty always': startConsoled('consoled --tty always', '--tty', 'always'),
   xenconsoled: startXenconsoled,
 }
 

@@ -79,7 +79,7 @@ function countLines(
 
 /** Lines of a part of a log or of what a viewer saw that follow each other, and those that do not. */
 export class LineOrder {
-  /** Lines whose number was not the one behind the last. */
+  /** Lines that are missing, and those that came again. */
   outOfOrder = 0
   lines = 0
   #rest = ''
@@ -92,7 +92,9 @@ export class LineOrder {
       const number = Number(LINE.exec(line)?.[1] ?? 0)
       // The first line may have begun before anybody looked.
       if (number === 0) continue
-      if (this.#last !== 0 && number !== this.#last + 1) this.outOfOrder++
+      if (this.#last !== 0 && number !== this.#last + 1) {
+        this.outOfOrder += Math.max(1, number - this.#last - 1)
+      }
       this.#last = number
       this.lines++
     }

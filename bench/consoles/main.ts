@@ -96,9 +96,14 @@ async function main(): Promise<void> {
   if (values.json !== undefined) {
     const judged = findings.map((finding) => ({ ...finding, isHeld: isHeld(finding) ?? null }))
     const all = { machine, sizes, findings: judged, beside: rows }
-    writeOutput(values.json, `${JSON.stringify(all, undefined, 2)}\n`)
+    writeOutput(values.json, `${JSON.stringify(all, endless, 2)}\n`)
   }
   if (values.svg !== undefined) writeOutput(values.svg, chart(machine, rows))
+}
+
+/** JSON has no Infinity; null would be what was not measured. */
+function endless(_: string, value: unknown): unknown {
+  return value === Number.POSITIVE_INFINITY ? 'Infinity' : value
 }
 
 /** @throws Error with a sentence */

@@ -15,6 +15,7 @@ import type { GuestConsole } from '../console.ts'
 import { AtMost } from './at-most.ts'
 import { consolePath, isConsoleKey, readConsoleKeys } from './console-keys.ts'
 import { DomainSearch, FIRST_GUEST } from './domain-search.ts'
+import { LogReopening } from './log-reopening.ts'
 import { type ConsoleStore, type StoreWatch, watchChanges, watchDomains } from './store-watches.ts'
 
 /** Consoles closed in one turn of the loop: some milliseconds, in which nobody else is served. */
@@ -33,6 +34,8 @@ interface ConsolesParts {
   readonly domains: DomainList
   /** @param isNew the domain began after consoled did */
   readonly open: (domid: Domid, uuid: string, isNew: boolean) => GuestConsole
+  /** Calls; what is written to logs meanwhile goes out together. */
+  readonly together: (run: () => void) => void
   readonly clock: Clock
   readonly log: Logger
 }
@@ -60,6 +63,7 @@ export class Consoles {
   readonly #followed = new Map<Domid, Followed>()
   readonly #search: DomainSearch
   readonly #reads = new AtMost(READ_AT_ONCE)
+  readonly #reopening: LogReopening
   #store: ConsoleStore | undefined
   /** The store says which domain came or went. */
   #saysWhich = false
@@ -75,6 +79,12 @@ export class Consoles {
   constructor(parts: ConsolesParts) {
     this.#parts = parts
     this.#search = new DomainSearch(parts.domains, this, parts.clock, parts.log)
+    this.#reopening = new LogReopening({
+      nameOf: async ({ domid }) => await this.#store?.read(`/local/domain/${domid}/name`),
+      isThere: (console) => this.#followed.get(console.domid)?.console === console,
+      reads: this.#reads,
+      together: parts.together,
+    })
   }
 
   get size(): number {
@@ -128,21 +138,14 @@ export class Consoles {
     return this.#open(info, true).console
   }
 
-  /** SIGHUP: logs are closed and opened again, soon under the names that the guests have now. */
+  /** SIGHUP: logs that are out of date are opened again, soon, under the names that the guests have now. */
   reopenLogs(): void {
-    for (const { console } of this.#followed.values()) {
-      console.reopenLog()
-      this.#store?.read(`/local/domain/${console.domid}/name`).then(
-        (name) => {
-          if (name !== undefined) console.rename(name)
-        },
-        () => undefined, // the name we have is as good as any while the store is away
-      )
-    }
+    this.#reopening.begin([...this.#followed.values()].map(({ console }) => console))
   }
 
   close(): void {
     this.#search.close()
+    this.#reopening.stop()
     this.#store = undefined
     this.#gone = []
     for (const { console } of this.#followed.values()) console.close()

@@ -15,7 +15,9 @@
 import { join } from 'node:path'
 import type { ConsoleIdentity, ConsoleStates } from './console-states.ts'
 import { LineStamps, type StampTime } from './line-stamps.ts'
-import type { LogFile, LogFiles, LogOwner } from './log-files.ts'
+import type { LogFile, LogOwner } from './log-file.ts'
+import type { LogFiles } from './log-files.ts'
+import type { LogListing } from './log-listing.ts'
 import { bytesOfLines, type LeftLog, leftChanged, leftRaw, sameBytes } from './log-resume.ts'
 import { asidePath, rangeOfBoth, tailOf } from './log-tail.ts'
 
@@ -43,6 +45,7 @@ export interface GuestLogServices {
   readonly format: LogFormat
   readonly time: StampTime
   readonly states: ConsoleStates
+  readonly listing: LogListing
 }
 
 /**
@@ -70,6 +73,8 @@ export class GuestLog implements LogOwner {
   #beginnings: number
   #rotations: number
   #isClosed = false
+  /** Of the files, when this log was opened last. */
+  #generation: number
   /** The ring has been there. */
   #hasBegun = false
   /** Ring indices of what is logged next, and of what was logged last. */
@@ -101,6 +106,7 @@ export class GuestLog implements LogOwner {
     this.#stamps = services.format.withTimestamps ? new LineStamps() : undefined
     this.#file = services.files.file(join(services.dir, guestLogName(name)), this)
     this.#file.isReady()
+    this.#generation = services.files.generation
     this.#from = isNew ? this.#file.size : 0
     this.#fromAside = isNew ? undefined : 0
     this.#beginnings = this.#file.beginnings
@@ -130,7 +136,7 @@ export class GuestLog implements LogOwner {
    * @returns ring index up to which a raw log holds the output, as it seems
    */
   begin(frame: number, port: number, position: number): number {
-    const { files, states } = this.#services
+    const { files, states, listing } = this.#services
     const isFirst = !this.#hasBegun
     this.#hasBegun = true
     files.flush()
@@ -139,7 +145,7 @@ export class GuestLog implements LogOwner {
     const place = isFirst ? states.find(console, frame, port) : undefined
     const isOurs = place !== undefined && place.isRaw === this.isRaw
     const leftOf = this.isRaw ? leftRaw : leftChanged
-    this.#left = isOurs ? leftOf(place, this.#file.path, position) : undefined
+    this.#left = isOurs ? leftOf(place, this.#file.path, position, listing) : undefined
     if (place === undefined || this.#left === undefined) {
       states.begin(console, frame, port)
       this.#rebase()
@@ -163,6 +169,7 @@ export class GuestLog implements LogOwner {
    * @returns how many of the bytes were in the log before
    */
   append(bytes: Uint8Array, start: number, end: number, position: number): number {
+    if (this.#generation !== this.#services.files.generation) this.reopen()
     if (position !== this.#next) this.#jump(position)
     const known = this.#left === undefined ? 0 : this.#recognise(bytes.subarray(start, end))
     this.#before = position
@@ -196,11 +203,17 @@ export class GuestLog implements LogOwner {
     return bytes.length === Math.min(length, maxBytes) ? bytes : undefined
   }
 
-  /** Closes the file and opens its path again: it may have been moved away. */
+  /** Opens the path again if it may be another file by now (LogFiles.outdate); else does nothing. */
   reopen(): void {
-    const { epoch } = this.#file
-    this.#file.close()
-    if (this.#file.isReady() && this.#file.epoch !== epoch) this.logMoved()
+    const { generation } = this.#services.files
+    if (this.#isClosed || this.#generation === generation) return
+    this.#generation = generation
+    const file = this.#file
+    const { epoch } = file
+    if (file.isOutOfDate) file.close()
+    if (file.isReady() && file.epoch !== epoch) {
+      for (const owner of [...file.owners]) owner.logMoved()
+    }
     this.#announce()
   }
 
@@ -271,7 +284,7 @@ export class GuestLog implements LogOwner {
     const { surplus, surplusLines } = left
     let known = surplus
     if (surplusLines !== undefined) known = bytesOfLines(surplusLines, surplus, bytes)
-    else if (this.isRaw) known = sameBytes(this.#file.path, surplus, bytes)
+    else if (this.isRaw) known = sameBytes(this.#file.path, left, bytes)
     const position = this.#next
     this.#next = (position + known) >>> 0
     // In place and true, it stays: then it is also known how far back the log goes.

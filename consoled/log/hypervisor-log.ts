@@ -3,7 +3,8 @@ import type { Logger } from '../../native/os/log.ts'
 import { XenError } from '../../native/xen-error.ts'
 import type { JournalLog } from './journal-log.ts'
 import { LineStamps, type StampTime } from './line-stamps.ts'
-import type { LogFile, LogFiles } from './log-files.ts'
+import type { LogFile } from './log-file.ts'
+import type { LogFiles } from './log-files.ts'
 
 /** What is stamped in one piece: stamped, it still fits into the arena. */
 const PIECE_BYTES = 8192

@@ -14,30 +14,22 @@
  * Writes are synchronous: when the turn of the event loop ends, its output is in the files, in order,
  * whatever happens to the daemon next. What cannot be written is counted, said once, and holds up nobody.
  */
-import { closeSync, renameSync, statSync, unlinkSync } from 'node:fs'
+import { renameSync, statSync, unlinkSync } from 'node:fs'
 import { constants } from 'node:os'
-import { getSystemErrorName } from 'node:util'
 import type { Logger } from '../../native/os/log.ts'
 import {
-  FileFacts,
+  type FileFacts,
   LogWriter,
   MAX_ENTRIES,
   SOURCE_ARENA,
   SOURCE_USED,
 } from '../../native/os/log-writer.ts'
 import type { BatchListener } from '../ring/console-ring.ts'
-import { asidePath, sizeIfSame } from './log-tail.ts'
+import { LogFile, type LogOwner } from './log-file.ts'
 
-const CLOSED = -1
 const { EMFILE, ENFILE } = constants.errno
 /** What is copied into the arena at a time. */
 const PIECE_BYTES = 65_536
-
-/** Whoever writes to a file and knows what is in it. */
-export interface LogOwner {
-  /** The file is another one, or of another length than what was written makes it. */
-  logMoved(): void
-}
 
 interface LogLimits {
   /** Descriptors. */
@@ -63,6 +55,8 @@ export class LogFiles implements BatchListener {
   #arenaUsed = 0
   /** Bytes that could not be written, in all. */
   dropped = 0
+  /** How often what was open became out of date. */
+  generation = 0
   /** Number of the next call of the writer. */
   #write = 1
   #maxOpen: number
@@ -114,6 +108,21 @@ export class LogFiles implements BatchListener {
   lend(count: number): void {
     this.#maxOpen -= count
     this.#closeDownTo(this.#maxOpen)
+  }
+
+  /** Paths may be other files from now on: each log is to be opened anew, at the latest by its next line. */
+  outdate(): void {
+    this.generation++
+  }
+
+  /** Calls; what is written meanwhile goes out with one flush. */
+  together(run: () => void): void {
+    this.#isInBatch = true
+    try {
+      run()
+    } finally {
+      this.batchEnds()
+    }
   }
 
   batchBegins(bytes: Uint8Array): void {
@@ -282,128 +291,6 @@ export class LogFiles implements BatchListener {
     while (this.#open.length > Math.max(0, count)) this.#open[this.#pick(this.#open)]?.close()
   }
 }
-
-export class LogFile {
-  readonly path: string
-  /** Of the open file, what was queued included; the last known while it is closed. */
-  size = 0
-  /** Bytes that are in it by us, and those that could not be. */
-  bytes = 0
-  dropped = 0
-  /** How often it was put aside, being too long. */
-  rotations = 0
-  /** Changes when the path is another file. */
-  epoch = 0
-  /** How often the path became another file, or a shorter one. */
-  beginnings = 0
-  /** What it was before the last time is `.1` now. */
-  isAside = false
-  readonly identity = new Int32Array(4)
-  readonly owners: LogOwner[] = []
-
-  // What LogFiles keeps.
-  users = 0
-  slot = 0
-  lastWrite = 0
-  isDue = false
-  /** From this length on it is put aside. */
-  dueAt: number
-
-  readonly #files: LogFiles
-  #fd = CLOSED
-  /** A full disk is news once, not once per line. */
-  #isFailing = false
-
-  constructor(files: LogFiles, path: string, dueAt: number) {
-    this.#files = files
-    this.path = path
-    this.dueAt = dueAt
-  }
-
-  /** For LogFiles; below zero while it is closed. */
-  get fd(): number {
-    return this.#fd
-  }
-
-  /** Opens the file, and makes it if it is not there. @returns false when that fails, which is said */
-  isReady(): boolean {
-    if (this.#fd !== CLOSED) return true
-    const fd = this.#files.open(this, facts)
-    if (fd < 0) {
-      this.#failed(fd)
-      return false
-    }
-    this.#fd = fd
-    const { identity } = facts
-    if (identity.some((word, i) => word !== this.identity[i])) {
-      if (this.epoch > 0)
-        this.beganAnew(sizeIfSame(asidePath(this.path), this.identity) !== undefined)
-      this.identity.set(identity)
-      this.epoch++
-    } else if (facts.size < this.size) this.beganAnew(false)
-    this.size = facts.size
-    return true
-  }
-
-  append(bytes: Uint8Array, start: number, end: number): void {
-    if (this.isReady()) this.#files.putBytes(this, bytes, start, end)
-    else this.lose(end - start)
-  }
-
-  /** The same for what stands in the files' arena. */
-  appendMade(start: number, end: number): void {
-    if (this.isReady()) this.#files.putMade(this, start, end)
-    else this.lose(end - start)
-  }
-
-  /** For LogFiles. @param isAside what it was before is `.1` now */
-  beganAnew(isAside: boolean): void {
-    this.beginnings++
-    this.isAside = isAside
-  }
-
-  /** So much was not even tried. */
-  lose(bytes: number): void {
-    this.dropped += bytes
-    this.#files.dropped += bytes
-  }
-
-  /** So much of what was queued is not in the file. */
-  settle(lost: number, errno: number): void {
-    this.bytes -= lost
-    this.dropped += lost
-    this.#files.dropped += lost
-    if (errno !== 0) this.#failed(-errno)
-    else this.#isFailing = false
-  }
-
-  /** Closes the descriptor; the next `append` opens the path again. */
-  close(): void {
-    if (this.#fd === CLOSED) return
-    if (this.#files.isWaiting(this)) this.#files.flush()
-    // The flush may have put it aside, and opened it anew.
-    const fd = this.#fd
-    if (fd === CLOSED) return
-    this.#fd = CLOSED
-    this.#files.closed(this)
-    try {
-      closeSync(fd)
-    } catch (error) {
-      // Some file systems say only now that there is no room.
-      this.#files.log.error({ err: error, path: this.path }, 'cannot write the log')
-    }
-  }
-
-  #failed(negativeErrno: number): void {
-    if (this.#isFailing) return
-    this.#isFailing = true
-    const code = getSystemErrorName(negativeErrno)
-    this.#files.log.error({ code, path: this.path }, 'cannot write the log')
-  }
-}
-
-/** Of the file that is being opened. */
-const facts = new FileFacts()
 
 /** A pipe or a device, which somebody has put there on purpose. */
 function isNoRegularFile(path: string): boolean {

@@ -3,6 +3,7 @@
  * write and giving the bytes back.
  */
 import type { LogPlace } from './console-states.ts'
+import type { LogListing } from './log-listing.ts'
 import { asidePath, sizeIfSame, tailOf, tailOfBoth } from './log-tail.ts'
 
 /** No ring holds more. */
@@ -19,6 +20,8 @@ export interface LeftLog {
   readonly unbroken: number
   /** The place is true for the file at the log's path, too. */
   readonly isInPlace: boolean
+  /** What was put aside before the file at the log's path: the file that was left, if that is not the log itself. */
+  readonly aside: string
 }
 
 /**
@@ -27,37 +30,49 @@ export interface LeftLog {
  * @param position ring index of the first byte in the ring
  * @returns undefined: not as it was left, so nothing is known of it
  */
-export function leftRaw(place: LogPlace, path: string, position: number): LeftLog | undefined {
-  const size = sizeAt(place, path)
-  if (size === undefined) return undefined
+export function leftRaw(
+  place: LogPlace,
+  path: string,
+  position: number,
+  listing: LogListing,
+): LeftLog | undefined {
+  const found = findLeft(place, path, listing)
+  if (found === undefined) return undefined
+  const { size, isInPlace, aside } = found
   const expected = place.offset + ((position - place.index) | 0)
   const surplus = size - expected
   if (surplus < 0 || surplus > RING_BYTES) return undefined
-  const unbroken = Math.max(0, size - place.offset)
-  const isInPlace = sizeIfSame(path, place.identity) !== undefined
-  return { surplus, surplusLines: undefined, unbroken, isInPlace }
+  // Viewers look for it in the log and in `.1`, and nowhere else.
+  const isNear = isInPlace || aside === asidePath(path)
+  const unbroken = isNear ? Math.max(0, size - place.offset) : 0
+  return { surplus, surplusLines: undefined, unbroken, isInPlace, aside }
 }
 
 /** The same of one whose bytes are changed on the way: by the lengths before and after the last write. */
-export function leftChanged(place: LogPlace, path: string, position: number): LeftLog | undefined {
-  const size = sizeAt(place, path)
+export function leftChanged(
+  place: LogPlace,
+  path: string,
+  position: number,
+  listing: LogListing,
+): LeftLog | undefined {
+  const found = findLeft(place, path, listing)
   const length = (place.indexAfter - position) | 0
-  if (size === undefined || place.index !== position || length <= 0 || length > RING_BYTES) {
+  if (found === undefined || place.index !== position || length <= 0 || length > RING_BYTES) {
     return undefined
   }
-  const isInPlace = sizeIfSame(path, place.identity) !== undefined
-  const left = { surplus: length, unbroken: 0, isInPlace }
+  const { size, isInPlace, aside } = found
+  const left = { surplus: length, unbroken: 0, isInPlace, aside }
   if (size >= place.offsetAfter) return { ...left, surplusLines: undefined }
   if (size <= place.offset) return undefined
   // Cut off in the middle: whole lines are not repeated.
-  const written = tailOf(isInPlace ? path : asidePath(path), size - place.offset)
+  const written = tailOf(isInPlace ? path : aside, size - place.offset)
   return { ...left, surplusLines: written.filter((byte) => byte === LF).length }
 }
 
 /** @returns how many of the ring's first bytes a raw log ends with: all of the surplus, or none */
-export function sameBytes(path: string, surplus: number, bytes: Uint8Array): number {
+export function sameBytes(path: string, { surplus, aside }: LeftLog, bytes: Uint8Array): number {
   if (surplus > bytes.length) return 0
-  const logged = tailOfBoth(path, surplus)
+  const logged = tailOfBoth(path, surplus, aside)
   return logged.equals(bytes.subarray(0, surplus)) ? surplus : 0
 }
 
@@ -72,7 +87,21 @@ export function bytesOfLines(lines: number, most: number, bytes: Uint8Array): nu
   return at
 }
 
-/** Length of the file in which the place is, be it the log or what was put aside. */
-function sizeAt({ identity }: LogPlace, path: string): number | undefined {
-  return sizeIfSame(path, identity) ?? sizeIfSame(asidePath(path), identity)
+interface Found {
+  readonly size: number
+  readonly isInPlace: boolean
+  readonly aside: string
+}
+
+/** The file in which the place is: the log, what was put aside, or what others have put somewhere else. */
+function findLeft({ identity }: LogPlace, path: string, listing: LogListing): Found | undefined {
+  const aside = asidePath(path)
+  const size = sizeIfSame(path, identity)
+  if (size !== undefined) return { size, isInPlace: true, aside }
+  const sizeAside = sizeIfSame(aside, identity)
+  if (sizeAside !== undefined) return { size: sizeAside, isInPlace: false, aside }
+  const elsewhere = listing.find(identity)
+  const sizeThere = elsewhere === undefined ? undefined : sizeIfSame(elsewhere, identity)
+  if (elsewhere === undefined || sizeThere === undefined) return undefined
+  return { size: sizeThere, isInPlace: false, aside: elsewhere }
 }

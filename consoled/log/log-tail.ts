@@ -17,11 +17,11 @@ export function tailOf(path: string, maxBytes: number, from = 0): Buffer {
   })
 }
 
-/** The same of a log and of what was put aside before it, as one. */
-export function tailOfBoth(path: string, maxBytes: number): Buffer {
+/** The same of a log and of what was put aside before it (`aside`), as one. */
+export function tailOfBoth(path: string, maxBytes: number, aside = asidePath(path)): Buffer {
   const newest = tailOf(path, maxBytes)
   if (newest.length === maxBytes) return newest
-  return Buffer.concat([tailOf(asidePath(path), maxBytes - newest.length), newest])
+  return Buffer.concat([tailOf(aside, maxBytes - newest.length), newest])
 }
 
 /** The bytes of both from `back` bytes before their end on, at most `maxBytes`; empty when they are fewer. */

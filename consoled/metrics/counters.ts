@@ -10,6 +10,7 @@ const FIGURES = [
   'turns',
   'batches',
   'drains',
+  'quietEvents',
   'outputBytes',
   'inputBytes',
   'holds',
@@ -25,6 +26,7 @@ export type Figure = (typeof FIGURES)[number]
 const TURNS = indexOf('turns')
 const BATCHES = indexOf('batches')
 const DRAINS = indexOf('drains')
+const QUIET_EVENTS = indexOf('quietEvents')
 const OUTPUT_BYTES = indexOf('outputBytes')
 const INPUT_BYTES = indexOf('inputBytes')
 const HOLDS = indexOf('holds')
@@ -73,6 +75,11 @@ export class Counters {
   output(bytes: number): void {
     this.#add(DRAINS, 1)
     this.#add(OUTPUT_BYTES, bytes)
+  }
+
+  /** A guest has notified so often and had nothing to say. */
+  quietEvents(count: number): void {
+    this.#add(QUIET_EVENTS, count)
   }
 
   /** Something was typed. */

@@ -14,7 +14,7 @@ import type { Counters, Figure } from './counters.ts'
 interface MetricsSources {
   readonly counters: Counters
   readonly consoles: { readonly size: number; readonly withoutConsole: number }
-  readonly rings: { readonly held: number }
+  readonly rings: { readonly held: number; readonly events: number }
   readonly logs: { readonly openCount: number; readonly dropped: number }
   readonly attach: { readonly viewers: number; readonly leftOutBytes: number }
   /** Undefined: nothing goes to the journal. */
@@ -24,13 +24,19 @@ interface MetricsSources {
 
 /** The page that a scrape gets. */
 export function metricsText(sources: MetricsSources): string {
-  const { counters, memoryUsage } = sources
+  const { counters, rings, memoryUsage } = sources
   const of = (name: Figure): number => counters.figure(name)
   const { rss, heapUsed } = memoryUsage()
   return expositionText([
     counter('consoled_output_bytes_total', 'Bytes that guests have printed.', of('outputBytes')),
     counter('consoled_input_bytes_total', 'Bytes that were typed.', of('inputBytes')),
     counter('consoled_drains_total', 'Times that a ring was emptied.', of('drains')),
+    counter('consoled_events_total', 'Events of all channels; begins anew at 2^32.', rings.events),
+    counter(
+      'consoled_quiet_events_total',
+      'Those that brought no output, by eights of a guest.',
+      of('quietEvents'),
+    ),
     counter('consoled_batches_total', 'Batches of drained rings.', of('batches')),
     counter('consoled_turns_total', 'Turns of the loop with something to do.', of('turns')),
     {

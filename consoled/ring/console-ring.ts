@@ -18,6 +18,7 @@ import {
   BATCH_EVENTS,
   BATCH_VIRQ,
   type Batch,
+  CONNECTION_EVENTS,
   CONNECTION_LOCAL_PORT,
   CONNECTION_OUTPUT_INDEX,
   CONNECTION_PAUSED,
@@ -68,6 +69,7 @@ export interface RingCounters {
   batch(nowMs: number): void
   turnEnded(nowMs: number): void
   output(bytes: number): void
+  quietEvents(count: number): void
   input(bytes: number): void
   typedDropped(bytes: number): void
   hold(): void
@@ -127,6 +129,11 @@ export class ConsoleRings {
   /** Consoles that are held because they are past their allowance. */
   get held(): number {
     return this.#rate.held
+  }
+
+  /** Events that have come on event channels; begins anew at 2^32. */
+  get events(): number {
+    return (this.#set.connections[CONNECTION_EVENTS] as number) >>> 0
   }
 
   /** Ring index (u32) of the first byte of output that is still to come. */
@@ -234,7 +241,9 @@ export class ConsoleRings {
         const position = (words[at + RECORD_REQ_ID] as number) >>> 0
         user.ringOutput(batch.bytes, payload * 4, payload * 4 + length, position)
       } else if (type === BATCH_EVENTS) {
-        this.#rate.count(connection as ConnectionId, words[at + RECORD_REQ_ID] as number)
+        const events = words[at + RECORD_REQ_ID] as number
+        this.#counters?.quietEvents(events)
+        this.#rate.count(connection as ConnectionId, events)
       } else if (type === BATCH_DRAINED) user.ringDrained()
       else if (type === BATCH_DROPPED) {
         this.#counters?.typedDropped(words[at + RECORD_REQ_ID] as number)

@@ -58,7 +58,8 @@ export class ConsoleTty implements PtyUser {
   }
 
   /**
-   * Makes the terminal where one is wanted, and says where it is unless the store knows.
+   * Makes the terminal where one is wanted, and says where it is unless the store knows: the node may hold the
+   * path of a terminal that was made anew while the store was away.
    *
    * @param node value of `~/console/tty`; undefined: there is no such node
    * @param limit value of `~/console/limit`, bytes
@@ -66,7 +67,7 @@ export class ConsoleTty implements PtyUser {
   provide(node: string | undefined, limit: number | undefined): void {
     const isWanted = node !== undefined || this.#services.tty === 'always'
     if (!isWanted) return
-    if (this.#pty !== undefined && node !== '' && node !== undefined) return
+    if (this.#pty !== undefined && node === this.#pty.slavePath) return
     this.#limit = limit
     const pty = this.#pty ?? this.#open()
     if (pty !== undefined) this.#owner.publishTty(pty.slavePath)

@@ -63,7 +63,9 @@ struct ConnectionRecord {
   uint32_t fresh;
   /** Of a console: the ring index up to which its output is given back to the guest. */
   uint32_t outputIndex;
-  uint32_t spare[4];
+  /** In record 0: events that have come on all ports; wraps. */
+  uint32_t events;
+  uint32_t spare[3];
 };
 
 static_assert(sizeof(ConnectionRecord) == 32 * sizeof(int32_t));

@@ -86,6 +86,7 @@ void RingSet::collectPorts() {
   std::array<uint32_t, kPortsAtOnce> ports;
   for (;;) {
     const size_t count = machine_->readPending(ports);
+    record(0).events += static_cast<uint32_t>(count);
     // Unmasked before the rings are looked at: what a guest does from here on makes a new event.
     machine_->unmask(std::span(ports).first(leaveMasked(std::span(ports).first(count))));
     for (size_t i = 0; i < count; i++) {

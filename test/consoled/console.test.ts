@@ -20,6 +20,7 @@ import { ConsoleStates, STATE_BYTES } from '../../consoled/log/console-states.ts
 import { GuestLog } from '../../consoled/log/guest-log.ts'
 import { StampTime } from '../../consoled/log/line-stamps.ts'
 import { LogFiles } from '../../consoled/log/log-files.ts'
+import { LogListing } from '../../consoled/log/log-listing.ts'
 import { ConsoleRings } from '../../consoled/ring/console-ring.ts'
 import { EVENTS_PER_PERIOD, PERIOD_MS } from '../../consoled/ring/rate-limit.ts'
 import { type Loopback, openLoopback } from '../../native/loopback.ts'
@@ -65,7 +66,7 @@ afterEach(() => {
 
 function aConsole(more: Partial<ConsoleServices> = {}, domid = 7): GuestConsole {
   const time = new StampTime(() => clock.date())
-  const logs = { files, dir, format: RAW, time, states }
+  const logs = { files, dir, format: RAW, time, states, listing: new LogListing(dir) }
   return new GuestConsole(domid as ConsoleGuest['domid'], 'uuid', true, {
     rings,
     openLog: (console, name, isNew) => new GuestLog(logs, console, name, isNew),

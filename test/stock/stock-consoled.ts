@@ -27,7 +27,7 @@ export async function startStockConsoled(options: StockConsoledOptions): Promise
   mkdirSync(logDir, { recursive: true })
   return await StockProcess.start({
     name: 'xenconsoled',
-    args: ['--interactive', '--verbose', '--log=guest', `--log-dir=${logDir}`, ...args],
+    args: ['--interactive', '--log=guest', `--log-dir=${logDir}`, ...args],
     simulatorSocket,
     runDir,
     env: { XENSTORED_PATH: storeSocket },

@@ -4,19 +4,21 @@ import { setTimeout } from 'node:timers/promises'
 import { medianOf } from '../../report/series.ts'
 import { privateKiBOf } from '../../start/proc.ts'
 import type { Bench } from '../bench.ts'
-import type { Beside, BesideFigures } from '../beside.ts'
+import { type Beside, type BesideFigures, NOTICE_LIMIT_MS } from '../beside.ts'
 import { type ConsoleDaemon, DAEMONS, type DaemonName, NotServing } from '../daemons.ts'
 import type { ConsoleHost } from '../host.ts'
 import { NotDrained } from '../printing.ts'
+import { type Limits, limitsNow, whyNoTerminals } from '../terminals.ts'
 import { printTo } from './print.ts'
 
 const NEWCOMERS = 5
-const NOTICE_LIMIT_MS = 10_000
 /** Between newcomers, so that each is news. */
 const PAUSE_MS = 300
 /** For what a daemon does when it has started. */
 const CALM_MS = 2000
 const PER_CENT = 100
+/** Those that make one for each guest. */
+const TERMINALS: ReadonlySet<DaemonName> = new Set(['consoled --tty always', 'xenconsoled'])
 
 export async function beside(bench: Bench): Promise<Beside[]> {
   const host = await bench.newHost()
@@ -26,9 +28,10 @@ export async function beside(bench: Bench): Promise<Beside[]> {
     await bench.grow(host, guests)
     for (const daemon of DAEMONS) {
       if (failed.has(daemon)) continue
-      const outcome = await besideOf(bench, host, daemon)
+      const limits = limitsNow()
+      const outcome = await besideOf(bench, host, daemon, limits)
       if (typeof outcome === 'string') failed.add(daemon)
-      rows.push({ guests, daemon, outcome })
+      rows.push({ guests, daemon, limits, outcome })
     }
   }
   return rows
@@ -39,7 +42,11 @@ async function besideOf(
   bench: Bench,
   host: ConsoleHost,
   name: DaemonName,
+  limits: Limits,
 ): Promise<BesideFigures | string> {
+  // A newcomer has one, too.
+  const why = TERMINALS.has(name) ? whyNoTerminals(host.guests.length + 1, limits) : undefined
+  if (why !== undefined) return why
   const begin = performance.now()
   let daemon: ConsoleDaemon
   try {
@@ -57,7 +64,8 @@ async function besideOf(
       cpuPerCent: (PER_CENT * cpu.daemonS) / cpu.wallS,
       simulatorPerCent: (PER_CENT * cpu.simulatorS) / cpu.wallS,
       privateKiB: privateKiBOf(daemon.pid),
-      lostBytes: logs.printedBytes - logs.loggedBytes,
+      lostLines: logs.lostLines,
+      repeatedLines: logs.repeatedLines,
       noticeMs: name === 'floor' ? Number.NaN : await noticed(bench, host, daemon),
     }
   } catch (error) {
@@ -68,7 +76,7 @@ async function besideOf(
   }
 }
 
-/** @returns ms; NaN when one was not noticed in time */
+/** @returns ms; one that is not noticed in time takes for ever */
 async function noticed(bench: Bench, host: ConsoleHost, daemon: ConsoleDaemon): Promise<number> {
   const times: number[] = []
   for (let i = 0; i < NEWCOMERS; i++) {
@@ -77,9 +85,9 @@ async function noticed(bench: Bench, host: ConsoleHost, daemon: ConsoleDaemon): 
     const log = daemon.logOf(guest)
     const sinceMs = () => performance.now() - guest.introducedMs
     while (!existsSync(log) && sinceMs() < NOTICE_LIMIT_MS) await setTimeout(1)
-    times.push(existsSync(log) ? sinceMs() : Number.NaN)
+    times.push(existsSync(log) ? sinceMs() : Number.POSITIVE_INFINITY)
     await host.removeGuest(guest)
     await setTimeout(PAUSE_MS)
   }
-  return times.some(Number.isNaN) ? Number.NaN : medianOf(times)
+  return medianOf(times)
 }

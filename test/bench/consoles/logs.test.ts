@@ -75,4 +75,10 @@ describe('lines that a viewer sees', () => {
     order.add(lines(1, 2, 4, 5, 5))
     expect(order).toMatchObject({ lines: 5, outOfOrder: 2 })
   })
+
+  it('count as many as are missing', () => {
+    const order = new LineOrder()
+    order.add(lines(1, 2, 9, 10))
+    expect(order).toMatchObject({ lines: 4, outOfOrder: 6 })
+  })
 })

@@ -465,6 +465,49 @@ describe('SIGHUP', () => {
     expect(host.logged('old.log')).toBe('one two')
     expect(host.logged('guest-web.log')).toBe('three')
   })
+
+  it('makes no log of a name that the guest has no more', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-web.log', 'one')
+    await host.store.write('/local/domain/5/name', 'renamed')
+    renameSync(join(host.logDir, 'guest-web.log'), join(host.logDir, 'old.log'))
+    host.consoled.reopenLogs()
+    await until(() => existsSync(join(host.logDir, 'guest-renamed.log')))
+    expect(existsSync(join(host.logDir, 'guest-web.log'))).toBe(false)
+  })
+
+  it('opens some logs in each turn of the loop, also when it comes twice, and ends with consoled', async () => {
+    await aHost({ maxOpenLogs: 300 })
+    await host.startConsoled()
+    const paths = Array.from({ length: 150 }, (_, i) => join(host.logDir, `guest-g${i}.log`))
+    for (const i of paths.keys()) await host.giveConsole(await host.introduce(10 + i, `g${i}`))
+    const made = () => paths.filter((path) => existsSync(path)).length
+    await until(() => made() === 150)
+    for (const path of paths) renameSync(path, `${path}.old`)
+    host.consoled.reopenLogs()
+    const seen = [made()]
+    let isSecond = false
+    await until(() => {
+      seen.push(made())
+      if (made() === 64 && !isSecond) {
+        isSecond = true
+        host.consoled.reopenLogs()
+      }
+      return made() === 150
+    })
+    const most = Math.max(...seen.slice(1).map((count, i) => count - (seen[i] ?? 0)))
+    expect([seen[0], most]).toEqual([0, 64])
+    for (const path of paths) renameSync(path, `${path}.older`)
+    host.consoled.reopenLogs()
+    await until(() => made() > 0)
+    host.consoled.close()
+    await aFewTurns()
+    expect(made()).toBeLessThan(150)
+    await host.startConsoled()
+  })
 })
 
 describe("Xen's own log", () => {

@@ -19,6 +19,7 @@ import { ConsoleStates, STATE_BYTES } from '../../../consoled/log/console-states
 import { GuestLog, guestLogName } from '../../../consoled/log/guest-log.ts'
 import { StampTime } from '../../../consoled/log/line-stamps.ts'
 import { LogFiles } from '../../../consoled/log/log-files.ts'
+import { LogListing } from '../../../consoled/log/log-listing.ts'
 
 const RAW = { withTimestamps: false, replacesEscape: false }
 const STAMPED = { withTimestamps: true, replacesEscape: false }
@@ -65,7 +66,8 @@ class Life {
 
   constructor({ name = 'a', isNew = true, format = RAW, maxBytes, console = A }: Setting = {}) {
     this.files = new LogFiles({ maxOpen: 4, keep: 20, ...(maxBytes && { maxBytes }) }, log)
-    const services = { files: this.files, dir, format, time, states: new ConsoleStates(memory) }
+    const states = new ConsoleStates(memory)
+    const services = { files: this.files, dir, format, time, states, listing: new LogListing(dir) }
     this.log = new GuestLog(services, console, name, isNew)
   }
 
@@ -74,6 +76,12 @@ class Life {
     this.position = index
     this.log.begin(FRAME, port, index)
     return this
+  }
+
+  /** As after a SIGHUP. */
+  reopen(): void {
+    this.files.outdate()
+    this.log.reopen()
   }
 
   /** A batch with this. @returns how many of its bytes were known */
@@ -122,7 +130,7 @@ describe('GuestLog', () => {
     guest.append('one')
     renameSync(join(dir, 'guest-a.log'), join(dir, 'guest-a.log.1'))
     guest.append(' two')
-    guest.log.reopen()
+    guest.reopen()
     guest.append('three')
     expect(content('guest-a.log.1')).toBe('one two')
     expect(content('guest-a.log')).toBe('three')
@@ -140,7 +148,7 @@ describe('GuestLog', () => {
     const guest = new Life().begin()
     guest.append('mine')
     change(path)
-    guest.log.reopen()
+    guest.reopen()
     for (let i = 0; i < 9; i++) guest.append('anew')
     expect(guest.log.tail(1000).toString()).toBe(before + 'anew'.repeat(9))
   })
@@ -152,6 +160,32 @@ describe('GuestLog', () => {
     truncateSync(join(dir, 'guest-a.log'), 0)
     guest.append('longer than that before')
     expect(guest.log.tail(1000).toString()).toBe('longer than that before')
+  })
+
+  it('is opened anew by its next line, and once only', () => {
+    const guest = new Life({ format: STAMPED }).begin()
+    renameSync(join(dir, 'guest-a.log'), join(dir, 'old'))
+    guest.files.outdate()
+    guest.append('one\n')
+    guest.log.reopen()
+    expect(content('old')).toBe(`${STAMP}Logfile Opened\n`)
+    expect(content('guest-a.log')).toBe(`${STAMP}Logfile Opened\n${STAMP}one\n`)
+    guest.files.outdate()
+    guest.log.close()
+    rmSync(join(dir, 'guest-a.log'))
+    guest.log.reopen()
+    expect(existsSync(join(dir, 'guest-a.log'))).toBe(false)
+  })
+
+  it('is announced together with others in one write', () => {
+    const guest = new Life({ format: STAMPED }).begin()
+    guest.files.outdate()
+    const before = content('guest-a.log')
+    guest.files.together(() => {
+      guest.log.reopen()
+      expect(content('guest-a.log')).toBe(before)
+    })
+    expect(content('guest-a.log')).toBe(before + before)
   })
 
   it('writes timestamps and says when it was opened', () => {
@@ -256,6 +290,22 @@ describe('a raw log after a kill', () => {
     ])
   })
 
+  it.each([
+    ['raw', RAW],
+    ['stamped', STAMPED],
+  ])('leaves out what is in a log that others gave a name of theirs: %s', (_, format) => {
+    const path = join(dir, 'guest-a.log')
+    const killed = new Life({ format }).begin()
+    killed.append(LIVES[0])
+    renameSync(path, `${path}-20261123`)
+    killed.append(LIVES[1])
+    const next = new Life({ isNew: false, format }).begin(LIVES[0].length)
+    expect(next.append(LIVES[1] + LIVES[2])).toBe(LIVES[1].length)
+    expect(content('guest-a.log-20261123')).toContain('second')
+    expect(content('guest-a.log')).not.toContain('second')
+    expect(content('guest-a.log')).toContain('third')
+  })
+
   it('of another domain, or another ring, is not looked at', () => {
     const killed = new Life().begin()
     killed.append('login: ')
@@ -293,12 +343,12 @@ describe('a raw log after a kill', () => {
     const path = join(dir, 'guest-a.log')
     renameSync(path, join(dir, 'real'))
     symlinkSync('/dev/full', path)
-    guest.log.reopen()
+    guest.reopen()
     guest.append('lost ')
     expect([guest.log.bytes, guest.log.dropped]).toEqual([5, 5])
     unlinkSync(path)
     renameSync(join(dir, 'real'), path)
-    guest.log.reopen()
+    guest.reopen()
     guest.append('kept too')
     expect(content('guest-a.log')).toBe('kept kept too')
     const next = new Life({ isNew: false }).begin(10)

@@ -52,6 +52,25 @@ test('what guests print and what is typed is counted', async () => {
   await until(() => figure('consoled_domains{console="not_yet"}') === 1)
 })
 
+test('events are counted, and those without output on their own', async () => {
+  await aHost()
+  const guest = await aConnectedGuest(5)
+  await aFewTurns()
+  const events = () => figure('consoled_events_total') ?? 0
+  const quiet = () => figure('consoled_quiet_events_total')
+  const before = events()
+  guest.print('hello')
+  await until(() => host.logged('guest-g5.log') === 'hello')
+  await until(() => events() === before + 1)
+  expect(quiet()).toBe(0)
+  // The first event of a channel that was bound is one without output, too.
+  for (let i = 2; i <= 16; i++) {
+    guest.kick()
+    await until(() => events() === before + i)
+  }
+  await until(() => quiet() === 16)
+})
+
 test('terminals and guests that are past their allowance are counted', async () => {
   await aHost()
   const guest = await aConnectedGuest(5, { tty: '' })

@@ -105,6 +105,21 @@ test('one that fails before it has done anything is not made anew for ever', () 
   expect([published.length, ptys]).toEqual([2, 1])
 })
 
+test('one that was made anew while the store was away is told of when the store is back', () => {
+  tty.provide('', undefined)
+  const [before = ''] = published
+  show('x')
+  tty.ptyFailed(hungUp)
+  const now = published.at(-1) ?? ''
+  // What was said of it has not reached the store.
+  published = []
+  tty.provide(before, undefined)
+  expect(published).toEqual([now])
+  tty.provide(now, undefined)
+  expect(published).toEqual([now])
+  expect(ptys).toBe(1)
+})
+
 test('a guest that a full terminal held up goes on when the terminal is gone', () => {
   tty = aTty('keep')
   tty.provide('', 1)

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { DOMAIN_DYING, DOMAIN_GONE, VIRQ_DOM_EXC } from '../../../native/hypervisor.ts'
 import { ContractRings } from '../contract/machine.ts'
@@ -41,6 +42,20 @@ it('a thousand guests are heard, all at once', async () => {
   // The daemon's own count: each request has come to it, and its answer back.
   expect(stats).toMatchObject({ requests: rings.requests, replies: rings.requests })
   expect(stats).toMatchObject({ lost: 0, abandoned: 0 })
+})
+
+it('one handle hears all guests: another guest takes no descriptor', async () => {
+  await start()
+  await machine.guests(rings, 1)
+  const held = readdirSync('/proc/self/fd').length
+  const guests = await machine.guests(rings, 20)
+  expect(readdirSync('/proc/self/fd')).toHaveLength(held)
+  rings.printedOn.clear()
+  rings.typeOnAll(
+    guests.map(({ ids }) => ids.console),
+    'ping\n',
+  )
+  await rings.until(() => guests.every(({ ids }) => rings.printedOn.get(ids.console) !== undefined))
 })
 
 it('a guest that does not rest loses nothing, whoever is busy', async () => {
