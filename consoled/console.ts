@@ -26,6 +26,8 @@ import { ConsoleTty, type TtyOwner, type TtyServices } from './tty/console-tty.t
 const KNOWN_BYTES = 65_536
 /** How far back a viewer may go on: what a terminal missed while it stood still, or consoled was away. */
 const REACH_BYTES = 4 * 2 ** 20
+/** So much waits at most for a guest that does not read: all guests share the memory for it. */
+const TYPED_BYTES = 4096
 
 /** What all consoles share. */
 export interface ConsoleServices extends TtyServices {
@@ -167,12 +169,19 @@ export class GuestConsole implements RingUser, TtyOwner {
   /**
    * Types into the guest.
    *
-   * @returns false when the guest has not read everything: no more until `resumeTyping`
+   * @returns bytes taken; when less than given, the guest has not read everything: no more until `resumeTyping`
    */
-  type(bytes: Uint8Array): boolean {
-    if (this.#connection === undefined) return true
-    this.#services.rings.send(this.#connection, bytes)
-    return this.#services.rings.waitingBytes(this.#connection) === 0
+  type(bytes: Uint8Array): number {
+    const connection = this.#connection
+    if (connection === undefined) return bytes.length
+    const { rings } = this.#services
+    let taken = 0
+    while (taken < bytes.length && rings.waitingBytes(connection) === 0) {
+      const part = bytes.subarray(taken, taken + TYPED_BYTES)
+      rings.send(connection, part)
+      taken += part.length
+    }
+    return taken
   }
 
   /** Opens the log again if it is out of date. */

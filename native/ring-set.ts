@@ -63,6 +63,8 @@ export const BATCH_RECONNECT = -7
  * limits what a guest may do can count it.
  */
 export const BATCH_EVENTS = -8
+/** So many bytes (reqId) that were typed into a console found no room, neither in its ring nor in the queues. */
+export const BATCH_DROPPED = -9
 
 /** Output flag: drop this message if an identical one still waits in the connection's queue. */
 export const OUTPUT_COALESCE = 1

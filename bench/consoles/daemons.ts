@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { startStockConsoled } from '../../test/stock/stock-consoled.ts'
@@ -25,7 +26,7 @@ export interface ConsoleDaemon {
   /** Why it has ended; undefined while it runs. */
   readonly end: string | undefined
   logOf(guest: ConsoleGuest): string
-  /** kill -9, and another one in its place at once. */
+  /** kill -9, and another one in its place at once; `servesAgain` waits for that. */
   restart(): Promise<void>
   /** Its logs go too. */
   stop(): Promise<void>
@@ -57,6 +58,38 @@ export async function startDaemon(
     await daemon.stop()
     throw error
   }
+}
+
+/**
+ * Settles when a consoled that was restarted takes viewers and serves all guests of the host.
+ *
+ * @param others event channels that are not the daemon's
+ * @throws NotServing
+ */
+export async function servesAgain(
+  daemon: ConsoleDaemon,
+  host: ConsoleHost,
+  others: number,
+  limitS: number,
+): Promise<void> {
+  // Until somebody answers, what is bound may be what is left of the one that was killed.
+  const deadline = performance.now() + limitS * 1000
+  while (!(await answers(daemon.attachSocket))) {
+    if (performance.now() > deadline) throw new NotServing(daemon.end ?? 'takes no viewers')
+    await setTimeout(PAUSE_MS)
+  }
+  await serves(daemon, host, others, (deadline - performance.now()) / 1000)
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
 }
 
 /** Settles when all guests' event channels are bound. @throws NotServing */

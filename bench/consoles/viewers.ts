@@ -16,6 +16,21 @@ export interface ViewersFindings {
   readonly failed: number
   readonly lines: number
   readonly outOfOrder: number
+  /** Of those who come back to where they were when somebody breaks off. */
+  readonly returning: ReturningFindings
+}
+
+interface ReturningFindings {
+  readonly times: number
+  readonly lines: number
+  readonly outOfOrder: number
+}
+
+/** What somebody has seen of a guest. */
+interface Seen {
+  readonly order: LineOrder
+  /** Of the next byte; undefined: nothing was seen yet. */
+  position: number | undefined
 }
 
 export class Viewers {
@@ -29,6 +44,7 @@ export class Viewers {
   #lines = 0
   #outOfOrder = 0
   #isStopped = false
+  readonly #returning = { times: 0, lines: 0, outOfOrder: 0 }
 
   constructor(count: number, socketPath: string, guests: readonly ConsoleGuest[]) {
     this.#socketPath = socketPath
@@ -46,6 +62,7 @@ export class Viewers {
       failed: this.#failed,
       lines: this.#lines,
       outOfOrder: this.#outOfOrder,
+      returning: { ...this.#returning },
     }
   }
 
@@ -53,22 +70,31 @@ export class Viewers {
     if (this.#isStopped) return
     const guest = this.#guests[(this.#next++ * STRIDE) % this.#guests.length]
     if (guest === undefined) return
+    this.#lookAt(viewer, guest, { order: new LineOrder(), position: undefined })
+  }
+
+  #lookAt(viewer: number, guest: ConsoleGuest, seen: Seen): void {
+    if (this.#isStopped) return
     const socket = createConnection(this.#socketPath)
-    const order = new LineOrder()
+    const { order, position: from } = seen
+    const before = { lines: order.lines, outOfOrder: order.outOfOrder }
+    const comesBack = viewer % 2 === 1
     let head = Buffer.alloc(0)
     let isAttached = false
     let isDone = false
     this.#sockets.add(socket)
-    socket.write(attachRequest(guest.domid, { writes: 'no' }))
+    socket.write(attachRequest(guest.domid, { writes: 'no', isExact: comesBack, from }))
     socket.on('data', (bytes: Buffer) => {
-      if (isAttached) return order.add(bytes.toString('latin1'))
+      if (isAttached) return see(seen, bytes)
       head = Buffer.concat([head, bytes])
       const answer = parseAttachAnswer(head)
       if (answer === undefined) return
       if (answer.kind === 'error') return socket.destroy()
       isAttached = true
       this.#attached++
-      order.add(head.toString('latin1', answer.length))
+      if (from !== undefined) this.#returning.times++
+      seen.position = Number(answer.text)
+      see(seen, head.subarray(answer.length))
       this.#after(lookMs(viewer, this.#next), () => {
         isDone = true
         socket.destroy()
@@ -78,11 +104,18 @@ export class Viewers {
     socket.on('error', () => undefined)
     socket.on('close', () => {
       this.#sockets.delete(socket)
-      this.#lines += order.lines
-      this.#outOfOrder += order.outOfOrder
+      const lines = order.lines - before.lines
+      const outOfOrder = order.outOfOrder - before.outOfOrder
+      this.#lines += lines
+      this.#outOfOrder += outOfOrder
+      if (from !== undefined) {
+        this.#returning.lines += lines
+        this.#returning.outOfOrder += outOfOrder
+      }
       if (isDone) return this.#look(viewer)
       if (!this.#isStopped) this.#failed++
-      this.#after(PAUSE_MS, () => this.#look(viewer))
+      const stays = comesBack && seen.position !== undefined
+      this.#after(PAUSE_MS, () => (stays ? this.#lookAt(viewer, guest, seen) : this.#look(viewer)))
     })
   }
 
@@ -94,6 +127,11 @@ export class Viewers {
     }, ms)
     this.#timers.add(timer)
   }
+}
+
+function see(seen: Seen, bytes: Buffer): void {
+  seen.order.add(bytes.toString('latin1'))
+  seen.position = ((seen.position ?? 0) + bytes.length) >>> 0
 }
 
 /** Different for each look, the same in each run. */

@@ -34,6 +34,8 @@ export class Viewer implements ConsoleViewer {
   #position: number
   #isBehind = false
   #isEnding = false
+  /** Read from the socket and not taken by the guest: no more is read, so it is one read's worth. */
+  #untaken: Buffer | undefined
 
   /** Answers the request and shows the console from now on. */
   constructor(socket: Socket, console: GuestConsole, terms: AttachTerms, host: ViewerHost) {
@@ -51,7 +53,8 @@ export class Viewer implements ConsoleViewer {
     socket.on('drain', () => this.#catchUp())
     socket.on('close', () => console.removeViewer(this))
     socket.on('data', (bytes: Buffer) => {
-      if (this.writes !== undefined && !console.type(bytes)) socket.pause()
+      if (this.writes === undefined) return
+      this.#type(this.#untaken === undefined ? bytes : Buffer.concat([this.#untaken, bytes]))
     })
     if (first.length > 0) this.#write(first)
     console.addViewer(this)
@@ -69,7 +72,10 @@ export class Viewer implements ConsoleViewer {
   }
 
   resumeTyping(): void {
-    this.#socket.resume()
+    const untaken = this.#untaken
+    this.#untaken = undefined
+    if (untaken !== undefined) this.#type(untaken)
+    if (this.#untaken === undefined) this.#socket.resume()
   }
 
   end(): void {
@@ -80,6 +86,13 @@ export class Viewer implements ConsoleViewer {
     }
     const callOff = this.#host.clock.after(LAST_WORDS_MS, () => this.#socket.destroy())
     this.#socket.on('close', callOff)
+  }
+
+  #type(bytes: Buffer): void {
+    const taken = this.#console.type(bytes)
+    this.#untaken = taken < bytes.length ? bytes.subarray(taken) : undefined
+    // Not put back into the socket: while nothing lies there, it is seen when the other end goes.
+    if (this.#untaken !== undefined) this.#socket.pause()
   }
 
   /** The socket has room again. */

@@ -19,6 +19,7 @@ const FIGURES = [
   'ptys',
   'ttyDropped',
   'journalDropped',
+  'typedDropped',
 ] as const
 export type Figure = (typeof FIGURES)[number]
 
@@ -34,6 +35,7 @@ const CONNECTS = indexOf('connects')
 const PTYS = indexOf('ptys')
 const TTY_DROPPED = indexOf('ttyDropped')
 const JOURNAL_DROPPED = indexOf('journalDropped')
+const TYPED_DROPPED = indexOf('typedDropped')
 
 /** Seconds; a turn with one guest's line takes some ten microseconds. */
 const TURN_BOUNDS = [
@@ -111,6 +113,11 @@ export class Counters {
   /** The journal did not keep up. */
   journalDropped(bytes: number): void {
     this.#add(JOURNAL_DROPPED, bytes)
+  }
+
+  /** There was no memory for what a guest did not read. */
+  typedDropped(bytes: number): void {
+    this.#add(TYPED_DROPPED, bytes)
   }
 
   figure(name: Figure): number {

@@ -62,6 +62,7 @@ function dropped({ counters, logs, attach }: MetricsSources): readonly Sample[] 
     { value: counters.figure('ttyDropped'), labels: { where: 'tty' } },
     { value: attach.leftOutBytes, labels: { where: 'viewer' } },
     { value: counters.figure('journalDropped'), labels: { where: 'journal' } },
+    { value: counters.figure('typedDropped'), labels: { where: 'typed' } },
   ]
 }
 

@@ -14,6 +14,7 @@ import {
   BATCH_BROKEN,
   BATCH_DATA,
   BATCH_DRAINED,
+  BATCH_DROPPED,
   BATCH_EVENTS,
   BATCH_VIRQ,
   type Batch,
@@ -70,6 +71,7 @@ export interface RingCounters {
   output(bytes: number): void
   quietEvents(count: number): void
   input(bytes: number): void
+  typedDropped(bytes: number): void
   hold(): void
   connect(): void
   brokenRing(): void
@@ -83,7 +85,6 @@ export class ConsoleRings {
   /** By connection. */
   readonly #users: (RingUser | undefined)[] = []
   readonly #rate: RateLimit
-  #isInBatch = false
 
   constructor(
     set: RingSet,
@@ -183,7 +184,8 @@ export class ConsoleRings {
       output.bytes.set(part, output.begin(connection, BATCH_DATA, 0, 0, 0))
       output.end(part.length)
     }
-    if (!this.#isInBatch) this.#set.flush()
+    // At once, in a batch as well: whoever types next asks what waits.
+    this.#set.flush()
   }
 
   /** Typed bytes that the guest has not read yet and that do not fit into its ring. */
@@ -221,7 +223,6 @@ export class ConsoleRings {
 
   #take(batch: Batch): void {
     const words = batch.words
-    this.#isInBatch = true
     this.#counters?.batch(batch.nowMs)
     this.#rate.beginBatch()
     for (const listener of this.#listeners) listener.batchBegins(batch.bytes)
@@ -244,13 +245,14 @@ export class ConsoleRings {
         this.#counters?.quietEvents(events)
         this.#rate.count(connection as ConnectionId, events)
       } else if (type === BATCH_DRAINED) user.ringDrained()
-      else if (type === BATCH_BROKEN) {
+      else if (type === BATCH_DROPPED) {
+        this.#counters?.typedDropped(words[at + RECORD_REQ_ID] as number)
+      } else if (type === BATCH_BROKEN) {
         this.#counters?.brokenRing()
         user.ringBroken()
       }
       at = payload + ((length + 3) >> 2)
     }
     for (const listener of this.#listeners) listener.batchEnds()
-    this.#isInBatch = false
   }
 }

@@ -32,8 +32,8 @@ export interface TtyCounters {
 /** The console that the terminal belongs to. */
 export interface TtyOwner {
   readonly domid: number
-  /** @returns false when the guest has not read everything: no more until `resumeTyping` */
-  type(bytes: Uint8Array): boolean
+  /** @returns bytes taken; when less than given: no more until `resumeTyping` */
+  type(bytes: Uint8Array): number
   /** Its output is to stay in the ring, or may go on. */
   holdUp(isHeldUp: boolean): void
   /** The slave's path is to be told to the toolstack. */
@@ -49,6 +49,8 @@ export class ConsoleTty implements PtyUser {
   /** It has taken or given a byte: made anew, another one will most likely work, too. */
   #hasWorked = false
   #limit: number | undefined
+  /** Read from the terminal and not taken by the guest: no more is read, so it is one read's worth. */
+  #untaken: Uint8Array | undefined
 
   constructor(owner: TtyOwner, services: TtyServices) {
     this.#owner = owner
@@ -93,7 +95,10 @@ export class ConsoleTty implements PtyUser {
 
   /** The guest has read what was typed. */
   resumeTyping(): void {
-    this.#pty?.resumeReading()
+    const untaken = this.#untaken
+    this.#untaken = undefined
+    if (untaken !== undefined) this.#type(untaken)
+    if (this.#untaken === undefined) this.#pty?.resumeReading()
   }
 
   /** The ring has gone, and with it what held the guest up. */
@@ -117,7 +122,13 @@ export class ConsoleTty implements PtyUser {
 
   ptyInput(bytes: Uint8Array): void {
     this.#hasWorked = true
-    if (!this.#owner.type(bytes)) this.#pty?.pauseReading()
+    this.#type(this.#untaken === undefined ? bytes : Buffer.concat([this.#untaken, bytes]))
+  }
+
+  #type(bytes: Uint8Array): void {
+    const taken = this.#owner.type(bytes)
+    this.#untaken = taken < bytes.length ? bytes.subarray(taken) : undefined
+    if (this.#untaken !== undefined) this.#pty?.pauseReading()
   }
 
   ptyWritable(): void {

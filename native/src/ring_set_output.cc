@@ -16,6 +16,8 @@ constexpr uint32_t kScarceShare = 16;
 constexpr uint32_t kOutputFlags = (1U << kOutputPlaceShift) - 1;
 // So many replies wait for each other at most.
 constexpr uint32_t kHeldRepliesMax = 32;
+// BATCH_DROPPED of native/ring-set.ts.
+constexpr int32_t kBatchDropped = -9;
 
 std::span<const std::byte> bytesOf(const iovec& part) {
   return {static_cast<const std::byte*>(part.iov_base), part.iov_len};
@@ -220,7 +222,12 @@ void RingSet::enqueue(uint32_t id, std::span<const std::byte> wire, uint32_t sen
     return;
   }
   if (!queue_.append(entry, id, wire, sent, flags, monotonicMs())) {
-    overflow(id);
+    if (kind_ == RingKind::kConsole) {
+      // Other guests' bytes may have taken the room: what was typed is missed, and the console goes on.
+      notice(id, kBatchDropped, static_cast<int32_t>(wire.size() - sent));
+    } else {
+      overflow(id);
+    }
     return;
   }
   if (const uint32_t place = flags >> kOutputPlaceShift; place != 0 && causing_.addEvent(place)) {

@@ -1,20 +1,29 @@
 /** kill -9 of consoled again and again while guests print and viewers look. */
 import { setTimeout } from 'node:timers/promises'
 import type { Bench } from '../bench.ts'
+import { servesAgain } from '../daemons.ts'
 import type { Finding } from '../findings.ts'
 import { printTo } from './print.ts'
+
+/** Until a daemon that was restarted serves all guests. */
+const RETURN_LIMIT_S = 60
 
 export async function kill(bench: Bench): Promise<Finding[]> {
   const { kills, seconds, viewers: count } = bench.sizes
   const host = await bench.fullHost()
+  const others = await host.portsHeld()
   const daemon = await bench.start('consoled', host)
   try {
     let done = 0
+    let whilePrinting = 0
+    const end = performance.now() + seconds * 1000
     const { logs, viewers } = await printTo(bench, host, daemon, count, seconds, async () => {
       for (; done < kills; done++) {
         await setTimeout((seconds * 1000) / (kills + 1))
         bench.say(`kill -9, ${done + 1} of ${kills}`)
+        if (performance.now() < end) whilePrinting++
         await daemon.restart()
+        await servesAgain(daemon, host, others, RETURN_LIMIT_S)
       }
     })
     const wrong = logs.lostLines + logs.repeatedLines + logs.strangeLines
@@ -25,6 +34,19 @@ export async function kill(bench: Bench): Promise<Finding[]> {
         value: wrong,
         target: { bound: 0 },
         note: `${logs.lostLines} lost, ${logs.repeatedLines} repeated, ${logs.strangeLines} cut; viewers attached ${viewers.attached} times`,
+      },
+      {
+        name: 'kill: of a daemon that served all guests',
+        unit: '',
+        value: done,
+        note: `${whilePrinting} while guests printed`,
+      },
+      {
+        name: 'kill: lines that viewers who came back missed or saw twice',
+        unit: '',
+        value: viewers.returning.outOfOrder,
+        target: { bound: 0 },
+        note: `they came back ${viewers.returning.times} times and saw ${viewers.returning.lines} lines`,
       },
       {
         name: 'kill: logs equal to what guests printed',

@@ -18,7 +18,7 @@ function aTty(overflow: 'discard' | 'keep' = 'discard'): ConsoleTty {
       domid: 7,
       type: (bytes) => {
         typed += Buffer.from(bytes).toString('latin1')
-        return true
+        return bytes.length
       },
       holdUp: (isHeldUp) => heldUp.push(isHeldUp),
       publishTty: (path) => published.push(path),
