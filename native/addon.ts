@@ -98,6 +98,7 @@ export interface NativeRings extends Handover {
   reconnect(id: ConnectionId): void
   reset(id: ConnectionId): void
   resume(id: ConnectionId): void
+  drain(id: ConnectionId): void
   detach(id: ConnectionId): void
   listen(path: string): void
   /** @param handle takes the words of the batch */
@@ -109,6 +110,7 @@ export interface NativeRings extends Handover {
    * @returns its words; 0: the turn is over
    */
   next(): number
+  serveNow(): void
   flush(): void
   expireEvents(id: ConnectionId, olderThanMs: number): number
   close(): void

@@ -142,6 +142,10 @@ export class NativeRingSet implements RingSet {
     this.#native.resume(id)
   }
 
+  drain(id: ConnectionId): void {
+    this.#native.drain(id)
+  }
+
   detach(id: ConnectionId): void {
     this.flush()
     this.#native.detach(id)
@@ -167,6 +171,10 @@ export class NativeRingSet implements RingSet {
       batch.nowMs = clock[0] as number
       onTurnEnd?.(batch)
     })
+  }
+
+  serveNow(): void {
+    this.#native.serveNow()
   }
 
   flush(): void {

@@ -65,6 +65,8 @@ export const BATCH_RECONNECT = -7
 export const BATCH_EVENTS = -8
 /** So many bytes (reqId) that were typed into a console found no room, neither in its ring nor in the queues. */
 export const BATCH_DROPPED = -9
+/** Of a console: what was in its ring at `drain` has come, in this batch at the latest. */
+export const BATCH_EMPTIED = -10
 
 /** Output flag: drop this message if an identical one still waits in the connection's queue. */
 export const OUTPUT_COALESCE = 1
@@ -202,6 +204,11 @@ export interface RingSet {
    */
   resume(id: ConnectionId): void
   /**
+   * consoles only: what is in the ring comes when its turn is, told of or not and also while it is held;
+   * behind it BATCH_EMPTIED, once, whatever the guest does. Nobody else waits for more than one ring of it.
+   */
+  drain(id: ConnectionId): void
+  /**
    * Sends what is in `output`, then unmaps and unbinds, or closes the socket. The id is free
    * afterwards; the batch at hand may still hold records of it, no later one does.
    */
@@ -220,6 +227,8 @@ export interface RingSet {
    * @param onTurnEnd called when there is no other batch for the moment, with an empty one that says the time
    */
   onBatch(handle: (batch: Batch) => void, onTurnEnd?: (batch: Batch) => void): void
+  /** Makes the batches of one turn without waiting for the loop's; within a turn nothing happens. */
+  serveNow(): void
   /** Sends what is in `output`: one notify per ring, one write per socket; the rest is queued. */
   flush(): void
   /**

@@ -149,7 +149,8 @@ export class Consoles {
     this.#search.close()
     this.#reopening.stop()
     this.#store = undefined
-    this.#gone = []
+    // What the dead have said last is still taken.
+    for (const followed of this.#gone.splice(0)) if (!followed.isClosed) this.#close(followed)
     for (const { console } of this.#followed.values()) console.close()
     this.#followed.clear()
   }

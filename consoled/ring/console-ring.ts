@@ -15,6 +15,7 @@ import {
   BATCH_DATA,
   BATCH_DRAINED,
   BATCH_DROPPED,
+  BATCH_EMPTIED,
   BATCH_EVENTS,
   BATCH_VIRQ,
   type Batch,
@@ -41,6 +42,9 @@ import { RateLimit } from './rate-limit.ts'
 /** Bits of CONNECTION_PAUSED: who holds a guest up. Who is past his allowance is not listened to either. */
 const HELD_BY_USER = 1
 const HELD_BY_RATE = PAUSED_DEAF
+
+/** Drained consoles given up in one turn of the loop: some milliseconds, in which nobody else is served. */
+const GIVEN_UP_PER_TURN = 64
 
 /** Whoever a ring belongs to. Nothing here may throw: other guests share the batch. */
 export interface RingUser {
@@ -85,6 +89,11 @@ export class ConsoleRings {
   /** By connection. */
   readonly #users: (RingUser | undefined)[] = []
   readonly #rate: RateLimit
+  /** Who waits for the last output, by connection. */
+  readonly #drains = new Map<ConnectionId, () => void>()
+  /** Those whose last output was handed over, in order. */
+  #emptied: ConnectionId[] = []
+  #isGivingUp = false
 
   constructor(
     set: RingSet,
@@ -108,7 +117,11 @@ export class ConsoleRings {
   start(): void {
     this.#set.onBatch(
       (batch) => this.#take(batch),
-      (batch) => this.#counters?.turnEnded(batch.nowMs),
+      (batch) => {
+        this.#counters?.turnEnded(batch.nowMs)
+        // Only now has what they printed left their rings: who comes back with his must not be heard twice.
+        if (this.#emptied.length > 0 && !this.#isGivingUp) this.#giveUpSome()
+      },
     )
   }
 
@@ -162,17 +175,18 @@ export class ConsoleRings {
   /** Unmaps the ring; what the guest has written and nobody has taken yet stays there. */
   detach(connection: ConnectionId): void {
     this.#users[connection] = undefined
+    this.#drains.delete(connection)
     this.#set.detach(connection)
   }
 
   /**
    * Takes what is in the ring, told of or not, and calls then. For a guest that has died: what it
-   * wrote last it may not have had time to announce.
+   * wrote last it may not have had time to announce. Others go on being served meanwhile, and it may take
+   * as long as they have something to say; what it prints from now on may come as well, or not.
    */
   drain(connection: ConnectionId, done: () => void): void {
-    this.#hold(connection, HELD_BY_USER | HELD_BY_RATE, false)
-    // Between two of the loop's check phases lies a poll phase, in which rings are looked at.
-    setImmediate(() => setImmediate(done))
+    this.#drains.set(connection, done)
+    this.#set.drain(connection)
   }
 
   /** Types into the guest; what does not fit into its ring waits. */
@@ -199,9 +213,26 @@ export class ConsoleRings {
     this.#hold(connection, HELD_BY_USER, isHeldUp)
   }
 
+  /** Whoever is being drained is so until its end; nobody else's ring may be attached any more. */
   close(): void {
+    // Nobody comes after this who could read what the dead have left.
+    for (let before = Number.POSITIVE_INFINITY; this.#drains.size < before; ) {
+      before = this.#drains.size
+      if (before > 0) this.#set.serveNow()
+      while (this.#emptied.length > 0) this.#giveUpSome()
+    }
     this.#rate.close()
     this.#set.close()
+  }
+
+  #giveUpSome(): void {
+    for (const connection of this.#emptied.splice(0, GIVEN_UP_PER_TURN)) {
+      const done = this.#drains.get(connection)
+      this.#drains.delete(connection)
+      done?.()
+    }
+    this.#isGivingUp = this.#emptied.length > 0
+    if (this.#isGivingUp) setImmediate(() => this.#giveUpSome())
   }
 
   #hold(connection: ConnectionId, who: number, isHeld: boolean): void {
@@ -245,6 +276,7 @@ export class ConsoleRings {
         this.#counters?.quietEvents(events)
         this.#rate.count(connection as ConnectionId, events)
       } else if (type === BATCH_DRAINED) user.ringDrained()
+      else if (type === BATCH_EMPTIED) this.#emptied.push(connection as ConnectionId)
       else if (type === BATCH_DROPPED) {
         this.#counters?.typedDropped(words[at + RECORD_REQ_ID] as number)
       } else if (type === BATCH_BROKEN) {

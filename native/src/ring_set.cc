@@ -154,6 +154,13 @@ void RingSet::resume(uint32_t id) {
   activate(id);
 }
 
+// It is not served before its turn: those who wait were promised one quantum of each other at most.
+void RingSet::drain(uint32_t id) {
+  require(kind_ == RingKind::kConsole && isTaken(id), id);
+  peers_[id].isDraining = true;
+  activate(id);
+}
+
 void RingSet::detach(uint32_t id) {
   if (!isTaken(id)) return;
   forgetTraffic(id);
@@ -165,6 +172,7 @@ void RingSet::detach(uint32_t id) {
   peer.fd.reset();
   peer.generation++;
   peer.isReadable = peer.isSpecial = peer.isArmed = peer.isRecent = peer.isReady = peer.isMasked = false;
+  peer.isDraining = false;
   peer.owing = 0;
   peer.events = 0;
   peer.tenancy++;

@@ -84,6 +84,8 @@ class RingSet : private QueueListener {
   void reconnect(uint32_t id);
   void reset(uint32_t id);
   void resume(uint32_t id);
+  /** Consoles only: what is in the ring comes in its turn, held or not, and kBatchEmptied behind it. */
+  void drain(uint32_t id);
   void detach(uint32_t id);
   void listen(const std::string& path);
   /** From now on a batch says which nodes its requests name. */
@@ -187,6 +189,8 @@ class RingSet : private QueueListener {
     bool isReady = false;
     /** Its port was left masked, until `resume`. */
     bool isMasked = false;
+    /** What is taken next is the last that somebody waits for. */
+    bool isDraining = false;
     /** At `bytes`. */
     std::unique_ptr<MappedPage> page;
 
@@ -264,6 +268,7 @@ class RingSet : private QueueListener {
   Take take(uint32_t id);
   Take gate(uint32_t id);
   Take takeConsole(uint32_t id);
+  Take takeLast(uint32_t id);
   Take takeRequest(uint32_t id);
   Take takeSocket(uint32_t id);
   Take takeChained(uint32_t id);
@@ -363,6 +368,7 @@ inline constexpr int32_t kBatchVirq = -5;
 inline constexpr int32_t kBatchData = -6;
 inline constexpr int32_t kBatchReconnect = -7;
 inline constexpr int32_t kBatchEvents = -8;
+inline constexpr int32_t kBatchEmptied = -10;
 
 /** PAUSED_DEAF of native/ring-set.ts. */
 inline constexpr int32_t kPausedDeaf = 2;

@@ -154,6 +154,7 @@ void RingSet::fillNotices() {
 }
 
 RingSet::Take RingSet::take(uint32_t id) {
+  if (peers_[id].isDraining) return takeLast(id);
   if (const Take gated = gate(id); gated != Take::kMessage) return gated;
   if (record(id).kind == ConnectionKind::kSocket) return takeSocket(id);
   return kind_ == RingKind::kConsole ? takeConsole(id) : takeRequest(id);
@@ -187,6 +188,15 @@ RingSet::Take RingSet::takeConsole(uint32_t id) {
   taken_.push_back(Taken{id, reader.index() + bytes});
   if (peers_[id].events > 0) peers_[id].events--;
   return Take::kMessage;
+}
+
+// One look is enough: a ring never holds more than is taken at once. So it ends also when the guest prints on.
+RingSet::Take RingSet::takeLast(uint32_t id) {
+  const Take taken = (record(id).state & kBroken) == 0 ? takeConsole(id) : Take::kIdle;
+  if (taken == Take::kNoRoom) return taken;
+  peers_[id].isDraining = false;
+  notice(id, kBatchEmptied, 0);
+  return taken;
 }
 
 // Each of them comes back in the next pass, which looks behind the barrier: whatever a guest has put meanwhile, having

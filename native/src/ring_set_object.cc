@@ -66,10 +66,12 @@ Napi::Function RingSetObject::define(Napi::Env env) {
                          InstanceMethod<&RingSetObject::reconnect>("reconnect"),
                          InstanceMethod<&RingSetObject::reset>("reset"),
                          InstanceMethod<&RingSetObject::resume>("resume"),
+                         InstanceMethod<&RingSetObject::drain>("drain"),
                          InstanceMethod<&RingSetObject::detach>("detach"),
                          InstanceMethod<&RingSetObject::listen>("listen"),
                          InstanceMethod<&RingSetObject::findPaths>("findPaths"),
                          InstanceMethod<&RingSetObject::serve>("serve"),
+                         InstanceMethod<&RingSetObject::serveNow>("serveNow"),
                          InstanceMethod<&RingSetObject::flush>("flush"),
                          InstanceMethod<&RingSetObject::expireEvents>("expireEvents"),
                          InstanceMethod<&RingSetObject::close>("close"),
@@ -154,6 +156,10 @@ void RingSetObject::resume(const Napi::CallbackInfo& info) {
   withSet(info.Env(), [&] { set_->resume(numberAt(info, 0)); });
 }
 
+void RingSetObject::drain(const Napi::CallbackInfo& info) {
+  withSet(info.Env(), [&] { set_->drain(numberAt(info, 0)); });
+}
+
 void RingSetObject::detach(const Napi::CallbackInfo& info) {
   withSet(info.Env(), [&] { set_->detach(numberAt(info, 0)); });
 }
@@ -191,6 +197,10 @@ void RingSetObject::serve(const Napi::CallbackInfo& info) {
       watch_->wait(UV_READABLE);
     }
   });
+}
+
+void RingSetObject::serveNow(const Napi::CallbackInfo&) {
+  if (set_ && !isInTurn_ && !onBatch_.IsEmpty()) turn();
 }
 
 void RingSetObject::flush(const Napi::CallbackInfo& info) {

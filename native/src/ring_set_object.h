@@ -31,11 +31,13 @@ class RingSetObject : public Napi::ObjectWrap<RingSetObject>, private LoopListen
   void reconnect(const Napi::CallbackInfo& info);
   void reset(const Napi::CallbackInfo& info);
   void resume(const Napi::CallbackInfo& info);
+  void drain(const Napi::CallbackInfo& info);
   void detach(const Napi::CallbackInfo& info);
   void listen(const Napi::CallbackInfo& info);
   void findPaths(const Napi::CallbackInfo& info);
   void serve(const Napi::CallbackInfo& info);
   static Napi::Value next(const Napi::CallbackInfo& info);
+  void serveNow(const Napi::CallbackInfo& info);
   void flush(const Napi::CallbackInfo& info);
   Napi::Value expireEvents(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);

@@ -4,6 +4,7 @@ import { VIRQ_CON_RING, VIRQ_DOM_EXC } from '../../native/hypervisor.ts'
 import {
   BATCH_DATA,
   BATCH_DRAINED,
+  BATCH_EMPTIED,
   BATCH_EVENTS,
   BATCH_VIRQ,
   CONNECTION_OUTPUT_INDEX,
@@ -301,6 +302,85 @@ describe('a console whose guest only notifies', () => {
     expect(next.id).toBe(id)
     next.ring.send(Buffer.from('another'))
     await harness.until(() => printed(id) === 'another')
+  })
+})
+
+describe('a console ring that is drained', () => {
+  const emptied = (id: ConnectionId): number =>
+    harness.of(id).filter(({ type: kind }) => kind === BATCH_EMPTIED).length
+
+  test('gives what was not told of, then says so, once', async () => {
+    const { ring, id } = harness.guest(1)
+    await harness.settle()
+    ring.put(Buffer.from('last words'))
+    harness.rings.drain(id)
+    await harness.until(() => emptied(id) === 1)
+    expect(harness.of(id).map(({ type: kind }) => kind)).toEqual([BATCH_DATA, BATCH_EMPTIED])
+    expect(printed(id)).toBe('last words')
+    await harness.settle()
+    expect(emptied(id)).toBe(1)
+  })
+
+  test.each([1, PAUSED_DEAF])('does so while it is held (%d), and is held still', async (held) => {
+    const { ring, id } = harness.guest(1)
+    await harness.settle()
+    setPaused(id, held)
+    ring.send(Buffer.from('last words'))
+    await harness.settle()
+    expect(printed(id)).toBe('')
+    harness.rings.drain(id)
+    await harness.until(() => emptied(id) === 1)
+    expect(printed(id)).toBe('last words')
+    ring.send(Buffer.from('more'))
+    await harness.settle()
+    expect(printed(id)).toBe('last words')
+  })
+
+  test('does so when it is empty, and when its indices cannot be', async () => {
+    const empty = harness.guest(1)
+    const broken = harness.guest(2)
+    await harness.settle()
+    broken.ring.setProducer(5000)
+    harness.rings.drain(empty.id)
+    harness.rings.drain(broken.id)
+    await harness.until(() => emptied(empty.id) === 1 && emptied(broken.id) === 1)
+    expect(printed(broken.id)).toBe('')
+  })
+
+  test('does so when the guest prints on for ever', async () => {
+    const { ring, id } = harness.guest(1)
+    await harness.settle()
+    const full = Buffer.alloc(2048, 'f')
+    harness.answer = ({ type: kind }) => {
+      if (kind === BATCH_DATA) ring.put(full)
+    }
+    ring.put(full)
+    harness.rings.drain(id)
+    await harness.until(() => emptied(id) === 1)
+    harness.answer = () => undefined
+  })
+
+  test('does so at once when nobody can wait for the loop', async () => {
+    const { ring, id } = harness.guest(1)
+    await harness.settle()
+    ring.put(Buffer.from('last words'))
+    harness.rings.drain(id)
+    harness.rings.serveNow()
+    expect(printed(id)).toBe('last words')
+    expect(emptied(id)).toBe(1)
+  })
+
+  test('may be detached before', async () => {
+    const { ring, id } = harness.guest(1)
+    await harness.settle()
+    ring.put(Buffer.from('x'))
+    harness.rings.drain(id)
+    harness.rings.detach(id)
+    const next = harness.guest(2)
+    expect(next.id).toBe(id)
+    await harness.settle()
+    expect(emptied(next.id)).toBe(0)
+    expect(printed(next.id)).toBe('')
   })
 })
 

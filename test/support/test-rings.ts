@@ -107,6 +107,10 @@ export class TestRings implements RingSet {
     this.calls.push(`resume ${id}`)
   }
 
+  drain(id: ConnectionId): void {
+    this.calls.push(`drain ${id}`)
+  }
+
   detach(id: ConnectionId): void {
     this.calls.push(`detach ${id}`)
     this.connections.fill(0, id * CONNECTION_WORDS, (id + 1) * CONNECTION_WORDS)
@@ -124,6 +128,8 @@ export class TestRings implements RingSet {
     this.#handle = handle
     this.#onTurnEnd = onTurnEnd
   }
+
+  serveNow(): void {}
 
   flush(): void {}
 

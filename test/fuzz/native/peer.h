@@ -46,6 +46,9 @@ class Peer {
   bool isAsking = false;
   uint32_t waits = 0;
   uint32_t drains = 0;
+  /** The last of a console is waited for: everything up to there of what it says. */
+  bool isLastWanted = false;
+  size_t lastWanted = 0;
 
   /** The connection is gone or begins anew. */
   void beginAnew();

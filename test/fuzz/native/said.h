@@ -29,6 +29,9 @@ class Said {
 
   std::span<const std::byte> unsent() const { return std::span(stream_).subspan(sent_); }
   void markSent(size_t bytes) { sent_ += bytes; }
+  size_t sent() const { return sent_; }
+  /** Of plain bytes. */
+  size_t delivered() const { return delivered_; }
 
   /** A whole message has come out; throws Violation unless it is the next one. */
   void checkRequest(std::span<const std::byte> wire);

@@ -162,6 +162,7 @@ bool Session::isEverybodyWell() {
 
 void Session::checkSettled(Peer& peer) {
   if (peer.id == 0) return;
+  require(!peer.isLastWanted, "the end of a drain was not told of");
   if (peer.isSocket()) {
     auto& socket = static_cast<SocketPeer&>(peer);
     const bool mustEnd = socket.hasEnded() || (peer.isLawful && peer.said.isBreaking()) || peer.isGivenUp;

@@ -6,6 +6,7 @@
 //     it says what a waiting one says, its queue is at its limit, blocks are scarce, or it has expired
 //   - who breaks the protocol is reported once, and nobody else is
 //   - what a console prints stays in its ring until the batch is handled, also when it is detached meanwhile
+//   - what is in a console's ring when it is drained comes before that is said to be done, which it is once
 //   - guests are notified of what the daemon has taken and put
 //   - when all is detached nothing is held: no block, mapping, port or descriptor
 #pragma once
@@ -77,6 +78,7 @@ class Session {
   void attach(GuestPeer& guest);
   void reattach(GuestPeer& guest);
   void reset(Peer& peer);
+  void drain(GuestPeer& guest);
   void detach(Peer& peer);
   void limit(Peer& peer);
   void corrupt(GuestPeer& guest);

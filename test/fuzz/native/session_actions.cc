@@ -136,7 +136,7 @@ void Session::act() {
           return flushNonsense();
       }
     case 31:
-      return ask(aGuest());
+      return isConsole_ ? drain(aGuest()) : ask(aGuest());
     default:
       if (!isInBatch_ && source_.below(4) == 0) settle();
       return;
@@ -215,6 +215,15 @@ void Session::reset(Peer& peer) {
   if (isCut) peer.isLawful = false;
 }
 
+// Held or not, announced or not.
+void Session::drain(GuestPeer& guest) {
+  if (guest.id == 0 || !isConsole_ || guest.isLastWanted) return;
+  guest.push(SIZE_MAX);
+  guest.isLastWanted = true;
+  guest.lastWanted = guest.said.sent();
+  set_->drain(guest.id);
+}
+
 void Session::detach(Peer& peer) {
   if (peer.id == 0) return;
   flush();
@@ -225,6 +234,7 @@ void Session::detach(Peer& peer) {
   require(records_[id].kind == xcl::ConnectionKind::kFree, "a detached connection is not free");
   owners_[id] = nullptr;
   peer.id = 0;
+  peer.isLastWanted = false;
   if (!isConsole_) {
     peer.beginAnew();
   } else {

@@ -85,6 +85,13 @@ void Session::checkRecord(const int32_t* words) {
     require(peer.drains <= peer.waits || !peer.isLawful, "a queue drained that nothing had waited in");
     return;
   }
+  if (words[2] == xcl::kBatchEmptied) {
+    require(peer.isLastWanted, "a ring is said to be drained that nobody wanted drained");
+    peer.isLastWanted = false;
+    require(!peer.isLawful || peer.isGivenUp || peer.said.delivered() >= peer.lastWanted,
+            "a ring is said to be drained that is not");
+    return;
+  }
   if (words[2] == xcl::kBatchReconnect) {
     require(peer.isAsking, "a guest is to begin anew that has not asked");
     asking_.push_back(id);
@@ -108,7 +115,7 @@ void Session::checkRecord(const int32_t* words) {
   }
   messages_++;
   require(!peer.isReported, "a message came after the end");
-  require(record(peer).paused == 0, "a message came of a paused connection");
+  require(record(peer).paused == 0 || peer.isLastWanted, "a message came of a paused connection");
   if (!peer.isLawful) return;
   const auto len = static_cast<uint32_t>(words[5]);
   Bytes wire(xcl::kWireHeaderBytes + len);
