@@ -113,6 +113,8 @@ async function serve(program: string, options: Options): Promise<number> {
       clock: systemClock,
       log,
     })
+    // Who is told to stop while it begins stops as soon as it has begun.
+    const stopped = stopSignal()
     await daemon.start()
     metrics?.serve(() => daemon.metrics())
     pidFile?.write(process.pid)
@@ -124,7 +126,6 @@ async function serve(program: string, options: Options): Promise<number> {
       log.fatal({ err: error }, 'a defect; ending')
       process.exit(EXIT_DEFECT)
     })
-    const stopped = stopSignal()
     notify('READY=1')
     reportReady()
     log.info({ signal: await stopped }, 'stopping')

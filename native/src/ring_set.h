@@ -368,6 +368,7 @@ inline constexpr int32_t kBatchVirq = -5;
 inline constexpr int32_t kBatchData = -6;
 inline constexpr int32_t kBatchReconnect = -7;
 inline constexpr int32_t kBatchEvents = -8;
+inline constexpr int32_t kBatchDropped = -9;
 inline constexpr int32_t kBatchEmptied = -10;
 
 /** PAUSED_DEAF of native/ring-set.ts. */

@@ -16,8 +16,6 @@ constexpr uint32_t kScarceShare = 16;
 constexpr uint32_t kOutputFlags = (1U << kOutputPlaceShift) - 1;
 // So many replies wait for each other at most.
 constexpr uint32_t kHeldRepliesMax = 32;
-// BATCH_DROPPED of native/ring-set.ts.
-constexpr int32_t kBatchDropped = -9;
 
 std::span<const std::byte> bytesOf(const iovec& part) {
   return {static_cast<const std::byte*>(part.iov_base), part.iov_len};

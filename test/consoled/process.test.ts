@@ -132,6 +132,8 @@ test('guests go to files and to the journal, and are measured; SIGHUP begins new
   const domid = ready.split(' ')[1]
   while (journal.entries.length === 0) await host.simulator.stats()
   const log = `${host.logDir}/guest-web.log`
+  // The journal is told first.
+  while (readFileSync(log).length === 0) await host.simulator.stats()
   const text = readFileSync(log, 'latin1')
   expect(text).toMatch(/^READY /)
   const [entry] = journal.entries

@@ -18,7 +18,6 @@ void Session::turn(uint32_t actionsInBatch) {
   set_->collect();
   const size_t words = set_->fill();
   if (words > 0) {
-    hasMoved_ = true;
     isInBatch_ = true;
     syncAll();
     checkBatch(words);
@@ -63,6 +62,8 @@ void Session::checkBatch(size_t words) {
 }
 
 void Session::checkRecord(const int32_t* words) {
+  // Who kicks without saying anything is told of, and nothing has moved.
+  hasMoved_ = hasMoved_ || words[2] != xcl::kBatchEvents;
   if (words[2] == xcl::kBatchVirq) {
     virqsHeard_++;
     require(words[0] == -1 && words[3] == 3 && virqsHeard_ <= virqsFired_, "a VIRQ was heard of that did not fire");
@@ -83,6 +84,17 @@ void Session::checkRecord(const int32_t* words) {
   if (words[2] == xcl::kBatchDrained) {
     peer.drains++;
     require(peer.drains <= peer.waits || !peer.isLawful, "a queue drained that nothing had waited in");
+    return;
+  }
+  if (words[2] == xcl::kBatchEvents) {
+    require(isConsole_ && words[3] > 0, "events are told of that are no console's, or none");
+    return;
+  }
+  if (words[2] == xcl::kBatchDropped) {
+    require(isConsole_ && words[3] > 0, "typed bytes were dropped that nobody typed");
+    // What it is told from here on has a gap somewhere.
+    peer.isGivenUp = true;
+    peer.heard.forget();
     return;
   }
   if (words[2] == xcl::kBatchEmptied) {
