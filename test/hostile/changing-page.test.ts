@@ -1,13 +1,11 @@
 /** A page that is another one after each access to it: whatever is checked is read once, and then used. */
-import { execFileSync } from 'node:child_process'
-import { createRequire } from 'node:module'
-import { join, resolve } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { XS_READ, XS_WRITE } from '../../lixs/wire/ops.ts'
 import { BATCH_BROKEN } from '../../native/ring-set.ts'
 import { encode, type GuestRing } from '../native/guest-ring.ts'
 import { RingHarness } from '../native/ring-harness.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
+import { buildPageChanger, type PageChanger } from './a-page-changer.ts'
 
 /** Words of the page: xen/include/public/io/xs_wire.h. */
 const REQ_CONS = 2048
@@ -16,21 +14,11 @@ const RSP_CONS = 2056
 const RSP_PROD = 2060
 const HEADER = 16
 
-interface PageChanger {
-  begin(page: ArrayBuffer, byteOffset: number, first: number, second: number): void
-  end(): number
-}
-
 const folder = aFolder()
 let changer: PageChanger
 let harness: RingHarness
 beforeAll(() => {
-  const source = join(import.meta.dirname, 'page-changer.c')
-  const addon = join(folder.path, 'page-changer.node')
-  const headers = resolve(process.execPath, '../../include/node')
-  const flags = ['-O2', '-shared', '-fPIC', '-DNODE_GYP_MODULE_NAME=page_changer', `-I${headers}`]
-  execFileSync(process.env.CC ?? 'cc', [...flags, '-o', addon, source])
-  changer = createRequire(import.meta.url)(addon) as PageChanger
+  changer = buildPageChanger(folder.path)
 })
 afterAll(() => folder.remove())
 beforeEach(() => {

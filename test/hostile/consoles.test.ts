@@ -3,17 +3,16 @@
  * word of a page is in the attacker's hands. What is asked each time: is the victim's output in its log, all
  * of it and nothing else; and is nothing left when the attacker has gone?
  */
-import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { createConnection } from 'node:net'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Options } from '../../consoled/options.ts'
 import { PERIOD_MS } from '../../consoled/ring/rate-limit.ts'
 import { TestHost } from '../consoled/a-host.ts'
 import { aFewTurns, ConsoleGuest, until } from '../consoled/console-guest.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
+import { buildPageChanger, type PageChanger } from './a-page-changer.ts'
 
 const VICTIM = 1
 const ATTACKER = 7
@@ -24,20 +23,10 @@ const OUT_CONS = 3080 / 4
 const OUT_PROD = 3084 / 4
 const OUT_BYTES = 2048
 
-interface PageChanger {
-  begin(page: ArrayBuffer, byteOffset: number, first: number, second: number): void
-  end(): number
-}
-
 const folder = aFolder()
 let changer: PageChanger
 beforeAll(() => {
-  const source = join(import.meta.dirname, 'page-changer.c')
-  const addon = join(folder.path, 'page-changer.node')
-  const headers = resolve(process.execPath, '../../include/node')
-  const flags = ['-O2', '-shared', '-fPIC', '-DNODE_GYP_MODULE_NAME=page_changer', `-I${headers}`]
-  execFileSync(process.env.CC ?? 'cc', [...flags, '-o', addon, source])
-  changer = createRequire(import.meta.url)(addon) as PageChanger
+  changer = buildPageChanger(folder.path)
 })
 afterAll(() => folder.remove())
 
