@@ -3,7 +3,7 @@
  *
  * ```
  *            ┌─► log file            in the turn of the loop in which they came
- *   ring ────┼─► history             when there is no raw log to read it from
+ *   ring ────┼─► history             when there is no raw log to go on from exactly
  *            ├─► viewers             each with a bounded queue of its own
  *            └─► backlog ─► pty      when the toolstack asked for one
  *   ring ◄──── viewers, pty          held up while the guest does not read
@@ -73,6 +73,7 @@ export class GuestConsole implements RingUser, TtyOwner {
   readonly #tty: ConsoleTty
   readonly #audience = new Audience()
   #position = 0
+  #said = 0
   /** Bytes of the history that came one after another out of this ring. */
   #unbroken = 0
   #whenConnected: Waiting[] = []
@@ -135,21 +136,36 @@ export class GuestConsole implements RingUser, TtyOwner {
     return this.#position
   }
 
-  /** What was said last, at most so much; it ends at `position`. */
-  recentOutput(maxBytes: number): Buffer {
-    const length = Math.min(maxBytes, KNOWN_BYTES)
-    const recent = this.#log?.isRaw ? this.#log.tail(length) : this.#history?.copy()
-    return recent?.subarray(Math.max(0, recent.length - length)) ?? Buffer.alloc(0)
+  /** Bytes shown since the console began; a byte keeps its count, whatever becomes of the ring. */
+  get said(): number {
+    return this.#said
   }
 
-  /** What was said since then, or the first of it; undefined when that is not known any more. */
-  outputFrom(position: number): Buffer | undefined {
-    const length = (this.#position - position) >>> 0
-    if (length > REACH_BYTES) return undefined
+  /** What was said last, at most so much; it ends at `said`. */
+  recentOutput(maxBytes: number): Buffer {
+    const length = Math.min(maxBytes, KNOWN_BYTES)
+    if (this.#log?.isRaw) return this.#log.tail(length)
+    const kept = this.#kept(length)
+    const isAll = this.#isNew && kept.length === this.#said
+    if (isAll || kept.length === length) return kept
+    const logged = this.#log?.said(length)
+    return logged === undefined || logged.length < kept.length ? kept : logged
+  }
+
+  /** What was said from this count on, or the first of it; undefined when that is not known any more. */
+  outputFrom(count: number): Buffer | undefined {
+    const length = this.#said - count
+    if (length < 0 || length > REACH_BYTES) return undefined
     if (this.#log?.isRaw) return this.#log.exactTail(length, KNOWN_BYTES)
     if (length > this.#unbroken) return undefined
-    const recent = this.recentOutput(length)
-    return recent.length === length ? recent : undefined
+    const kept = this.#kept(length)
+    return kept.length === length ? kept : undefined
+  }
+
+  /** The last of what is in memory. */
+  #kept(maxBytes: number): Buffer {
+    const kept = this.#history?.copy() ?? Buffer.alloc(0)
+    return kept.subarray(Math.max(0, kept.length - maxBytes))
   }
 
   removeViewer(viewer: ConsoleViewer): void {
@@ -228,11 +244,14 @@ export class GuestConsole implements RingUser, TtyOwner {
   ringOutput(bytes: Uint8Array, start: number, end: number, position: number): void {
     const logged = this.#log?.append(bytes, start, end, position) ?? 0
     this.#journal?.append(bytes, start + logged, end)
+    // What a log holds that viewers read from, they have seen there.
+    const known = this.#log?.isRaw ? logged : 0
+    if ((position + known) >>> 0 !== this.#position) this.#jump()
     this.#history?.append(bytes, start, end)
     this.#position = (position + end - start) >>> 0
+    this.#said += end - start - known
     this.#unbroken += end - start
-    // What a log holds that viewers read from, they have seen there.
-    this.#audience.show(bytes, this.#log?.isRaw ? start + logged : start, end)
+    this.#audience.show(bytes, start + known, end)
     this.#tty.show(bytes, start, end)
   }
 
@@ -306,8 +325,14 @@ export class GuestConsole implements RingUser, TtyOwner {
   /** @param index of the ring's first byte that is to come */
   #beginAt(ring: Ring, index: number): void {
     const position = this.#log?.begin(ring.gfn, ring.port, index) ?? index
-    if (position !== this.#position) this.#unbroken = 0
+    if (position !== this.#position) this.#jump()
     this.#position = position
+  }
+
+  /** The ring's indices go on somewhere else. */
+  #jump(): void {
+    this.#unbroken = 0
+    this.#audience.loseCount()
   }
 
   #disconnect(): void {

@@ -8,6 +8,8 @@ export interface ConsoleViewer {
   readonly isBehind: boolean
   /** Must not throw and must not wait; the bytes are shared with other viewers. */
   show(bytes: Buffer): void
+  /** Positions are others from here on: who counts by them begins anew. */
+  loseCount(): void
   /** The guest reads again; go on typing. */
   resumeTyping(): void
   /** The console has vanished. */
@@ -49,6 +51,10 @@ export class Audience {
       copy ??= Buffer.from(bytes.subarray(start, end))
       viewer.show(copy)
     }
+  }
+
+  loseCount(): void {
+    for (const viewer of this.#viewers) viewer.loseCount()
   }
 
   resumeTyping(): void {

@@ -15,8 +15,9 @@
  * the first byte's that follows. Who counts what comes, and asks for `exact`, can come back with
  * `from`: where consoled still knows the bytes since, that is where it goes on, also when it was
  * restarted in between; else the answer says by its position how much is left out. With `exact` nothing
- * is sent that the guest did not print: a viewer that is too slow is disconnected and comes back.
- * Without, it is told in the stream.
+ * is sent that the guest did not print: a viewer that is too slow is disconnected and comes back, and so
+ * is every one when the guest begins its ring anew, since positions are others then. Without, what is
+ * left out is told in the stream. Where lines are logged with stamps, what is shown first has none.
  *
  * Several may type at once. `exclusive` is refused while somebody else may, and nobody else may while
  * it lasts; `by` is who the sentence names. With `uuid` another domain of the number is refused.

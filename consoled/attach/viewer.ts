@@ -30,8 +30,8 @@ export class Viewer implements ConsoleViewer {
   readonly #console: GuestConsole
   readonly #host: ViewerHost
   readonly #isExact: boolean
-  /** Of the next byte that it gets. */
-  #position: number
+  /** Of the next byte that it gets (GuestConsole.said). */
+  #count: number
   #isBehind = false
   #isEnding = false
   /** Read from the socket and not taken by the guest: no more is read, so it is one read's worth. */
@@ -46,10 +46,12 @@ export class Viewer implements ConsoleViewer {
     this.writes = terms.writes === 'no' ? undefined : terms.writes
     this.by = terms.by ?? 'somebody'
     const { from, tailBytes } = terms
-    const goesOn = from !== undefined && isKnown(console, from)
+    const count = from === undefined ? undefined : countOf(console, from)
+    const goesOn = count !== undefined
     const first = goesOn ? Buffer.alloc(0) : wholeLines(console, tailBytes)
-    this.#position = goesOn ? from : (console.position - first.length) >>> 0
-    socket.write(`ok ${this.#position}\n`)
+    this.#count = count ?? console.said - first.length
+    const position = goesOn ? from : (console.position - first.length) >>> 0
+    socket.write(`ok ${position}\n`)
     socket.on('drain', () => this.#catchUp())
     socket.on('close', () => console.removeViewer(this))
     socket.on('data', (bytes: Buffer) => {
@@ -67,8 +69,12 @@ export class Viewer implements ConsoleViewer {
 
   show(bytes: Buffer): void {
     // consoled was killed when it had shown this and not yet taken it from the ring.
-    const known = aheadOf(this.#position, (this.#console.position - bytes.length) >>> 0)
-    if (known < bytes.length) this.#write(known === 0 ? bytes : bytes.subarray(known))
+    const known = this.#count - (this.#console.said - bytes.length)
+    if (known < bytes.length) this.#write(known <= 0 ? bytes : bytes.subarray(known))
+  }
+
+  loseCount(): void {
+    if (this.#isExact) this.#comeBack()
   }
 
   resumeTyping(): void {
@@ -98,10 +104,10 @@ export class Viewer implements ConsoleViewer {
   /** The socket has room again. */
   #catchUp(): void {
     this.#isBehind = false
-    while (isBefore(this.#position, this.#console.position)) {
-      const missed = this.#console.outputFrom(this.#position)
+    while (this.#count < this.#console.said) {
+      const missed = this.#console.outputFrom(this.#count)
       if (missed !== undefined && missed.length > 0) this.#write(missed)
-      else if (this.#isExact) this.#fallBehind()
+      else if (this.#isExact) this.#comeBack()
       else this.#leaveOut()
       if (this.#isBehind) return
     }
@@ -109,41 +115,36 @@ export class Viewer implements ConsoleViewer {
   }
 
   /** It comes back and asks for what is left. */
-  #fallBehind(): void {
+  #comeBack(): void {
     this.#isBehind = true
     this.#console.removeViewer(this)
     this.#socket.destroySoon()
   }
 
   #leaveOut(): void {
-    const recent = wholeLines(this.#console, DEFAULT_TAIL_BYTES)
-    const dropped = (this.#console.position - this.#position - recent.length) >>> 0
-    this.#host.leftOut(dropped)
-    this.#socket.write(`\r\n[consoled: ${dropped} bytes left out, this reader was too slow]\r\n`)
-    this.#position = (this.#console.position - recent.length) >>> 0
+    const missed = this.#console.said - this.#count
+    const recent = wholeLines(this.#console, Math.min(missed, DEFAULT_TAIL_BYTES))
+    const dropped = missed - recent.length
+    if (dropped > 0) {
+      this.#host.leftOut(dropped)
+      this.#socket.write(`\r\n[consoled: ${dropped} bytes left out, this reader was too slow]\r\n`)
+    }
+    this.#count = this.#console.said - recent.length
     this.#write(recent)
   }
 
   #write(bytes: Buffer): void {
-    this.#position = (this.#position + bytes.length) >>> 0
+    this.#count += bytes.length
     this.#isBehind = !this.#socket.write(bytes)
   }
 }
 
-/** Bytes by which one position is ahead of another: no more than a ring holds; else 0. */
-function aheadOf(position: number, other: number): number {
-  const ahead = (position - other) >>> 0
-  return ahead <= RING_BYTES ? ahead : 0
-}
-
-/** Positions wrap. */
-function isBefore(position: number, other: number): boolean {
-  return position !== other && (other - position) >>> 0 < 2 ** 31
-}
-
-/** Whether a viewer can go on there; it may know more than a consoled that was killed. */
-function isKnown(console: GuestConsole, position: number): boolean {
-  return aheadOf(position, console.position) > 0 || console.outputFrom(position) !== undefined
+/** Where a viewer can go on that comes back to this position; it may know more than a consoled that was killed. */
+function countOf(console: GuestConsole, position: number): number | undefined {
+  const ahead = (position - console.position) >>> 0
+  if (ahead <= RING_BYTES) return console.said + ahead
+  const count = console.said - ((console.position - position) >>> 0)
+  return console.outputFrom(count) === undefined ? undefined : count
 }
 
 /** The last output; when something is before it, from the beginning of a line. */

@@ -14,7 +14,7 @@
  */
 import { join } from 'node:path'
 import type { ConsoleIdentity, ConsoleStates } from './console-states.ts'
-import { LineStamps, type StampTime } from './line-stamps.ts'
+import { LineStamps, type StampTime, withoutStamps } from './line-stamps.ts'
 import type { LogFile, LogOwner } from './log-file.ts'
 import type { LogFiles } from './log-files.ts'
 import type { LogListing } from './log-listing.ts'
@@ -22,6 +22,7 @@ import { bytesOfLines, type LeftLog, leftChanged, leftRaw, sameBytes } from './l
 import { asidePath, rangeOfBoth, tailOf } from './log-tail.ts'
 
 const ESC = 0x1b
+const LF = 0x0a
 const DOT = 0x2e
 /** NAME_MAX less `guest-`, `.log` and the number of one that was put aside. */
 const MAX_NAME_BYTES = 240
@@ -180,7 +181,18 @@ export class GuestLog implements LogOwner {
     return known
   }
 
-  /** What this guest said last. */
+  /** What this guest said last; where the log is changed on the way, as far as that can be undone. */
+  said(maxBytes: number): Buffer {
+    if (this.#stamps === undefined) return this.tail(maxBytes)
+    const length = maxBytes * 2
+    const stamped = this.tail(length)
+    // Where more is before it, it may begin in the middle of a stamp.
+    const begin = stamped.length < length ? 0 : stamped.indexOf(LF) + 1 || length
+    const said = withoutStamps(stamped.subarray(begin))
+    return said.subarray(Math.max(0, said.length - maxBytes))
+  }
+
+  /** The end of the log, as it stands there, as far as it is this guest's. */
   tail(maxBytes: number): Buffer {
     this.#services.files.flush()
     this.#followBeginnings()

@@ -2,6 +2,16 @@ const LF = 0x0a
 const CR = 0x0d
 /** Bytes of `[YYYY-MM-DD HH:MM:SS] `. */
 const STAMP_BYTES = 22
+const STAMP = /(^|\n)\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] /g
+
+/**
+ * What the guest said, of a log in which it stands with stamps.
+ *
+ * @param bytes from the beginning of a line on
+ */
+export function withoutStamps(bytes: Buffer): Buffer {
+  return Buffer.from(bytes.toString('latin1').replace(STAMP, '$1'), 'latin1')
+}
 
 /** The time of a moment as stamps have it; made once a second, however many lines there are. */
 export class StampTime {

@@ -109,3 +109,9 @@ export async function until(isSo: () => boolean): Promise<void> {
 export async function aFewTurns(): Promise<void> {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
 }
+
+/** Prints, and has it taken. */
+export async function prints(guest: ConsoleGuest, text: string): Promise<void> {
+  guest.print(text)
+  await until(() => guest.unreadOutput === 0)
+}

@@ -25,7 +25,7 @@ import { ConsoleRings } from '../../consoled/ring/console-ring.ts'
 import { EVENTS_PER_PERIOD, PERIOD_MS } from '../../consoled/ring/rate-limit.ts'
 import { type Loopback, openLoopback } from '../../native/loopback.ts'
 import { StateMemory } from '../../native/os/state-memory.ts'
-import { aFewTurns, ConsoleGuest, until } from './console-guest.ts'
+import { aFewTurns, ConsoleGuest, prints, until } from './console-guest.ts'
 import { ManualClock } from './manual-clock.ts'
 
 const RAW = { withTimestamps: false, replacesEscape: false }
@@ -109,6 +109,8 @@ class Witness implements ConsoleViewer {
   show(bytes: Buffer): void {
     this.seen += bytes.toString('latin1')
   }
+
+  loseCount(): void {}
 
   resumeTyping(): void {
     this.resumed++
@@ -237,7 +239,7 @@ describe('GuestConsole', () => {
     const viewer = new Witness()
     console.update(keysOf(guest))
     console.addViewer(viewer)
-    const begin = console.position
+    const begin = console.said
     guest.print('first kernel ')
     await until(() => guest.unreadOutput === 0)
     expect(console.type(Buffer.alloc(1500))).toBe(1500)
@@ -316,19 +318,37 @@ describe('the history of a console', () => {
     expect(console.recentOutput(100).toString()).toBe('before after')
   })
 
+  it('comes from a log with timestamps where memory does not reach, without them', async () => {
+    const time = new StampTime(() => clock.date())
+    const format = { withTimestamps: true, replacesEscape: false }
+    const logs = { files, dir, format, time, states, listing: new LogListing(dir) }
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole({
+      openLog: (of, name, isNew) => new GuestLog(logs, of, name, isNew),
+      historyBytes: () => 8,
+    })
+    console.update(keysOf(guest))
+    await prints(guest, 'one\n')
+    expect(console.recentOutput(100).toString()).toBe('one\n')
+    await prints(guest, 'two\nthree\n')
+    expect(console.recentOutput(100).toString()).toBe('Logfile Opened\none\ntwo\nthree\n')
+    expect(console.outputFrom(console.said - 8)?.toString()).toBe('o\nthree\n')
+    expect(console.outputFrom(console.said - 9)).toBeUndefined()
+  })
+
   it('is had from any position that is known', async () => {
     const guest = new ConsoleGuest(loopback, 7)
     guest.setOutput(0xffff_fffc, 0xffff_fffc)
     const console = aConsole()
     console.update(keysOf(guest))
-    const begin = console.position
+    const begin = console.said
     guest.print('one two')
     await until(() => guest.unreadOutput === 0)
-    expect((console.position - begin) >>> 0).toBe(7)
-    expect(console.outputFrom((begin + 4) >>> 0)?.toString()).toBe('two')
-    expect(console.outputFrom(console.position)?.toString()).toBe('')
-    expect(console.outputFrom((console.position + 1) >>> 0)).toBeUndefined()
-    expect(console.outputFrom((begin - 1) >>> 0)).toBeUndefined()
+    expect(console.said - begin).toBe(7)
+    expect(console.outputFrom(begin + 4)?.toString()).toBe('two')
+    expect(console.outputFrom(console.said)?.toString()).toBe('')
+    expect(console.outputFrom(console.said + 1)).toBeUndefined()
+    expect(console.outputFrom(begin - 1)).toBeUndefined()
   })
 
   it('comes from memory when nothing is logged, and is bounded', async () => {
@@ -340,8 +360,8 @@ describe('the history of a console', () => {
     guest.print('newest')
     await until(() => guest.unreadOutput === 0)
     expect(console.recentOutput(1000).toString()).toBe(`${'x'.repeat(94)}newest`)
-    expect(console.outputFrom((console.position - 100) >>> 0)?.length).toBe(100)
-    expect(console.outputFrom((console.position - 101) >>> 0)).toBeUndefined()
+    expect(console.outputFrom(console.said - 100)?.length).toBe(100)
+    expect(console.outputFrom(console.said - 101)).toBeUndefined()
   })
 })
 

@@ -4,8 +4,8 @@
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { BATCH_BROKEN, BATCH_DATA, BATCH_DRAINED, BATCH_DROPPED } from '../../native/ring-set.ts'
-import { AttachHost, prints } from '../consoled/attach/an-attach-host.ts'
-import { aFewTurns, ConsoleGuest, until } from '../consoled/console-guest.ts'
+import { AttachHost } from '../consoled/attach/an-attach-host.ts'
+import { aFewTurns, ConsoleGuest, prints, until } from '../consoled/console-guest.ts'
 import type { GuestRing } from '../native/guest-ring.ts'
 import { RingHarness } from '../native/ring-harness.ts'
 

@@ -128,9 +128,3 @@ export class Client {
     expect(this.received).toBe(text)
   }
 }
-
-/** Prints, and has it taken. */
-export async function prints(guest: ConsoleGuest, text: string): Promise<void> {
-  guest.print(text)
-  await until(() => guest.unreadOutput === 0)
-}

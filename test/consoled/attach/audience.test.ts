@@ -11,6 +11,8 @@ class Witness implements ConsoleViewer {
     this.shown.push(bytes)
   }
 
+  loseCount(): void {}
+
   resumeTyping(): void {}
   end(): void {}
 }

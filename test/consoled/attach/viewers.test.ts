@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { PERIOD_MS } from '../../../consoled/ring/rate-limit.ts'
-import { aFewTurns, ConsoleGuest, until } from '../console-guest.ts'
-import { AttachHost, prints } from './an-attach-host.ts'
+import { aFewTurns, ConsoleGuest, prints, until } from '../console-guest.ts'
+import { AttachHost } from './an-attach-host.ts'
 
 let host: AttachHost
 
@@ -52,6 +52,24 @@ describe('a viewer that comes back', () => {
     await client.receives('ok 1004\ntwo')
     await prints(guest, '!')
     await client.receives('ok 1004\ntwo!')
+  })
+
+  it('is sent away when the indices go on somewhere else, for its position is none any more', async () => {
+    const guest = new ConsoleGuest(host.loopback, 7)
+    const console = host.console(guest, 7)
+    const exact = host.client('attach 7 exact\n')
+    const plain = host.client('attach 7\n')
+    await exact.receives('ok 0\n')
+    await plain.receives('ok 0\n')
+    await prints(guest, 'one\n')
+    guest.setOutput(5000, 5000)
+    guest.renewPort()
+    host.connect(console, guest)
+    await prints(guest, 'two\n')
+    await plain.receives('ok 0\none\ntwo\n')
+    await until(() => exact.isClosed)
+    expect(exact.received).toBe('ok 0\none\n')
+    await host.client('attach 7 exact from=4\n').receives('ok 4996\none\ntwo\n')
   })
 
   it('asks for as much of what was said last as it wants', async () => {
@@ -210,6 +228,30 @@ describe('a viewer that does not read', () => {
     const position = Number(answer.slice('ok '.length))
     expect(position).toBeGreaterThan(seen.length)
     expect(again.received.slice(answer.length + 1)).toBe(printed.slice(position))
+  })
+
+  it('is told what it missed, also when the indices went on 2^31 further meanwhile', async () => {
+    const guest = new ConsoleGuest(host.loopback, 7)
+    const console = host.console(guest, 7)
+    const slow = host.client('attach 7\n')
+    await slow.receives('ok 0\n')
+    slow.socket.pause()
+    const printed = 1_500_000
+    for (let at = 0; at < printed; at += 2000) {
+      host.clock.advance(PERIOD_MS)
+      await prints(guest, 'x'.repeat(2000))
+    }
+    guest.setOutput(0x8000_0000 + printed, 0x8000_0000 + printed)
+    guest.renewPort()
+    host.connect(console, guest)
+    host.clock.advance(PERIOD_MS)
+    await prints(guest, 'the end')
+    slow.socket.resume()
+    await until(() => slow.received.endsWith('the end'))
+    const notice = /\r\n\[consoled: (\d+) bytes left out, this reader was too slow\]\r\n/
+    const [text = '', missed] = notice.exec(slow.received) ?? []
+    const shown = slow.received.length - 'ok 0\n'.length - text.length
+    expect(shown + Number(missed)).toBe(printed + 'the end'.length)
   })
 
   it('when its console vanishes keeps its socket for a minute at most', async () => {

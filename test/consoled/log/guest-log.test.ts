@@ -195,6 +195,15 @@ describe('GuestLog', () => {
     expect(guest.log.isRaw).toBe(false)
   })
 
+  it('tells what the guest said without the timestamps, from the beginning of a line', () => {
+    const guest = new Life({ format: STAMPED }).begin()
+    guest.append('one\ntwo\nthree')
+    expect(guest.log.said(1000).toString()).toBe('Logfile Opened\none\ntwo\nthree')
+    expect(guest.log.said(9).toString()).toBe('')
+    expect(guest.log.said(15).toString()).toBe('three')
+    expect(guest.log.said(28).toString()).toBe('two\nthree')
+  })
+
   it('replaces escape characters in the file only', () => {
     const guest = new Life({ format: { withTimestamps: false, replacesEscape: true } }).begin()
     const bytes = Buffer.from('\x1b[1mbold', 'latin1')

@@ -1,6 +1,6 @@
 import { fc, test } from '@fast-check/vitest'
 import { describe, expect, it } from 'vitest'
-import { LineStamps, StampTime } from '../../../consoled/log/line-stamps.ts'
+import { LineStamps, StampTime, withoutStamps } from '../../../consoled/log/line-stamps.ts'
 
 const NOW = new Date(2026, 10, 3, 4, 5, 6)
 const STAMP = '[2026-11-03 04:05:06] '
@@ -45,6 +45,14 @@ describe('LineStamps', () => {
     'gives the same whether the text comes whole or in pieces',
     (pieces) => {
       expect(stamped(...pieces)).toBe(stamped(pieces.join('')))
+    },
+  )
+
+  test.prop([fc.stringMatching(/^[ab[\] \n]{0,40}$/), fc.boolean()])(
+    'can be taken away again',
+    (text, stampsItself) => {
+      const said = stampsItself ? `${STAMP}${text}` : text
+      expect(withoutStamps(Buffer.from(stamped(said))).toString()).toBe(said)
     },
   )
 })
