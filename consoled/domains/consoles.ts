@@ -146,10 +146,11 @@ export class Consoles {
   }
 
   close(): void {
-    this.#search.close()
     this.#reopening.stop()
     this.#store = undefined
-    // What the dead have said last is still taken.
+    // What the dead have said last is still taken, also of those that no event has told of yet.
+    this.#search.list()
+    this.#search.close()
     for (const followed of this.#gone.splice(0)) if (!followed.isClosed) this.#close(followed)
     for (const { console } of this.#followed.values()) console.close()
     this.#followed.clear()
