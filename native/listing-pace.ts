@@ -8,16 +8,17 @@ export interface PaceClock {
 
 /** At most 20 listings a second, … */
 const INTERVAL_MS = 50
-/** … and at most a tenth of the time spent on them. */
+/** … and at most a tenth of the time spent on them, … */
 const REST_PER_WORK = 9
-/** Those that can wait: a two-hundredth of the time, but within a second. */
+/** … but soon: one that took seconds did not work so long, its process was kept waiting. */
+const MAX_REST_MS = 1000
+/** Those that can wait: a two-hundredth of the time, and within the same. */
 const LATE_REST_PER_WORK = 199
-const LATE_MS = 1000
 
 /**
  * When the list of all domains is read: at once on the first request, then never more often than 20
- * times a second or for more than a tenth of the time. The last request is never lost: a listing
- * always begins after it.
+ * times a second or for more than a tenth of the time, unless that lets somebody wait for longer than a
+ * second. The last request is never lost: a listing always begins after it.
  *
  * Xen before 4.21 does not say which domain died, so this is the one cost in a daemon that depends on
  * how many domains there are. What happened has often explained itself (the toolstack said which
@@ -82,8 +83,9 @@ export class ListingPace {
     this.#list()
     const end = this.#clock.nowMs()
     const work = end - start
-    this.#notBeforeMs = Math.max(start + INTERVAL_MS, end + work * REST_PER_WORK)
+    const rest = Math.min(work * REST_PER_WORK, MAX_REST_MS)
+    this.#notBeforeMs = Math.max(start + INTERVAL_MS, end + rest)
     this.#lastEndMs = end
-    this.#lateMs = Math.min(Math.max(INTERVAL_MS, work * LATE_REST_PER_WORK), LATE_MS)
+    this.#lateMs = Math.min(Math.max(INTERVAL_MS, work * LATE_REST_PER_WORK), MAX_REST_MS)
   }
 }

@@ -73,6 +73,14 @@ describe('the pace of listings', () => {
     expect(listings).toEqual([0, 2050])
   })
 
+  it('makes up for one during which the process was kept waiting within a second', () => {
+    const { clock, listings, pace } = aPace(4000)
+    pace.request()
+    pace.request()
+    clock.advance(1000)
+    expect(listings).toEqual([0, 5000])
+  })
+
   it('brings a waiting listing forward for one that cannot wait', () => {
     const { clock, listings, pace } = aPace()
     pace.requestLater()
