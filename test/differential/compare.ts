@@ -82,9 +82,9 @@ class Comparing implements Comparison {
       if (our.step !== their.step || our.text !== their.text) {
         const late = this.#toldLate(left, l, right, r)
         if (late !== undefined) {
-          l += late[0] - 1
-          r += late[1] - 1
-          last = their.step
+          l += late.ours - 1
+          r += late.theirs - 1
+          last = late.step
           continue
         }
         if (isRepeated(left, l)) {
@@ -136,29 +136,34 @@ class Comparing implements Comparison {
 
   /**
    * xenstored may keep a domain that it was told to release until its turn has ended: what follows from
-   * that is told behind the reply then.
-   * @returns how much on either side
+   * that is told behind the reply then, and what comes before it may be in another order.
+   * @returns how much on either side, and which RELEASE it is
    */
   #toldLate(
     left: readonly Heard[],
     l: number,
     right: readonly Heard[],
     r: number,
-  ): readonly [number, number] | undefined {
-    const reply = right[r]
+  ): { readonly ours: number; readonly theirs: number; readonly step: number } | undefined {
+    const [ours, theirs] = [eventsFrom(left, l), eventsFrom(right, r)]
+    const reply = right[r + theirs.length]
     const step = this.#steps[reply?.step ?? -1]
     if (step?.kind !== 'send' || step.op !== 'RELEASE' || reply?.text !== 'RELEASE OK|')
       return undefined
-    const ours = eventsFrom(left, l)
     if (ours.length === 0 || left[l + ours.length]?.step !== reply.step) return undefined
-    const [ourNext, theirNext] = [eventsFrom(left, l + ours.length + 1), eventsFrom(right, r + 1)]
+    const ourNext = eventsFrom(left, l + ours.length + 1)
+    const theirNext = eventsFrom(right, r + theirs.length + 1)
     const allOurs = coalesced([...eventsBefore(left, l), ...ours, ...ourNext])
-    const allTheirs = coalesced([...eventsBefore(right, r), ...theirNext])
+    const allTheirs = coalesced([...eventsBefore(right, r), ...theirs, ...theirNext])
     if (allOurs.join('\n') !== allTheirs.join('\n')) return undefined
     count(this.excusedEvents, LATE, ours.length + ourNext.length)
     this.events += ours.length + ourNext.length
     this.replies++
-    return [ours.length + 1 + ourNext.length, 1 + theirNext.length]
+    return {
+      ours: ours.length + 1 + ourNext.length,
+      theirs: theirs.length + 1 + theirNext.length,
+      step: reply.step,
+    }
   }
 
   /**
