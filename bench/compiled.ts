@@ -29,6 +29,9 @@ export const MACHINE_CODE: Pick<Recipe, 'sources' | 'headers'> = {
   ],
 }
 
+/** The header with what programs begin with. */
+export const PROCESS_START = 'bench/process_start.h'
+
 /** @returns the program's path @throws Error with what the compiler says */
 export async function compiled({ name, folder, sources, headers, flags }: Recipe): Promise<string> {
   const own = readdirSync(join(ROOT, folder)).map((file) => `${folder}/${file}`)

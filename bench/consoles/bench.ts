@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { compiled, MACHINE_CODE } from '../compiled.ts'
+import { compiled, MACHINE_CODE, PROCESS_START } from '../compiled.ts'
 import type { Progress } from '../start/progress.ts'
 import { type ConsoleDaemon, type DaemonName, startDaemon } from './daemons.ts'
 import { ConsoleHost } from './host.ts'
@@ -44,8 +44,13 @@ export class Bench {
   /** Starts nothing yet. @throws Error with what the compiler says */
   static async make(sizes: Sizes, progress: Progress): Promise<Bench> {
     progress.show(STEPS_PER_LINE, () => 'compiling the floor')
-    const folder = 'bench/consoles/floor'
-    const floor = await compiled({ name: 'console-floor', folder, flags: [], ...MACHINE_CODE })
+    const floor = await compiled({
+      name: 'console-floor',
+      folder: 'bench/consoles/floor',
+      sources: MACHINE_CODE.sources,
+      headers: [PROCESS_START, ...MACHINE_CODE.headers],
+      flags: [],
+    })
     return new Bench(sizes, progress, floor)
   }
 

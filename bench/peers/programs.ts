@@ -1,11 +1,11 @@
 /** The load, the floor and the probe: compiled when what they are made of has changed. */
-import { compiled, MACHINE_CODE, type Recipe } from '../compiled.ts'
+import { compiled, MACHINE_CODE, PROCESS_START, type Recipe } from '../compiled.ts'
 
 const LOAD: Recipe = {
   name: 'load',
   folder: 'bench/peers/load',
   sources: [],
-  headers: [],
+  headers: [PROCESS_START],
   flags: [],
 }
 
@@ -13,7 +13,7 @@ const FLOOR: Recipe = {
   name: 'floor',
   folder: 'bench/peers/floor',
   sources: MACHINE_CODE.sources,
-  headers: ['bench/peers/load/wire.h', ...MACHINE_CODE.headers],
+  headers: [PROCESS_START, 'bench/peers/load/wire.h', ...MACHINE_CODE.headers],
   flags: [],
 }
 

@@ -4,15 +4,12 @@
 //   floor SIMULATOR LOGDIR < lines `domid port name`
 //
 // Says a line once it serves all of them, and ends with who started it.
-#include <sys/prctl.h>
-#include <sys/resource.h>
-
-#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <iostream>
 #include <string>
 
+#include "../../process_start.h"
 #include "consoles.h"
 
 int main(int argc, char** argv) {
@@ -20,11 +17,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: floor SIMULATOR LOGDIR\n");
     return 2;
   }
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  rlimit files{};
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
+  xcl::bench::endWithStarter();
+  xcl::bench::raiseFileLimit();
   try {
     xcl::bench::Consoles consoles(argv[1], argv[2]);
     uint32_t domid = 0;

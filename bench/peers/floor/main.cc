@@ -4,13 +4,10 @@
 //   floor SOCKET SIMULATOR
 //
 // Says a line once it listens, and ends with who started it.
-#include <sys/prctl.h>
-#include <sys/resource.h>
-
-#include <csignal>
 #include <cstdio>
 #include <exception>
 
+#include "../../process_start.h"
 #include "server.h"
 
 int main(int argc, char** argv) {
@@ -18,11 +15,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: floor SOCKET SIMULATOR\n");
     return 2;
   }
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  rlimit files{};
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
+  xcl::bench::endWithStarter();
+  xcl::bench::raiseFileLimit();
   try {
     xcl::peers::Server server(argv[1], argv[2]);
     std::puts("listens");

@@ -4,13 +4,12 @@
 //
 // One command a line on standard input, one JSON object a line on standard output: what was measured, or
 // {"failed":"…"}, or {"tooSlow":"…"}. What a command has populated the store with stays until the end.
-#include <sys/resource.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <string>
 
+#include "../../process_start.h"
 #include "failure.h"
 #include "session.h"
 
@@ -32,10 +31,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: load SOCKET PID\n");
     return 2;
   }
-  rlimit files{};
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
+  xcl::bench::raiseFileLimit();
   xcl::peers::Session session({argv[1], std::atoi(argv[2])});
   for (std::string line; std::getline(std::cin, line);) {
     std::string said;
