@@ -38,6 +38,8 @@ export interface ConsoleServices extends TtyServices {
     | undefined
   /** A way into the journal for this guest; undefined when guests do not go there. */
   readonly openJournal: ((fields: Uint8Array) => JournalLog) | undefined
+  /** `always`: a pty for every console; `asked`: where the node `tty` exists. */
+  readonly tty: 'asked' | 'always'
   /** Bytes of history a console may keep in memory. */
   readonly historyBytes: () => number
   /** Writes the path of the pty's slave into the store. */
@@ -70,8 +72,9 @@ export class GuestConsole implements RingUser, TtyOwner {
   #log: GuestLog | undefined
   #journal: JournalLog | undefined
   #history: ByteRing | undefined
-  readonly #tty: ConsoleTty
-  readonly #audience = new Audience()
+  /** Undefined as long as nobody has asked for one: most guests print to nobody but their log. */
+  #tty: ConsoleTty | undefined
+  #audience: Audience | undefined
   #position = 0
   #said = 0
   /** Bytes of the history that came one after another out of this ring. */
@@ -83,7 +86,6 @@ export class GuestConsole implements RingUser, TtyOwner {
     this.uuid = uuid
     this.#isNew = isNew
     this.#services = services
-    this.#tty = new ConsoleTty(this, services)
   }
 
   get isConnected(): boolean {
@@ -100,7 +102,10 @@ export class GuestConsole implements RingUser, TtyOwner {
     this.#isOurs = keys.isOurs
     if (!keys.isOurs || keys.ring === undefined) return
     this.#connect(keys.ring, keys.name)
-    if (this.#connection !== undefined) this.#tty.provide(keys.tty, keys.limit)
+    const isTtyWanted = keys.tty !== undefined || this.#services.tty === 'always'
+    if (this.#connection === undefined || !isTtyWanted) return
+    this.#tty ??= new ConsoleTty(this, this.#services)
+    this.#tty.provide(keys.tty, keys.limit)
   }
 
   /** What the guest's log is called after; undefined when it was never connected. */
@@ -128,6 +133,7 @@ export class GuestConsole implements RingUser, TtyOwner {
 
   /** From now on everything is shown to the viewer as it comes. */
   addViewer(viewer: ConsoleViewer): void {
+    this.#audience ??= new Audience()
     this.#audience.add(viewer)
   }
 
@@ -169,17 +175,18 @@ export class GuestConsole implements RingUser, TtyOwner {
   }
 
   removeViewer(viewer: ConsoleViewer): void {
-    this.#audience.remove(viewer)
+    this.#audience?.remove(viewer)
+    if (this.#audience?.isEmpty) this.#audience = undefined
   }
 
   /** Why nobody may come and type now: `is written by …`; undefined: one may. */
   whyNoWriter(how: 'shared' | 'exclusive'): string | undefined {
-    return this.#audience.whyNoWriter(how === 'exclusive')
+    return this.#audience?.whyNoWriter(how === 'exclusive')
   }
 
   /** Sets the size of the pseudo terminal. @returns false when there is none */
   resize(size: TerminalSize): boolean {
-    return this.#tty.resize(size)
+    return this.#tty?.resize(size) ?? false
   }
 
   /**
@@ -230,10 +237,10 @@ export class GuestConsole implements RingUser, TtyOwner {
   /** May be called twice. */
   close(): void {
     this.#disconnect()
-    this.#tty.close()
+    this.#tty?.close()
     this.#log?.close()
     this.#journal?.close()
-    this.#audience.end()
+    this.#audience?.end()
     const waiting = this.#whenConnected
     this.#whenConnected = []
     for (const { closed } of waiting) closed()
@@ -251,13 +258,13 @@ export class GuestConsole implements RingUser, TtyOwner {
     this.#position = (position + end - start) >>> 0
     this.#said += end - start - known
     this.#unbroken += end - start
-    this.#audience.show(bytes, start + known, end)
-    this.#tty.show(bytes, start, end)
+    this.#audience?.show(bytes, start + known, end)
+    this.#tty?.show(bytes, start, end)
   }
 
   ringDrained(): void {
-    this.#audience.resumeTyping()
-    this.#tty.resumeTyping()
+    this.#audience?.resumeTyping()
+    this.#tty?.resumeTyping()
   }
 
   ringBroken(): void {
@@ -332,7 +339,7 @@ export class GuestConsole implements RingUser, TtyOwner {
   /** The ring's indices go on somewhere else. */
   #jump(): void {
     this.#unbroken = 0
-    this.#audience.loseCount()
+    this.#audience?.loseCount()
   }
 
   #disconnect(): void {
@@ -340,7 +347,7 @@ export class GuestConsole implements RingUser, TtyOwner {
     this.#services.rings.detach(this.#connection)
     this.#connection = undefined
     this.#ring = undefined
-    this.#tty.ringLost()
+    this.#tty?.ringLost()
     this.ringDrained()
   }
 

@@ -118,7 +118,7 @@ export class Daemon {
     })
     this.#link = new StoreLink(parts.storePath, this.#consoles, clock, log)
     this.#attach = new AttachServer({
-      find: (domid) => this.#consoles.find(domid),
+      find: (domid, uuid) => this.#consoles.find(domid, uuid),
       logPath: (name) =>
         options.logsGuests && options.logsToFiles
           ? join(options.logDir, guestLogName(name))

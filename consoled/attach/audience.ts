@@ -20,6 +20,10 @@ export interface ConsoleViewer {
 export class Audience {
   #viewers: ConsoleViewer[] = []
 
+  get isEmpty(): boolean {
+    return this.#viewers.length === 0
+  }
+
   add(viewer: ConsoleViewer): void {
     this.#viewers.push(viewer)
   }

@@ -20,7 +20,8 @@ const SOCKET_MODE = 0o600
 const LF = 0x0a
 
 interface AttachServerParts {
-  readonly find: (domid: Domid) => GuestConsole | undefined
+  /** @param uuid which domain of that number is meant; undefined: the one that is there */
+  readonly find: (domid: Domid, uuid?: string) => GuestConsole | undefined
   /** Where what a guest of this name prints is logged; undefined: guests are not logged to files. */
   readonly logPath: (name: string) => string | undefined
   /** Whether the lines of those logs begin with the time. */
@@ -169,7 +170,8 @@ export class AttachServer {
       return
     }
     const { domid } = request
-    const console = this.#parts.find(domid)
+    const uuid = request.kind === 'attach' ? request.terms.uuid : undefined
+    const console = this.#parts.find(domid, uuid)
     if (domid === DOM0) refuse(socket, 'domain 0 has no console here')
     else if (console === undefined) refuse(socket, `there is no domain ${domid}`)
     else if (request.kind === 'attach') this.#attach(socket, console, request.terms)

@@ -49,16 +49,17 @@ export class Viewer implements ConsoleViewer {
     const count = from === undefined ? undefined : countOf(console, from)
     const goesOn = count !== undefined
     const first = goesOn ? Buffer.alloc(0) : wholeLines(console, tailBytes)
-    this.#count = count ?? console.said - first.length
+    this.#count = count ?? console.said
     const position = goesOn ? from : (console.position - first.length) >>> 0
-    socket.write(`ok ${position}\n`)
+    const answer = Buffer.from(`ok ${position}\n`)
+    // One system call for most of those who come.
+    this.#isBehind = !socket.write(Buffer.concat([answer, first]))
     socket.on('drain', () => this.#catchUp())
     socket.on('close', () => console.removeViewer(this))
     socket.on('data', (bytes: Buffer) => {
       if (this.writes === undefined) return
       this.#type(this.#untaken === undefined ? bytes : Buffer.concat([this.#untaken, bytes]))
     })
-    if (first.length > 0) this.#write(first)
     console.addViewer(this)
     if (goesOn) this.#catchUp()
   }

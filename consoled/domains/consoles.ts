@@ -130,9 +130,14 @@ export class Consoles {
     })
   }
 
-  /** The console of a domain, also of one that no event has told of yet. */
-  find(domid: Domid): GuestConsole | undefined {
+  /**
+   * The console of a domain, also of one that no event has told of yet.
+   *
+   * @param uuid of the one that is meant: if it is followed, Xen need not be asked which one is there
+   */
+  find(domid: Domid, uuid?: string): GuestConsole | undefined {
     const known = this.#followed.get(domid)
+    if (known !== undefined && known.console.uuid === uuid) return known.console
     const info = domid < FIRST_GUEST ? undefined : this.#info(domid)
     if (known !== undefined && known.console.uuid === info?.uuid) return known.console
     if (known !== undefined) this.#close(known)

@@ -12,8 +12,6 @@ const PTY_DESCRIPTORS = 2
 
 /** What the terminals of all consoles share. */
 export interface TtyServices {
-  /** `always`: a pty for every console; `asked`: where the node `tty` exists. */
-  readonly tty: 'asked' | 'always'
   /** `keep`: the guest is held up when its pty's backlog is full. */
   readonly overflow: 'discard' | 'keep'
   /** So many descriptors more, or fewer (below 0), are not for logs. */
@@ -58,15 +56,13 @@ export class ConsoleTty implements PtyUser {
   }
 
   /**
-   * Makes the terminal where one is wanted, and says where it is unless the store knows: the node may hold the
-   * path of a terminal that was made anew while the store was away.
+   * Makes the terminal, and says where it is unless the store knows: the node may hold the path of a terminal
+   * that was made anew while the store was away.
    *
    * @param node value of `~/console/tty`; undefined: there is no such node
    * @param limit value of `~/console/limit`, bytes
    */
   provide(node: string | undefined, limit: number | undefined): void {
-    const isWanted = node !== undefined || this.#services.tty === 'always'
-    if (!isWanted) return
     if (this.#pty !== undefined && node === this.#pty.slavePath) return
     this.#limit = limit
     const pty = this.#pty ?? this.#open()

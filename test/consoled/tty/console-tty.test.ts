@@ -24,7 +24,6 @@ function aTty(overflow: 'discard' | 'keep' = 'discard'): ConsoleTty {
       publishTty: (path) => published.push(path),
     },
     {
-      tty: 'asked',
       overflow,
       lendDescriptors: () => undefined,
       counters: {
