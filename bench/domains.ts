@@ -15,6 +15,7 @@ const MEMORY_KIB = 4096
 /** A domain that is built, and paused. */
 export interface MadeDomain {
   readonly domid: Domid
+  readonly uuid: string
   readonly ports: DomainPorts
   readonly image: BuiltImage
 }
@@ -50,5 +51,5 @@ export async function makeDomain(
   const domid = await builder.create(spec)
   const ports = await builder.prepare(domid, spec)
   const image = await builder.build(domid, spec, ports, { kernel, ramdisk: undefined, cmdline })
-  return { domid, ports, image }
+  return { domid, uuid: spec.uuid, ports, image }
 }

@@ -19,6 +19,7 @@ const PIECE = 200
 /** A guest that prints when it is asked to. */
 export interface ConsoleGuest {
   readonly domid: Domid
+  readonly uuid: string
   readonly name: string
   /** Of its console. */
   readonly port: EvtchnPort
@@ -87,7 +88,7 @@ export class ConsoleHost {
   async addGuest(): Promise<ConsoleGuest> {
     const name = `g${++this.#made}`
     const made = await makeDomain(this.#xen.builder, this.#kernel, 'script=print')
-    const { domid, ports, image } = made
+    const { domid, uuid, ports, image } = made
     const home = `/local/domain/${domid}`
     const keys = {
       name,
@@ -104,7 +105,7 @@ export class ConsoleHost {
     const introducedMs = performance.now()
     await this.#store.introduce(domid, image.storeGfn, ports.storePort)
     this.#xen.domains.unpause(domid)
-    const guest = { domid, name, port: ports.consolePort, introducedMs }
+    const guest = { domid, uuid, name, port: ports.consolePort, introducedMs }
     this.guests.push(guest)
     return guest
   }

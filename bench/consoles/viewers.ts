@@ -83,7 +83,9 @@ export class Viewers {
     let isAttached = false
     let isDone = false
     this.#sockets.add(socket)
-    socket.write(attachRequest(guest.domid, { writes: 'no', isExact: comesBack, from }))
+    // As xcl console asks.
+    const { domid, uuid } = guest
+    socket.write(attachRequest(domid, { writes: 'no', isExact: comesBack, from, uuid }))
     socket.on('data', (bytes: Buffer) => {
       if (isAttached) return see(seen, bytes)
       head = Buffer.concat([head, bytes])

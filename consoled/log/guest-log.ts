@@ -19,7 +19,7 @@ import type { LogFile, LogOwner } from './log-file.ts'
 import type { LogFiles } from './log-files.ts'
 import type { LogListing } from './log-listing.ts'
 import { bytesOfLines, type LeftLog, leftChanged, leftRaw, sameBytes } from './log-resume.ts'
-import { asidePath, rangeOfBoth, tailOf } from './log-tail.ts'
+import { rangeOfBoth, tailOf, tailOfAside } from './log-tail.ts'
 
 const ESC = 0x1b
 const LF = 0x0a
@@ -199,7 +199,7 @@ export class GuestLog implements LogOwner {
     const { path } = this.#file
     const newest = tailOf(path, maxBytes, this.#from)
     if (this.#fromAside === undefined || newest.length === maxBytes) return newest
-    const aside = tailOf(asidePath(path), maxBytes - newest.length, this.#fromAside)
+    const aside = tailOfAside(path, maxBytes - newest.length, this.#fromAside)
     return aside.length === 0 ? newest : Buffer.concat([aside, newest])
   }
 

@@ -3,9 +3,16 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'n
 
 const { O_NONBLOCK, O_RDONLY } = constants
 
-/** The newest of those that were put aside. */
+/** Where the newest of those is that were put aside, if there is one. */
 export function asidePath(path: string): string {
   return `${path}.1`
+}
+
+/** The last bytes of what was put aside, as `tailOf` has them. Most logs have none, which costs little to find out. */
+export function tailOfAside(path: string, maxBytes: number, from: number): Buffer {
+  const aside = asidePath(path)
+  const isThere = statSync(aside, { throwIfNoEntry: false }) !== undefined
+  return isThere ? tailOf(aside, maxBytes, from) : Buffer.alloc(0)
 }
 
 /** The last bytes of a file, at most `maxBytes`, none from before `from`; empty when there is no file. */
