@@ -34,6 +34,37 @@ async function ttyAppears(guest: ConsoleGuest): Promise<string> {
   }
 }
 
+/**
+ * A hundred guests die together under a consoled that found them when it started; settles when nothing of
+ * theirs is mapped any more.
+ */
+async function aHundredDie(startConsoled: () => Promise<void>): Promise<void> {
+  const guests: ConsoleGuest[] = []
+  for (let domid = 1; domid <= 100; domid++) {
+    const guest = await host.introduce(domid, `g${domid}`)
+    await host.giveConsole(guest)
+    guests.push(guest)
+  }
+  await startConsoled()
+  const { mappings } = host.loopback.leftovers()
+  host.clock.advance(2000)
+  for (const guest of guests) host.domains.remove(guest.domid)
+  host.loopback.fireVirq(VIRQ_DOM_EXC)
+  // Of each, its ring and the store's.
+  await until(() => host.loopback.leftovers().mappings === mappings - 2 * guests.length)
+}
+
+/** Domain 6, whose keys and introduction went while it is still there; its console has gone. */
+async function releasedEarly(): Promise<void> {
+  const guest = await host.introduce(6, 'web')
+  await host.giveConsole(guest, { tty: '' })
+  const tty = await ttyAppears(guest)
+  await host.store.rm('/local/domain/6')
+  await host.store.release(6)
+  await until(() => !existsSync(tty))
+  await aFewTurns()
+}
+
 describe('a console', () => {
   it('is found when consoled starts after its guest', async () => {
     await aHost()
@@ -217,31 +248,14 @@ describe('where the store says which domain an event is about', () => {
 
   it('many deaths at once are dealt with in turns', async () => {
     await aHost()
-    const guests: ConsoleGuest[] = []
-    for (let domid = 1; domid <= 100; domid++) {
-      const guest = await host.introduce(domid, `g${domid}`)
-      await host.giveConsole(guest)
-      guests.push(guest)
-    }
-    await host.startConsoled()
-    const { mappings } = host.loopback.leftovers()
-    host.clock.advance(2000)
-    for (const guest of guests) host.domains.remove(guest.domid)
-    host.loopback.fireVirq(VIRQ_DOM_EXC)
-    await until(() => host.loopback.leftovers().mappings === mappings - 200)
+    await aHundredDie(() => host.startConsoled())
     expect(lists()).toBe(1)
   })
 
   it('a domain that was released before its end is asked for again until it is gone', async () => {
     await aHost()
     await host.startConsoled()
-    const guest = await host.introduce(6, 'web')
-    await host.giveConsole(guest, { tty: '' })
-    const tty = await ttyAppears(guest)
-    await host.store.rm('/local/domain/6')
-    await host.store.release(6)
-    await until(() => !existsSync(tty))
-    await aFewTurns()
+    await releasedEarly()
     host.clock.advance(100)
     host.domains.remove(6)
     host.domains.infos.length = 0
@@ -255,13 +269,7 @@ describe('where the store says which domain an event is about', () => {
   it('a domain that stays after it was released is not asked for for ever', async () => {
     await aHost()
     await host.startConsoled()
-    const guest = await host.introduce(6, 'web')
-    await host.giveConsole(guest, { tty: '' })
-    const tty = await ttyAppears(guest)
-    await host.store.rm('/local/domain/6')
-    await host.store.release(6)
-    await until(() => !existsSync(tty))
-    await aFewTurns()
+    await releasedEarly()
     for (let i = 0; i < 20; i++) host.clock.advance(60_000)
     host.domains.infos.length = 0
     for (let i = 0; i < 20; i++) host.clock.advance(60_000)
@@ -332,18 +340,7 @@ describe('what an event costs where the store does not say which domain it is ab
 
   it('many deaths at once are dealt with in turns', async () => {
     await aHost()
-    const guests: ConsoleGuest[] = []
-    for (let domid = 1; domid <= 100; domid++) {
-      const guest = await host.introduce(domid, `g${domid}`)
-      await host.giveConsole(guest)
-      guests.push(guest)
-    }
-    await host.startConsoledWithOldStore()
-    const { mappings } = host.loopback.leftovers()
-    host.clock.advance(2000)
-    for (const guest of guests) host.domains.remove(guest.domid)
-    host.loopback.fireVirq(VIRQ_DOM_EXC)
-    await until(() => host.loopback.leftovers().mappings === mappings - 200)
+    await aHundredDie(() => host.startConsoledWithOldStore())
     for (let domid = 1; domid <= 100; domid++) {
       expect(await host.store.isIntroduced(domid)).toBe(false)
     }
