@@ -26,7 +26,6 @@ import {
   CONNECTION_QUEUED_BYTES,
   CONNECTION_WORDS,
   type ConnectionId,
-  OUTPUT_PAYLOAD_ROOM,
   PAUSED_DEAF,
   RECORD_CONNECTION,
   RECORD_LEN,
@@ -151,8 +150,7 @@ export class ConsoleRings {
 
   /** Ring index (u32) of the first byte of output that is still to come. */
   outputIndex(connection: ConnectionId): number {
-    const at = connection * CONNECTION_WORDS + CONNECTION_OUTPUT_INDEX
-    return (this.#set.connections[at] as number) >>> 0
+    return (this.#set.connections[wordOf(connection, CONNECTION_OUTPUT_INDEX)] as number) >>> 0
   }
 
   /** False: the guest's port is not the other end of ours any more. It costs a hypercall. */
@@ -168,8 +166,7 @@ export class ConsoleRings {
    */
   rebind(connection: ConnectionId, port: EvtchnPort): boolean {
     this.#set.reattach(connection, port)
-    const at = connection * CONNECTION_WORDS + CONNECTION_LOCAL_PORT
-    return this.#set.connections[at] !== 0
+    return this.#set.connections[wordOf(connection, CONNECTION_LOCAL_PORT)] !== 0
   }
 
   /** Unmaps the ring; what the guest has written and nobody has taken yet stays there. */
@@ -189,23 +186,22 @@ export class ConsoleRings {
     this.#set.drain(connection)
   }
 
-  /** Types into the guest; what does not fit into its ring waits. */
+  /**
+   * Types into the guest; what does not fit into its ring waits.
+   * @param bytes no more than OUTPUT_PAYLOAD_ROOM: a console types less at a time, by what may wait for a guest
+   */
   send(connection: ConnectionId, bytes: Uint8Array): void {
     const output = this.#set.output
     this.#counters?.input(bytes.length)
-    for (let at = 0; at < bytes.length; at += OUTPUT_PAYLOAD_ROOM) {
-      const part = bytes.subarray(at, at + OUTPUT_PAYLOAD_ROOM)
-      output.bytes.set(part, output.begin(connection, BATCH_DATA, 0, 0, 0))
-      output.end(part.length)
-    }
+    output.bytes.set(bytes, output.begin(connection, BATCH_DATA, 0, 0, 0))
+    output.end(bytes.length)
     // At once, in a batch as well: whoever types next asks what waits.
     this.#set.flush()
   }
 
   /** Typed bytes that the guest has not read yet and that do not fit into its ring. */
   waitingBytes(connection: ConnectionId): number {
-    const at = connection * CONNECTION_WORDS + CONNECTION_QUEUED_BYTES
-    return this.#set.connections[at] as number
+    return this.#set.connections[wordOf(connection, CONNECTION_QUEUED_BYTES)] as number
   }
 
   /** While held up, the guest's output stays in its ring. */
@@ -237,7 +233,7 @@ export class ConsoleRings {
 
   #hold(connection: ConnectionId, who: number, isHeld: boolean): void {
     const { connections } = this.#set
-    const at = connection * CONNECTION_WORDS + CONNECTION_PAUSED
+    const at = wordOf(connection, CONNECTION_PAUSED)
     const holders = connections[at] as number
     connections[at] = isHeld ? holders | who : holders & ~who
     if (!isHeld) this.#set.resume(connection)
@@ -287,4 +283,9 @@ export class ConsoleRings {
     }
     for (const listener of this.#listeners) listener.batchEnds()
   }
+}
+
+/** Where a word of a connection's record lies in `connections`. */
+function wordOf(connection: ConnectionId, field: number): number {
+  return connection * CONNECTION_WORDS + field
 }
