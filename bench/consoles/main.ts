@@ -2,10 +2,7 @@
  * `npm run bench:consoles`: consoled with ten thousand guests on a simulated machine, beside a floor that only reads
  * rings and writes logs, and beside Debian's xenconsoled.
  *
- *   npm run bench:consoles -- [--quick] [--only WORDS] [--guests N] [--seconds S] [--json FILE] [--svg FILE]
- *
- * WORDS are names of parts: print, idle, storm, memory, beside, kill. Exit codes: 0; 1 when something failed that is
- * not a figure; what is not reached is told.
+ * Exit codes: 0; 1 when something failed that is not a figure; what is not reached is told.
  */
 import { constants } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -46,6 +43,24 @@ const PARTS = { print, idle, storm, memory, kill } as const
 const NAMES = ['print', 'idle', 'storm', 'memory', 'kill', 'beside'] as const
 type PartName = (typeof NAMES)[number]
 
+const HELP = `Usage: npm run bench:consoles -- [OPTION]…
+
+Measures consoled with many guests on a simulated machine, beside a floor that only reads rings and writes logs, and
+beside Debian's xenconsoled; each figure that has a target is told with it.
+
+  --quick        ${QUICK.guests} guests in place of ${WHOLE.guests}, and shorter
+  --only WORDS   only these parts, with commas between: ${NAMES.join(', ')}
+  --guests N     so many guests, beside the stock daemon as many as ever
+  --seconds S    so long they print
+  --json FILE    write the figures to this file, too
+  --svg FILE     draw what the part called beside found
+  --help         this text
+
+Examples:
+  npm run bench:consoles -- --quick                everything, on a small scale
+  npm run bench:consoles -- --only print,storm     two parts, while working at them
+`
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -55,8 +70,13 @@ async function main(): Promise<void> {
       seconds: { type: 'string' },
       json: { type: 'string' },
       svg: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   })
+  if (values.help) {
+    process.stdout.write(HELP)
+    return
+  }
   for (const file of [values.json, values.svg]) if (file !== undefined) checkOutput(file)
   const usual = values.quick ? QUICK : WHOLE
   const sizes: Sizes = {

@@ -2,8 +2,6 @@
  * `npm run bench:peers`: lixs beside Debian's xenstored and oxenstored and beside a floor that stores nothing,
  * all asked by the same load, in turn.
  *
- *   npm run bench:peers -- [--quick] [--only WORDS] [--peers floor,lixs,…] [--rounds N] [--json FILE] [--svg FILE]
- *
  * Exit codes: 0; 1 when something failed that is not a daemon's answer; what lixs does not reach is told.
  */
 import { constants } from 'node:os'
@@ -24,6 +22,24 @@ import { verdicts, verdictTable } from './targets.ts'
 const WHOLE = { rounds: 5, seconds: 0.35, idleSeconds: 60, populationS: 60 } as const
 const QUICK = { ...WHOLE, rounds: 2, seconds: 0.25 } as const
 
+const HELP = `Usage: npm run bench:peers -- [OPTION]…
+
+Measures lixs beside Debian's xenstored and oxenstored and beside a floor that stores nothing, all asked by the same
+load, in turn; each figure that has a target is told with it.
+
+  --quick        ${QUICK.rounds} shorter rounds in place of ${WHOLE.rounds}: 10 minutes in place of 20
+  --only WORDS   only stages and rows that have these words in their name: 'remove all', '10,000 rings active'
+  --peers NAMES  only these, with commas between: ${PEERS.join(', ')}
+  --rounds N     so many rounds of each scenario
+  --json FILE    write the figures to this file, too
+  --svg FILE     draw them
+  --help         this text
+
+Examples:
+  npm run bench:peers -- --quick                                everything
+  npm run bench:peers -- --only '1 guest' --peers floor,lixs    one stage, while working at it
+`
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -33,8 +49,13 @@ async function main(): Promise<void> {
       rounds: { type: 'string' },
       json: { type: 'string' },
       svg: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   })
+  if (values.help) {
+    process.stdout.write(HELP)
+    return
+  }
   for (const file of [values.json, values.svg]) if (file !== undefined) checkOutput(file)
   const loadBefore = loadNow()
   const progress = new Progress(process.stderr, () => performance.now())
