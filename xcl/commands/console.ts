@@ -30,11 +30,14 @@ export const attach: CommandSpec = {
     'Any number may look, and type, at once, also beside xl console at the same guest.',
     'A PV console cannot tell the guest how large a terminal is: the size of yours is set on the',
     "domain's pty where it has one; in the guest, use: stty cols 120 rows 40",
+    'With its input from a pipe or a file no character leaves, and it stays when that has ended, since',
+    'answers are still to come: until the guest ends, or Ctrl-C or another signal ends it.',
   ],
   examples: [
     { line: 'xcl console demo', does: 'read and type; Ctrl-] leaves' },
     { line: 'xcl console -e ^A demo', does: 'Ctrl-A leaves' },
     { line: 'xcl console --ro --tail 0 demo', does: 'look at what it says from now on' },
+    { line: 'timeout 10 xcl console demo <keys', does: 'type a file, and look for ten seconds' },
   ],
   run: async ({ toolstack, session, options, args }) => {
     const how = consoleOptions(options)
