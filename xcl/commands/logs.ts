@@ -10,10 +10,10 @@ import {
   openLogParts,
   piecesOf,
 } from '../logs/log-files.ts'
-import { GONE, logOf } from '../logs/log-place.ts'
+import { type FoundLog, GONE, logOf } from '../logs/log-place.ts'
 import { whenFrom } from '../logs/log-times.ts'
 import { EXIT, NoSuchDomain, Refused, UsageError } from '../output/errors.ts'
-import { HarmlessText } from '../output/harmless.ts'
+import { HarmlessText, harmless } from '../output/harmless.ts'
 import type { CommandSpec, Invocation, Terminal } from './command.ts'
 
 /** What `-f` begins with, unless told. */
@@ -36,6 +36,7 @@ export const logs: CommandSpec = {
   notes: [
     'On a terminal, what a terminal would obey is shown instead of sent: ^[ for an escape, <9B> for',
     'a byte that is no text; colours are left out. A pipe gets the bytes as they are.',
+    'Where consoled logs to the journal alone, journalctl XEN_NAME=demo has what is new.',
   ],
   examples: [
     { line: 'xcl logs demo', does: 'all there is, rotated files too' },
@@ -45,10 +46,17 @@ export const logs: CommandSpec = {
   run: async (invocation) => {
     const { toolstack, session, options, args } = invocation
     const range = rangeFrom(invocation)
-    const { path, isStamped } = await logOf(toolstack, args[0] ?? '')
+    const log = await logOf(toolstack, args[0] ?? '')
+    const { path, isStamped } = log
     const parts = await readable(path)
-    if (parts.length === 0) {
-      throw new NoSuchDomain(`${args[0]} with a log: there is no ${path}`, GONE)
+    try {
+      checkLog(log, parts, args[0] ?? '', options.has('follow'))
+    } catch (error) {
+      await closeParts(parts)
+      throw error
+    }
+    if (log.whyOld !== undefined) {
+      session.stderr(`xcl: ${harmless(log.whyOld)}: what follows is of before\n`)
     }
     const screen = new Screen(session, options.has('raw'))
     const newest = parts.pop()
@@ -76,6 +84,29 @@ export const logs: CommandSpec = {
     await screen.end()
     return session.signal.aborted ? EXIT.interrupted : EXIT.done
   },
+}
+
+/** @throws NoSuchDomain, Refused for a log that there is not, or that nobody goes on with */
+function checkLog(
+  { path, name, whyOld }: FoundLog,
+  parts: readonly LogPart[],
+  typed: string,
+  isFollowed: boolean,
+): void {
+  if (whyOld === undefined && parts.length === 0) {
+    throw new NoSuchDomain(`${typed} with a log: there is no ${path}`, GONE)
+  }
+  if (whyOld === undefined || (parts.length > 0 && !isFollowed)) return
+  const old = parts.length === 0 ? '' : '; without --follow what is of before is shown'
+  const command = `journalctl ${isFollowed ? '-f ' : ''}${shellWord(`XEN_NAME=${name}`)}`
+  throw new Refused(
+    `${whyOld}${old}`,
+    `${command}, where consoled logs to the journal; consoled --log guest logs to files`,
+  )
+}
+
+function shellWord(text: string): string {
+  return /^[A-Za-z0-9_=.:/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 interface Range {

@@ -1,4 +1,4 @@
-/** Where a guest's log lies: consoled says it; where it does not run, where xenconsoled puts logs. */
+/** Where a guest's log lies: consoled says it; where it does not run, or logs none, where xenconsoled puts logs. */
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import {
@@ -22,24 +22,37 @@ const CONTROLS = /[\u0000-\u001f\u007f]/
 const NAME_MAX_BYTES = 245
 /** Somebody may remember the number only. */
 export const GONE = 'the log of a guest that is gone is found by its name'
+/** What consoled says that logs guests to no files (consoled/attach/server.ts). */
+const NOT_LOGGED = /^what guests print is not logged to files/
+
+export interface FoundLog extends ToldLog {
+  readonly name: string
+  /** What consoled says that logs to no files: a file there is of before. Undefined: it may grow. */
+  readonly whyOld: string | undefined
+}
 
 /**
  * The log of a guest, which may be gone.
  * @param typed domid or uuid of one that is there; the name also of one that was
  * @throws NoSuchDomain, Refused
  */
-export async function logOf(toolstack: Toolstack, typed: string): Promise<ToldLog> {
+export async function logOf(toolstack: Toolstack, typed: string): Promise<FoundLog> {
   const guest = await guestOf(toolstack, typed)
   let answer = await asked(toolstack, guest.domid ?? guest.name)
   // It may be too new for consoled, or too old, or another's to serve.
   const isUnknown = answer?.kind === 'error' && UNKNOWN_DOMAIN.test(answer.message)
   if (isUnknown && guest.domid !== undefined) answer = await asked(toolstack, guest.name)
-  if (answer?.kind === 'ok') return toldLog(answer.text)
-  if (answer !== undefined) throw new Refused(answer.message, 'consoled --log guest logs them')
+  const { name } = guest
+  if (answer?.kind === 'ok') return { ...toldLog(answer.text), name, whyOld: undefined }
+  const whyOld = answer?.message
+  if (whyOld !== undefined && !NOT_LOGGED.test(whyOld)) throw new Refused(whyOld)
   // The name would lead out of the folder.
-  if (guest.name.includes('/')) throw new NoSuchDomain(`${typed} that could have a log`, GONE)
-  const path = join(toolstack.consoleLogDir, `guest-${guest.name}.log`)
-  return { path, isStamped: undefined }
+  if (name.includes('/')) {
+    if (whyOld !== undefined) throw new Refused(whyOld)
+    throw new NoSuchDomain(`${typed} that could have a log`, GONE)
+  }
+  const path = join(toolstack.consoleLogDir, `guest-${name}.log`)
+  return { path, isStamped: undefined, name, whyOld }
 }
 
 async function guestOf(

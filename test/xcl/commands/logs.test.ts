@@ -95,12 +95,47 @@ describe('the log of a guest', () => {
     expect(stdout.toString()).toBe('of old\n')
   })
 
-  test('is not to be had when consoled writes none', async () => {
-    await answering({ 'logs demo': 'error what guests print is not logged to files here' })
+  describe('when consoled writes none', () => {
+    const NOT_LOGGED = 'what guests print is not logged to files here'
+    const otherwise = (command: string) =>
+      `  hint: ${command}, where consoled logs to the journal; consoled --log guest logs to files\n`
+
+    test('is not to be had', async () => {
+      await answering({ 'logs demo': `error ${NOT_LOGGED}` })
+      expect(await logs(['demo'])).toBe(1)
+      expect(stderr).toBe(`xcl: ${NOT_LOGGED}\n${otherwise('journalctl XEN_NAME=demo')}`)
+      expect(stdout.toString()).toBe('')
+    })
+
+    test('is what was written before, and that is said', async () => {
+      const path = aLog('demo', 'new\n')
+      writeFileSync(`${path}.1`, 'old\n')
+      await answering({ 'logs demo': `error ${NOT_LOGGED}` })
+      expect(await logs(['demo'])).toBe(0)
+      expect(stdout.toString()).toBe('old\nnew\n')
+      expect(stderr).toBe(`xcl: ${NOT_LOGGED}: what follows is of before\n`)
+    })
+
+    test('is not waited for, whether there are files of before or not', async () => {
+      await answering({ "logs it's": `error ${NOT_LOGGED}` })
+      expect(await logs(['-f', `it's`])).toBe(1)
+      const hint = otherwise(`journalctl -f 'XEN_NAME=it'\\''s'`)
+      expect(stderr).toBe(`xcl: ${NOT_LOGGED}\n${hint}`)
+      aLog(`it's`, 'old\n')
+      stderr = ''
+      expect(await logs(['-f', `it's`])).toBe(1)
+      expect(stderr).toBe(
+        `xcl: ${NOT_LOGGED}; without --follow what is of before is shown\n${hint}`,
+      )
+      expect(stdout.toString()).toBe('')
+    })
+  })
+
+  test('is not looked for elsewhere when consoled refuses for another reason', async () => {
+    aLog('demo', 'old\n')
+    await answering({ 'logs demo': 'error too many viewers' })
     expect(await logs(['demo'])).toBe(1)
-    expect(stderr).toBe(
-      'xcl: what guests print is not logged to files here\n  hint: consoled --log guest logs them\n',
-    )
+    expect([stdout.toString(), stderr]).toEqual(['', 'xcl: too many viewers\n'])
   })
 
   test('is shown whole when consoled puts no times before lines, whatever the guest printed', async () => {
