@@ -1,14 +1,14 @@
 /**
- * Breaks rules of docs/conformance.md in a copy of the sources, one at a time, and looks whether the
- * tests that are named as their proof notice.
+ * Breaks rules of docs/conformance.md and docs/conformance-console.md in a copy of the sources, one at a
+ * time, and looks whether the tests that are named as their proof notice.
  *
  *   npm run test:conformance -- [--seed N] [--count N | --all | --item ID …]
  *
- * Items are drawn from the checklist, of those that a mutation is known for (mutations.ts: one replacement in
- * one file). It counts as noticed when at least one of the item's named tests ran and failed, while before, with
- * nothing broken, all of them passed; a test file that cannot even be loaded is no such failure. Where native
- * code is broken the addon is built anew, in the copy: nobody else ever loads it. As that takes its time, few of
- * those are drawn.
+ * An item of consoled's page is written `console:1.3`. Items are drawn from both checklists, of those that a
+ * mutation is known for (xenstore-mutations.ts, console-mutations.ts: one replacement in one file). It counts as
+ * noticed when at least one of the item's named tests ran and failed, while before, with nothing broken, all of
+ * them passed; a test file that cannot even be loaded is no such failure. Where native code is broken the addon
+ * is built anew, in the copy: nobody else ever loads it. As that takes its time, few of those are drawn.
  */
 import { spawnSync } from 'node:child_process'
 import {
@@ -16,30 +16,35 @@ import {
   existsSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Item, isNamed, theChecklist } from './conformance-list.ts'
-import { MUTATIONS, type Mutation } from './mutations.ts'
+import { isNamed, type NamedTest } from './conformance-list.ts'
+import { Choice, type Chosen } from './draw.ts'
+import type { Mutation } from './mutation.ts'
 
 const SOURCES = ['native', 'lixs', 'consoled', 'xcl', 'test', 'bench', 'docs', 'dist'] as const
 const FILES = ['package.json', 'tsconfig.json', 'vitest.config.ts', 'build.mjs'] as const
 const ADDON = 'native/build/Release/xcl_native.node'
-/** So many drawn items may be of native code. */
-const NATIVE_MAX = 2
+/** How long the tests of one rule may take, and how long those of all that were chosen. */
+const LIMIT_MS = 300_000
+const UNBROKEN_LIMIT_MS = 1_800_000
 
-/** Of one test. */
-interface Outcome {
-  readonly title: string
-  readonly status: string
+/** Of one test that ran. */
+interface Outcome extends NamedTest {
+  readonly hasFailed: boolean
 }
 
 interface Report {
-  readonly testResults: readonly { readonly assertionResults: readonly Outcome[] }[]
+  readonly testResults: readonly {
+    readonly name: string
+    readonly assertionResults: readonly { readonly title: string; readonly status: string }[]
+  }[]
 }
 
 function main(): number {
@@ -51,62 +56,31 @@ function main(): number {
       item: { type: 'string', multiple: true, default: [] },
     },
   })
-  const checklist = theChecklist()
-  const unknown = MUTATIONS.find(({ item }) => !checklist.some(({ id }) => id === item))
-  if (unknown !== undefined) throw new Error(`mutations.ts: there is no item ${unknown.item}`)
-  const items = checklist.filter(({ id }) => MUTATIONS.some(({ item }) => item === id))
-  const random = xorshift(Number(values.seed))
-  const asked = items.filter(({ id }) => values.all || values.item.includes(id))
-  const chosen =
-    asked.length > 0
-      ? asked.flatMap((item) => mutationsOf(item).map((mutation) => ({ item, mutation })))
-      : drawItems(items, Number(values.count), random)
-  const folder = mkdtempSync(join(tmpdir(), 'conformance-'))
+  const choice = new Choice()
+  let chosen = choice.draw(Number(values.count), Number(values.seed))
+  if (values.item.length > 0) chosen = choice.of(values.item)
+  if (values.all) chosen = choice.all()
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'conformance-')))
   let noticed = 0
   try {
     copyInto(folder)
-    const unbroken = new Outcomes(folder)
-    for (const { item, mutation } of chosen) {
-      const reason = whyUseless(unbroken, item)
+    const tests = chosen.flatMap(({ item }) => item.tests)
+    const unbroken = run(folder, tests, UNBROKEN_LIMIT_MS)
+    for (const { id, item, mutation } of chosen) {
+      const reason = whyUseless(unbroken, item.tests)
       const { isNoticed, sentence } =
-        reason === undefined ? tryOut(folder, mutation, item) : missed(`NOT TRIED: ${reason}`)
+        reason === undefined ? tryOut(folder, mutation, item.tests) : missed(reason)
       if (isNoticed) noticed++
-      process.stdout.write(`${item.id.padEnd(7)} ${item.rule}\n`)
+      process.stdout.write(`${id.padEnd(7)} ${item.rule}\n`)
       process.stdout.write(`        -> ${inWords(mutation)}\n        -> ${sentence}\n`)
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  const drawnFrom = `${items.length} of ${checklist.length} items have a mutation`
+  const drawnFrom = `${choice.broken} of ${choice.items} items have a mutation`
   process.stdout.write(`seed ${values.seed}: ${drawnFrom}, ${chosen.length} tried\n`)
   process.stdout.write(`${noticed} passed, ${chosen.length - noticed} failed\n`)
   return noticed === chosen.length && noticed > 0 ? 0 : 1
-}
-
-interface Chosen {
-  readonly item: Item
-  readonly mutation: Mutation
-}
-
-/** So many items, without repeats, each with one of its mutations; the same for the same seed. */
-function drawItems(items: readonly Item[], count: number, random: () => number): Chosen[] {
-  const left = [...items]
-  const drawn: Chosen[] = []
-  let native = 0
-  while (drawn.length < count && left.length > 0) {
-    const [item] = left.splice(random() % left.length, 1)
-    if (item === undefined) break
-    const known = mutationsOf(item).filter(({ isNative }) => !isNative || native < NATIVE_MAX)
-    const mutation = known[random() % Math.max(1, known.length)]
-    if (mutation === undefined) continue
-    if (mutation.isNative) native++
-    drawn.push({ item, mutation })
-  }
-  return drawn
-}
-
-function mutationsOf({ id }: Item): Mutation[] {
-  return MUTATIONS.filter(({ item }) => item === id)
 }
 
 /** `lixs/store/perms.ts: base = 16 becomes base = 10` */
@@ -126,7 +100,7 @@ interface Verdict {
   readonly sentence: string
 }
 
-function tryOut(folder: string, mutation: Mutation, item: Item): Verdict {
+function tryOut(folder: string, mutation: Mutation, tests: Chosen['item']['tests']): Verdict {
   const file = join(folder, mutation.file)
   const text = readFileSync(file, 'utf8')
   const parts = text.split(mutation.find)
@@ -139,7 +113,7 @@ function tryOut(folder: string, mutation: Mutation, item: Item): Verdict {
   writeFileSync(file, parts.join(mutation.replace))
   try {
     if (mutation.isNative && !buildAddon(folder)) return missed('NOT TRIED: it does not compile')
-    return judge(folder, item)
+    return judge(run(folder, tests, LIMIT_MS), tests)
   } finally {
     writeFileSync(file, text)
     if (mutation.isNative) writeFileSync(join(folder, ADDON), addon)
@@ -150,48 +124,30 @@ function missed(sentence: string): Verdict {
   return { isNoticed: false, sentence }
 }
 
-/** What became of the tests of each file, which is run once. */
-class Outcomes {
-  readonly #folder: string
-  readonly #known = new Map<string, readonly Outcome[]>()
-
-  constructor(folder: string) {
-    this.#folder = folder
-  }
-
-  of(file: string): readonly Outcome[] {
-    const known = this.#known.get(file) ?? run(this.#folder, file)
-    this.#known.set(file, known)
-    return known
-  }
-}
-
 /** A test that fails, or does not run, while nothing is broken says nothing when something is. */
-function whyUseless(unbroken: Outcomes, item: Item): string | undefined {
-  const outcomes = [...outcomesOf(unbroken, item)]
-  const failed = outcomes.find(({ status }) => status === 'failed')
-  if (failed !== undefined) return `${failed.file} › ${failed.title} fails while nothing is broken`
-  return outcomes.length === 0 ? 'no named test runs while nothing is broken' : undefined
-}
-
-function* outcomesOf(outcomes: Outcomes, item: Item): Iterable<Outcome & { file: string }> {
-  for (const file of new Set(item.tests.map((named) => named.file))) {
-    const named = item.tests.filter((one) => one.file === file)
-    for (const outcome of outcomes.of(file)) {
-      if (named.some((one) => isNamed(one, outcome.title))) yield { ...outcome, file }
-    }
+function whyUseless(unbroken: readonly Outcome[], tests: readonly NamedTest[]): string | undefined {
+  const ran = ofThese(unbroken, tests)
+  const failed = ran.find(({ hasFailed }) => hasFailed)
+  if (failed !== undefined) {
+    return `NOT TRIED: ${failed.file} › ${failed.title} fails while nothing is broken`
   }
+  return ran.length === 0 ? 'NOT TRIED: no named test runs while nothing is broken' : undefined
 }
 
-function judge(folder: string, item: Item): Verdict {
-  let ran = 0
-  for (const { file, title, status } of outcomesOf(new Outcomes(folder), item)) {
-    ran++
-    if (status !== 'failed') continue
-    return { isNoticed: true, sentence: `${file} › ${title}: failed as it must` }
+function judge(outcomes: readonly Outcome[], tests: readonly NamedTest[]): Verdict {
+  const ran = ofThese(outcomes, tests)
+  const failed = ran.find(({ hasFailed }) => hasFailed)
+  if (failed !== undefined) {
+    return { isNoticed: true, sentence: `${failed.file} › ${failed.title}: failed as it must` }
   }
   return missed(
-    ran === 0 ? 'NOT NOTICED: no named test ran' : 'NOT NOTICED: the named tests passed',
+    ran.length === 0 ? 'NOT NOTICED: no named test ran' : 'NOT NOTICED: the named tests passed',
+  )
+}
+
+function ofThese(outcomes: readonly Outcome[], tests: readonly NamedTest[]): Outcome[] {
+  return outcomes.filter(({ file, title }) =>
+    tests.some((named) => named.file === file && isNamed(named, title)),
   )
 }
 
@@ -201,35 +157,33 @@ function buildAddon(folder: string): boolean {
   return spawnSync(process.execPath, words, { cwd: folder, stdio: 'ignore' }).status === 0
 }
 
-/** @returns what became of each test in the file */
-function run(folder: string, file: string): Outcome[] {
+/** Runs these tests, and no others of their files. @returns what became of those that ran */
+function run(folder: string, tests: readonly NamedTest[], timeout: number): Outcome[] {
   const report = join(folder, 'report.json')
   rmSync(report, { force: true })
   const program = join(folder, 'node_modules/vitest/vitest.mjs')
+  const files = new Set(tests.map(({ file }) => file))
+  // Of the whole name, in which those of the groups around the test come first.
+  const names = new Set(tests.map(({ title }) => title.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')))
+  const only = ['--testNamePattern', `(^| )(${[...names].join('|')})( |$)`]
   const reporters = ['--reporter=json', `--outputFile=${report}`]
-  spawnSync(process.execPath, [program, 'run', file, ...reporters], {
+  spawnSync(process.execPath, [program, 'run', ...files, ...only, ...reporters], {
     cwd: folder,
     stdio: 'ignore',
-    timeout: 300_000,
+    timeout,
   })
   // A test that takes its own process along is reported by nobody.
   if (!existsSync(report)) return []
   const { testResults }: Report = JSON.parse(readFileSync(report, 'utf8'))
-  return testResults.flatMap(({ assertionResults }) =>
-    assertionResults.map(({ title, status }) => ({ title, status })),
+  return testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults
+      .filter(({ status }) => status === 'passed' || status === 'failed')
+      .map(({ title, status }) => ({
+        file: relative(folder, name),
+        title,
+        hasFailed: status === 'failed',
+      })),
   )
-}
-
-/** Numbers from 0 to 2^32, the same for the same seed. */
-function xorshift(seed: number): () => number {
-  // A state of 0 would stay 0.
-  let state = (seed | 0) === 0 ? 1 : seed | 0
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return state >>> 0
-  }
 }
 
 process.exitCode = main()

@@ -515,6 +515,8 @@ describe('a guest that prints without end', () => {
   }
 
   it('is held up past its allowance until the period ends, and loses nothing', async () => {
+    // As xenconsoled's.
+    expect([EVENTS_PER_PERIOD, PERIOD_MS]).toEqual([30, 200])
     const guest = new ConsoleGuest(loopback, 7)
     aConsole().update(keysOf(guest))
     clock.advance(PERIOD_MS - 1)

@@ -186,19 +186,26 @@ describe('a console ring', () => {
 
   test('typing more than fits goes in as the guest reads, then DRAINED', async () => {
     const { ring, id } = harness.guest(1)
+    await harness.settle()
+    ring.end.takeNotifications()
     const text = 'typed '.repeat(500)
     type(id, text)
     type(id, 'end')
     expect(ring.waiting).toBe(1024)
+    expect(ring.end.takeNotifications()).toBe(1)
     const queued = harness.rings.connections[id * CONNECTION_WORDS + CONNECTION_QUEUED_BYTES]
     expect(queued).toBe(text.length + 3)
     let got = ''
+    let notified = 0
     while (got.length < text.length + 3) {
       got += ring.takeBytes(700).toString()
       ring.end.kick()
       await harness.settle(2)
+      notified += ring.end.takeNotifications()
     }
     expect(got).toBe(`${text}end`)
+    // Of what waited, in three pieces.
+    expect(notified).toBe(3)
     await harness.until(() => harness.of(id).some((record) => record.type === BATCH_DRAINED))
   })
 

@@ -205,6 +205,20 @@ describe('a console', () => {
     expect(host.logged('guest-first.log')).toBe('')
   })
 
+  it('of a domid that is used again by one without a console leaves nothing mapped or bound', async () => {
+    await aHost()
+    const before = host.loopback.leftovers()
+    await host.startConsoled()
+    const first = await host.introduce(5, 'first')
+    await host.giveConsole(first)
+    await said(first, 'guest-first.log', 'one')
+    host.loopback.removeDomain(first.domid)
+    host.domains.set(5, { uuid: '00000000-0000-0000-0000-00000000beef' })
+    await host.store.release(5)
+    await until(() => host.loopback.leftovers().mappings === before.mappings)
+    expect(host.loopback.leftovers()).toEqual(before)
+  })
+
   it('of a domid that was used again unnoticed is another one as soon as its keys change', async () => {
     await aHost()
     await host.startConsoled()

@@ -1,17 +1,5 @@
-/**
- * How rules of docs/conformance.md can be broken: the place in the source, and what to put there.
- */
-
-export interface Mutation {
-  /** Item of docs/conformance.md. */
-  readonly item: string
-  readonly file: string
-  /** Is there exactly once. */
-  readonly find: string
-  readonly replace: string
-  /** The addon has to be built before anybody notices. */
-  readonly isNative: boolean
-}
+/** Rules of docs/conformance.md, broken. */
+import { type Mutation, type MutationRow, mutationsFrom } from './mutation.ts'
 
 const IN = {
   dispatch: 'lixs/process/dispatch.ts',
@@ -49,8 +37,7 @@ const IN = {
   sharedRing: 'native/src/shared_ring.cc',
 } as const
 
-/** item, file, what is there, what is put in its place */
-const ROWS: readonly (readonly [string, keyof typeof IN, string, string])[] = [
+const ROWS: readonly MutationRow<keyof typeof IN>[] = [
   ['1.3', 'connections', '|| domid === this.#privilegedDomid', ''],
   ['2.3', 'exchange', 'this.reqId = reqId', 'this.reqId = reqId & 0xff'],
   ['2.6', 'live', "if (nodes.childListBytesOf(node) > room) return 'E2BIG'", ''],
@@ -344,10 +331,5 @@ const ROWS: readonly (readonly [string, keyof typeof IN, string, string])[] = [
   ],
 ]
 
-export const MUTATIONS: readonly Mutation[] = ROWS.map(([item, file, find, replace]) => ({
-  item,
-  file: IN[file],
-  find,
-  replace,
-  isNative: IN[file].startsWith('native/src/'),
-}))
+/** One for most items of the page, several for some. */
+export const XENSTORE_MUTATIONS: readonly Mutation[] = mutationsFrom(IN, ROWS)
