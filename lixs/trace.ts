@@ -60,8 +60,10 @@ interface TracedTables {
   /** Of the ring set: kind and domid of each connection. */
   readonly connections: Int32Array
   readonly store: {
-    usageOf(domid: Domid): object
-    figures(): object
+    readonly accounts: {
+      usageOf(domid: Domid): object
+      held(): object
+    }
   }
 }
 
@@ -239,12 +241,12 @@ export class Trace {
 
   #usageOf({ who }: TracedRequest): Figures {
     if (!this.#switches.has('acc') || this.#tables === undefined) return []
-    return figuresOf(this.#tables.store.usageOf(who.domid as Domid))
+    return figuresOf(this.#tables.store.accounts.usageOf(who.domid as Domid))
   }
 
   #figuresOfStore(): Figures {
     if (!this.#switches.has('tdb') || this.#tables === undefined) return []
-    return figuresOf(this.#tables.store.figures())
+    return figuresOf(this.#tables.store.accounts.held())
   }
 }
 

@@ -15,7 +15,7 @@ const VALUE_COLUMNS = 8
 
 interface QuotaTargets {
   readonly quotas: Quotas
-  readonly store: Pick<Store, 'isIntroduced' | 'usageOf' | 'maximaOf' | 'resetMaxima' | 'settings'>
+  readonly store: Pick<Store, 'isIntroduced' | 'accounts' | 'settings'>
   /** Replies and events that wait for a domain to take them. */
   readonly outstandingOf: (domid: Domid) => number
   /** Called after a quota has been changed. */
@@ -49,8 +49,8 @@ function usage({ store, outstandingOf }: QuotaTargets, word: string): ControlAns
   const domid = domidFrom(word)
   if (domid === undefined) return INVALID
   if (domid !== DOM0 && !store.isIntroduced(domid)) return { kind: 'error', errno: 'ENOENT' }
-  const used = store.usageOf(domid)
-  const max = store.maximaOf(domid)
+  const used = store.accounts.usageOf(domid)
+  const max = store.accounts.maximaOf(domid)
   const limit = (key: keyof Quotas): string =>
     domid === DOM0 ? 'none' : String(store.settings.quotaOf(domid, key) || 'none')
   const line = (
@@ -77,8 +77,8 @@ function usage({ store, outstandingOf }: QuotaTargets, word: string): ControlAns
 function most({ store }: QuotaTargets, words: readonly string[]): ControlAnswer {
   const isReset = words.length === 2 && words[1] === '-r'
   if (words.length > 1 && !isReset) return INVALID
-  const { nodes, watches, transactions, memoryBytes } = store.maximaOf(undefined)
-  if (isReset) store.resetMaxima()
+  const { nodes, watches, transactions, memoryBytes } = store.accounts.maximaOf(undefined)
+  if (isReset) store.accounts.resetMaxima()
   return linesAnswer([
     'Most that any guest has used:',
     row('nodes', nodes),

@@ -2,7 +2,7 @@ import { closeSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Logger } from '../../native/os/log.ts'
 import type { Counters } from '../counters.ts'
-import type { Store } from '../store/store.ts'
+import type { Accounts } from '../store/accounts.ts'
 import type { Trace } from '../trace.ts'
 import { openAppending } from '../trace-file.ts'
 import {
@@ -15,7 +15,7 @@ import {
 } from './command.ts'
 
 interface ReportTargets {
-  readonly store: Pick<Store, 'figures' | 'tableUses' | 'check'>
+  readonly store: { readonly accounts: Pick<Accounts, 'held' | 'tableUses' | 'check'> }
   readonly counters: Counters
   readonly connections: { readonly count: number }
   readonly domains: { readonly count: number }
@@ -39,7 +39,7 @@ export function reportCommands(targets: ReportTargets): readonly ControlCommand[
 /** Nobody else is served meanwhile: about a second for half a million nodes. */
 function check({ store, log }: ReportTargets, words: readonly string[]): ControlAnswer {
   if (words.length !== 0) return INVALID
-  const { count, sentences } = store.check()
+  const { count, sentences } = store.accounts.check()
   if (count === 0) return OK_ANSWER
   log.error({ count, sentences }, 'the store is not in order')
   const lines = [`${count} things are wrong:`]
@@ -85,7 +85,7 @@ function memoryLines({ store, memoryUsage }: ReportTargets): string[] {
     cells('heap in use', heapUsed),
     cells('reserved', external),
     cells('table', 'in use', 'ever used', 'capacity', 'bytes'),
-    ...store
+    ...store.accounts
       .tableUses()
       .map(({ name, inUse, everUsed, capacity, bytes }) =>
         cells(name, inUse, everUsed, capacity, bytes),
@@ -97,7 +97,7 @@ function memoryLines({ store, memoryUsage }: ReportTargets): string[] {
 function stats(targets: ReportTargets, words: readonly string[]): ControlAnswer {
   if (words.length !== 0) return INVALID
   const { counters, connections, domains, store } = targets
-  const { nodes, watches, transactions, accessRecords, permLists, blocks } = store.figures()
+  const { nodes, watches, transactions, accessRecords, permLists, blocks } = store.accounts.held()
   const figures: readonly (readonly [string, number])[] = [
     ...counters.figures(),
     ['domains', domains.count],

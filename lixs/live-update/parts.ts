@@ -68,7 +68,7 @@ function changes(before: Readonly<Quotas>, now: Readonly<Quotas>): QuotaValues {
 /** `domain 5 (2), domain 0 (1)` */
 function holdersIn(store: Store): string {
   return [DOM0, ...store.knownDomains()]
-    .map((domid) => ({ domid, count: store.usageOf(domid).transactions }))
+    .map((domid) => ({ domid, count: store.accounts.usageOf(domid).transactions }))
     .filter(({ count }) => count > 0)
     .map(({ domid, count }) => `domain ${domid} (${count})`)
     .join(', ')

@@ -24,7 +24,7 @@ import { RESULTS } from '../xs-errno.ts'
 
 interface MetricsSources {
   readonly counters: Counters
-  readonly store: Pick<Store, 'figures' | 'tableUses'>
+  readonly store: Pick<Store, 'accounts'>
   readonly domains: { readonly count: number }
   /** `highest`: number behind the largest one of a connection that there was. */
   readonly connections: { readonly highest: number }
@@ -131,7 +131,7 @@ function connectionFamilies({ rings, connections }: MetricsSources): Family[] {
 }
 
 function storeFamilies({ store }: MetricsSources): Family[] {
-  const { nodes, watches, transactions, accessRecords, permLists } = store.figures()
+  const { nodes, watches, transactions, accessRecords, permLists } = store.accounts.held()
   return [
     gauge('lixs_nodes', 'Nodes, and rows of nodes that are waited for.', nodes),
     gauge('lixs_watches', 'Watches.', watches),
@@ -147,7 +147,7 @@ function domainFamilies({ domains }: MetricsSources): Family[] {
 
 function memoryFamilies({ store, memoryUsage }: MetricsSources): Family[] {
   const { rss, heapUsed } = memoryUsage()
-  const tables = store.tableUses().map(
+  const tables = store.accounts.tableUses().map(
     ({ name, bytes }): Sample => ({
       value: bytes,
       labels: { table: name.replaceAll(' ', '_') },

@@ -18,7 +18,7 @@ interface Told {
  * again. Looked at behind each request of a guest: who asks nothing needs no more memory.
  */
 export class SoftQuota {
-  readonly #store: Pick<Store, 'settings' | 'usageOf'>
+  readonly #store: Pick<Store, 'settings' | 'accounts'>
   readonly #timers: Timers
   readonly #counters: Counters
   readonly #log: Logger
@@ -26,7 +26,7 @@ export class SoftQuota {
   readonly #told = new Map<Domid, Told>()
 
   constructor(
-    store: Pick<Store, 'settings' | 'usageOf'>,
+    store: Pick<Store, 'settings' | 'accounts'>,
     timers: Timers,
     counters: Counters,
     log: Logger,
@@ -50,7 +50,7 @@ export class SoftQuota {
     if (told !== undefined && nowMs - told.atMs < WARN_EVERY_MS) return
     this.#told.set(domid, { atMs: nowMs, isAbove: true })
     this.#counters.quotaWarning()
-    const { memoryBytes } = this.#store.usageOf(domid)
+    const { memoryBytes } = this.#store.accounts.usageOf(domid)
     const limitBytes = this.#store.settings.quotaOf(domid, 'memorySoft')
     this.#log.warn(
       { domid, memoryBytes, limitBytes },

@@ -16,21 +16,11 @@ import { DOM0, type Domid } from '../../native/hypervisor.ts'
 import type { StateMemory } from '../../native/os/state-memory.ts'
 import type { PathTables } from '../../native/ring-set.ts'
 import { OK, type Outcome, type XsErrno } from '../xs-errno.ts'
-import { type CheckResult, checkStore } from './check.ts'
+import { Accounts } from './accounts.ts'
 import { DomainSettings } from './domain-settings.ts'
 import { DOMID_ANY } from './domains.ts'
 import type { EventSink } from './events.ts'
 import { FEATURE_DOMID_ANY } from './features.ts'
-import {
-  type DomainUsage,
-  figuresOf,
-  maximaOf,
-  resetMaxima,
-  type StoreFigures,
-  type TableUse,
-  tableUsesOf,
-  usageOf,
-} from './figures.ts'
 import type { Guards } from './guards.ts'
 import { LiveNodes } from './live-nodes.ts'
 import { Orphans } from './orphans.ts'
@@ -71,6 +61,8 @@ export class Store {
   readonly #orphans: Orphans
   /** Limits and features of single domains. */
   readonly settings: DomainSettings
+  /** What there is, and who uses how much of it. */
+  readonly accounts: Accounts
 
   /** Takes up what is in `memory`, or begins anew there. */
   constructor(memory: StateMemory, quotas: Quotas, events: EventSink, options: StoreOptions) {
@@ -82,6 +74,7 @@ export class Store {
     this.#inTransaction = new TransactionNodes(this.#tables, this.#transactions, quota)
     this.#commit = new TransactionCommit(this.#tables, this.#transactions, quota)
     this.#orphans = new Orphans(this.#tables, options.keepOrphans)
+    this.accounts = new Accounts(this.#tables, this.#transactions)
     this.settings = new DomainSettings(this.#tables.domains, options.domainExists)
   }
 
@@ -399,35 +392,5 @@ export class Store {
 
   hasTransaction(connection: number): boolean {
     return this.#tables.connections.firstTransactionOf(connection) !== 0
-  }
-
-  // --- figures, all of them counted, none computed
-
-  /** What a domain uses now. */
-  usageOf(domid: Domid): DomainUsage {
-    return usageOf(this.#tables, domid)
-  }
-
-  /** The most that a domain has used; undefined: any guest, those that are gone included. */
-  maximaOf(domid: Domid | undefined): DomainUsage {
-    return maximaOf(this.#tables, domid)
-  }
-
-  resetMaxima(): void {
-    resetMaxima(this.#tables)
-  }
-
-  /** What the store holds. */
-  figures(): StoreFigures {
-    return figuresOf(this.#tables, this.#transactions)
-  }
-
-  tableUses(): readonly TableUse[] {
-    return tableUsesOf(this.#tables, this.#transactions)
-  }
-
-  /** Is everything in order? Costs as much as there is; see check.ts. */
-  check(): CheckResult {
-    return checkStore(this.#tables, this.#transactions)
   }
 }

@@ -44,11 +44,13 @@ test('check tells what is wrong, as much as fits into an answer; the log has it,
   const sentences = Array.from({ length: 50 }, (_, i) => `node ${i}: ${'x'.repeat(90)}`)
   const [check] = reportCommands({
     store: {
-      figures: () => {
-        throw new Error('nobody asked')
+      accounts: {
+        held: () => {
+          throw new Error('nobody asked')
+        },
+        tableUses: () => [],
+        check: () => ({ count: 77, sentences }),
       },
-      tableUses: () => [],
-      check: () => ({ count: 77, sentences }),
     },
     counters: new Counters(memory),
     connections: { count: 0 },

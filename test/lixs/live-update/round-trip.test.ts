@@ -67,7 +67,7 @@ function sightOf(store: TestStore, peers: readonly Client[]): unknown {
         ]),
       ),
     specials: ['@releaseDomain', '@introduceDomain'].map((path) => peers[1]?.getPerms(path)),
-    usage: [0, 5, 6, 7].map((domid) => store.store.usageOf(domid as Domid)),
+    usage: [0, 5, 6, 7].map((domid) => store.store.accounts.usageOf(domid as Domid)),
     introduced: [5, 6, 7, 8, 9].map((domid) => store.store.isIntroduced(domid as Domid)),
   }
 }

@@ -44,7 +44,7 @@ function aFullStore(): { store: TestStore; memory: StateMemory; dom0: Client; gu
 }
 
 function found(store: TestStore): readonly string[] {
-  return store.store.check().sentences
+  return store.store.accounts.check().sentences
 }
 
 test('a store in use is in order, and again when all is gone', () => {
@@ -127,6 +127,6 @@ test('a check tells how much more is wrong than it says', () => {
   const { store, memory } = aFullStore()
   const domains = rowsIn(memory, DOMAINS)
   for (let domid = 10; domid < 110; domid++) domains.set(domid, 5, 1)
-  const { count, sentences } = store.store.check()
+  const { count, sentences } = store.store.accounts.check()
   expect([count, sentences.length]).toEqual([100, 50])
 })

@@ -129,7 +129,7 @@ test.prop([fc.array(life, { maxLength: 100, size: 'max' })], { numRuns: 150 })(
   (history) => {
     const memory = StateMemory.anonymous(2 ** 30)
     const store = aStore({ memory, quotas: { nodes: 6, watches: 5, transactionNodes: 8 } })
-    const start = store.store.figures()
+    const start = store.store.accounts.held()
     const clients = connect(store)
     const open: (number | undefined)[] = []
     for (const { client: index, action, isInside, operation: todo } of history) {
@@ -156,22 +156,22 @@ test.prop([fc.array(life, { maxLength: 100, size: 'max' })], { numRuns: 150 })(
         open[index] = undefined
       }
       for (const domid of [0, 5, 6]) {
-        const usage = store.store.usageOf(domid as Domid)
+        const usage = store.store.accounts.usageOf(domid as Domid)
         if (Math.min(...Object.values(usage)) < 0) expect(usage).toBe('zero or more')
       }
     }
-    expect(store.store.check().sentences).toEqual([])
+    expect(store.store.accounts.check().sentences).toEqual([])
     for (const client of clients) client.close()
     for (const domid of [5, 6]) {
       store.release(domid)
-      expect(Object.values(store.store.usageOf(domid as Domid))).toEqual([0, 0, 0, 0])
+      expect(Object.values(store.store.accounts.usageOf(domid as Domid))).toEqual([0, 0, 0, 0])
     }
     const dom0 = store.socket()
     for (const name of ['a', 'b']) dom0.rm(`/${name}`)
     dom0.setPerms('/', 'n0')
     dom0.close()
-    expect(store.store.figures()).toEqual(start)
-    expect(store.store.check().sentences).toEqual([])
+    expect(store.store.accounts.held()).toEqual(start)
+    expect(store.store.accounts.check().sentences).toEqual([])
     memory.close()
   },
 )

@@ -49,7 +49,7 @@ test.prop([fc.array(child, { minLength: MANY_CHILDREN - 2, maxLength: 70, size: 
       const dom0 = store.socket()
       for (const domid of [7, 8]) store.guest(domid)
       const watcher = store.guest(WATCHER)
-      const empty = store.store.figures()
+      const empty = store.store.accounts.held()
       fill(dom0, children)
       const tx = dom0.start()
       const expected: string[] = []
@@ -63,23 +63,23 @@ test.prop([fc.array(child, { minLength: MANY_CHILDREN - 2, maxLength: 70, size: 
         if (hold === 'transaction') dom0.read(path, tx)
       }
       const before = store.store.freedRows
-      const rows = store.store.figures()
+      const rows = store.store.accounts.held()
       expect(dom0.rm('/d')).toBe('OK')
       expect(store.takeEvents()).toEqual(expected)
-      expect(store.store.check().sentences).toEqual([])
+      expect(store.store.accounts.check().sentences).toEqual([])
       expect(dom0.read('/d')).toBe('ENOENT')
       // Who has looked for nodes in advance has to look again.
-      const gone = rows.nodes - store.store.figures().nodes
+      const gone = rows.nodes - store.store.accounts.held().nodes
       expect(store.store.freedRows - before).toBeGreaterThanOrEqual(gone)
       fill(dom0, children)
       expect(dom0.directory('/d')).toEqual(children.map((_, i) => nameOf(i)))
-      expect(store.store.check().sentences).toEqual([])
+      expect(store.store.accounts.check().sentences).toEqual([])
       dom0.abort(tx)
       store.store.resetConnection(dom0.connection)
       store.store.resetConnection(watcher.connection)
       dom0.rm('/d')
-      expect(store.store.check().sentences).toEqual([])
-      expect(store.store.figures()).toEqual(empty)
+      expect(store.store.accounts.check().sentences).toEqual([])
+      expect(store.store.accounts.held()).toEqual(empty)
     })
   },
 )
@@ -93,7 +93,7 @@ plain('a guest that removes many of its nodes may make as many again', () => {
     }
     expect(guest.rm('/local/domain/7/many')).toBe('OK')
   }
-  expect(store.store.check().sentences).toEqual([])
+  expect(store.store.accounts.check().sentences).toEqual([])
 })
 
 plain('a transaction that has listed a directory fails when many of its children went', () => {

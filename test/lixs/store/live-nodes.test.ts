@@ -133,7 +133,7 @@ test('a guest owns at most as many nodes as its quota says; dom0 may give it mor
   expect(guest.mkdir('d')).toBe('OK')
   expect(guest.mkdir('e')).toBe('ENOSPC')
   expect(dom0.mkdir('/local/domain/5/e')).toBe('OK')
-  expect(store.store.usageOf(5 as Domid).nodes).toBe(6)
+  expect(store.store.accounts.usageOf(5 as Domid).nodes).toBe(6)
   expect(guest.rm('a')).toBe('OK')
   expect(guest.mkdir('f')).toBe('OK')
 })
@@ -166,21 +166,21 @@ test('memory is charged to the owner and limits a guest', () => {
 test('two thousand levels are made, read and removed', () => {
   const store = aStore()
   const dom0 = store.socket()
-  const before = store.store.figures()
+  const before = store.store.accounts.held()
   const path = '/a'.repeat(2040)
   expect(dom0.write(path, 'deep')).toBe('OK')
   expect(dom0.read(path)).toBe('deep')
   expect(dom0.rm('/a')).toBe('OK')
-  expect(store.store.figures()).toEqual(before)
+  expect(store.store.accounts.held()).toEqual(before)
 })
 
 test('a full table refuses and leaves nothing half-made', () => {
   const store = aStore()
   const dom0 = store.socket()
-  const before = store.store.figures()
+  const before = store.store.accounts.held()
   let made = 0
   while (dom0.mkdir(`/full/${made}/${'x/'.repeat(1000)}x`) === 'OK') made++
   expect(dom0.directory(`/full`)).toHaveLength(made)
   expect(dom0.rm('/full')).toBe('OK')
-  expect(store.store.figures()).toEqual(before)
+  expect(store.store.accounts.held()).toEqual(before)
 })

@@ -123,7 +123,7 @@ test('what everybody owns is charged to nobody, and anybody may set its permissi
   dom0.setPerms('/x', 'n32757')
   expect(guest.setPerms('/x', 'r32757 n4')).toBe('OK')
   expect(guest.setPerms('/x', 'n4')).toBe('EPERM')
-  expect(store.store.usageOf(4 as Domid)).toMatchObject({ nodes: 0, memoryBytes: 0 })
+  expect(store.store.accounts.usageOf(4 as Domid)).toMatchObject({ nodes: 0, memoryBytes: 0 })
   store.release(4)
   expect(dom0.getPerms('/x')).toBe('r32757 n4')
 })
@@ -177,8 +177,8 @@ test('only the owner sets permissions, and only the privileged give a node away'
   expect(owner.setPerms('x', 'n6')).toBe('EPERM')
   expect(dom0.setPerms('/local/domain/5/x', 'n6')).toBe('OK')
   expect(owner.read('x')).toBe('EACCES')
-  expect(store.store.usageOf(5 as Domid).nodes).toBe(1)
-  expect(store.store.usageOf(6 as Domid).nodes).toBe(1)
+  expect(store.store.accounts.usageOf(5 as Domid).nodes).toBe(1)
+  expect(store.store.accounts.usageOf(6 as Domid).nodes).toBe(1)
 })
 
 test('a guest sets at most as many permissions as its quota says', () => {
@@ -201,6 +201,6 @@ test('a node takes all permissions of its parent, and its maker as owner if that
   expect(guest.getPerms('/sh/a/b')).toBe('n8 b8 r9')
   dom0.write('/sh/c', '')
   expect(dom0.getPerms('/sh/c')).toBe('n3 b8 r9')
-  expect(store.store.usageOf(3 as Domid).nodes).toBe(2)
-  expect(store.store.usageOf(8 as Domid).nodes).toBe(2)
+  expect(store.store.accounts.usageOf(3 as Domid).nodes).toBe(2)
+  expect(store.store.accounts.usageOf(8 as Domid).nodes).toBe(2)
 })

@@ -40,7 +40,7 @@ describe('dom0 makes domains when guests have used up', () => {
       untilRefused((i) => guest.watch(`/w${guest.who.domid}x${i}${'/a'.repeat(100)}`, 't'))
     for (const guest of guests(store, 3)) expect(ask(guest)).toBe('ENOMEM')
     makesDomain(dom0)
-    expect(store.store.figures().nodes).toBeLessThan(2 ** 11 * 0.92)
+    expect(store.store.accounts.held().nodes).toBeLessThan(2 ** 11 * 0.92)
   })
 
   test('rows of nodes, by nodes', () => {
@@ -112,13 +112,13 @@ describe('ghosts', () => {
   test('of one guest are four per node that it may own', () => {
     const store = aStore({ quotas: { nodes: 10 } })
     const guest = store.guestAtHome(5)
-    const before = store.store.figures().nodes
+    const before = store.store.accounts.held().nodes
     expect(guest.watch(`/w${'/a'.repeat(39)}`, 't')).toBe('OK')
     expect(guest.watch('/x', 't')).toBe('ENOMEM')
     const tx = guest.start()
     expect(guest.read('x', tx)).toBe('ENOMEM')
     expect(guest.abort(tx)).toBe('OK')
-    expect(store.store.figures().nodes - before).toBe(40)
+    expect(store.store.accounts.held().nodes - before).toBe(40)
     expect(guest.unwatch(`/w${'/a'.repeat(39)}`, 't')).toBe('OK')
     expect(guest.watch('/x', 't')).toBe('OK')
   })
@@ -165,5 +165,5 @@ test('a domain is removed though there is no room for a list: dom0 alone may use
   store.release(5)
   expect(dom0.read('/local/domain/5/data')).toBe('1')
   expect(dom0.getPerms('/local/domain/5/data')).toBe('n0')
-  expect(store.store.usageOf(5 as Domid).nodes).toBe(0)
+  expect(store.store.accounts.usageOf(5 as Domid).nodes).toBe(0)
 })

@@ -81,7 +81,7 @@ test('a released domain loses its nodes with all below, told before @releaseDoma
   ])
   expect(dom0.directory('/local/domain')).toEqual([])
   expect(store.store.isIntroduced(5 as Domid)).toBe(false)
-  expect(store.store.usageOf(5 as Domid)).toEqual({
+  expect(store.store.accounts.usageOf(5 as Domid)).toEqual({
     nodes: 0,
     watches: 0,
     transactions: 0,
@@ -157,7 +157,7 @@ test('a store takes up what it finds in its memory', () => {
   guest.write('data', 'changed', tx)
   const successor = aStore({ memory })
   expect(successor.store.connectionOf(5 as Domid)).toBe(guest.connection)
-  expect(successor.store.figures()).toEqual(before.store.figures())
+  expect(successor.store.accounts.held()).toEqual(before.store.accounts.held())
   const slot = successor.store.findTransaction(guest.connection, tx)
   expect(successor.store.endTransaction(slot, true)).toBe('OK')
   expect(successor.takeEvents()).toEqual([`${guest.connection} data token`])

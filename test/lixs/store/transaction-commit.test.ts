@@ -174,7 +174,7 @@ describe('inside / outside:', () => {
     inside(dom0, tx)
     outside(dom0)
     expect(dom0.commit(tx)).toBe(expected)
-    expect(store.store.figures()).toMatchObject({ transactions: 0, accessRecords: 0 })
+    expect(store.store.accounts.held()).toMatchObject({ transactions: 0, accessRecords: 0 })
   })
 })
 
@@ -230,13 +230,13 @@ test('what was made and removed inside is not told', () => {
   const dom0 = store.socket()
   dom0.watch('/', 't')
   dom0.watch('/a', 'exact')
-  const before = store.store.figures()
+  const before = store.store.accounts.held()
   const tx = dom0.start()
   dom0.write('/a/b', '', tx)
   dom0.rm('/a', tx)
   expect(dom0.commit(tx)).toBe('OK')
   expect(store.takeEvents()).toEqual([])
-  expect(store.store.figures()).toEqual(before)
+  expect(store.store.accounts.held()).toEqual(before)
 })
 
 test('a subtree removed inside is told from the top down', () => {
@@ -379,12 +379,12 @@ test("another owner's hard memory quota holds inside a transaction, too", () => 
   expect(guest.abort(both)).toBe('OK')
   guest.write('/of8/one', value)
   guest.write('/of8/two', value)
-  const used = store.store.usageOf(8 as Domid).memoryBytes
+  const used = store.store.accounts.usageOf(8 as Domid).memoryBytes
   expect(used).toBeGreaterThan(3000)
   const tx = guest.start()
   expect(guest.write('/of8/three', value, tx)).toBe('ENOMEM')
   expect(guest.commit(tx)).toBe('ENOMEM')
-  expect(store.store.usageOf(8 as Domid).memoryBytes).toBe(used)
+  expect(store.store.accounts.usageOf(8 as Domid).memoryBytes).toBe(used)
 })
 
 test("another owner's memory is asked for again at the commit, of all writes together", () => {
@@ -427,7 +427,7 @@ test('what a request that ended by a throw has noted is not told by the next one
   dom0.watch('/', 't')
   dom0.watch('/a/b', 'held')
   dom0.write('/a/b', '')
-  const before = store.store.figures()
+  const before = store.store.accounts.held()
   dom0.write('/a/c/d', '')
   store.takeEvents()
   const tx = dom0.start()
@@ -444,7 +444,7 @@ test('what a request that ended by a throw has noted is not told by the next one
   dom0.write('/z', '')
   dom0.rm('/z')
   expect(store.takeEvents()).toEqual(['0 /z t', '0 /z t'])
-  expect(store.store.figures()).toEqual(before)
+  expect(store.store.accounts.held()).toEqual(before)
 })
 
 test('a new node lists what was made in it, though someone made the same outside', () => {
@@ -462,7 +462,7 @@ test('a new node lists what was made in it, though someone made the same outside
 test('a node that is made twice, as what was above it went outside, leaves nothing behind', () => {
   const store = aStore()
   const dom0 = store.socket()
-  const before = store.store.figures()
+  const before = store.store.accounts.held()
   dom0.write('/a/x', '')
   dom0.setPerms('/a/x', 'r0')
   const tx = dom0.start()
@@ -470,5 +470,5 @@ test('a node that is made twice, as what was above it went outside, leaves nothi
   dom0.rm('/a')
   expect(dom0.write('/a/x/y', '', tx)).toBe('OK')
   expect(dom0.commit(tx)).toBe('EAGAIN')
-  expect(store.store.figures()).toEqual(before)
+  expect(store.store.accounts.held()).toEqual(before)
 })

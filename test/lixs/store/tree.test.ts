@@ -62,7 +62,7 @@ test.prop([fc.array(step, { maxLength: 60, size: 'max' })])(
     withStore((store) => {
       const dom0 = store.socket()
       dom0.rm('/tool')
-      const empty = store.store.figures()
+      const empty = store.store.accounts.held()
       const model = new Model()
       for (const { op, path: at, value } of history) {
         if (op === 'write') {
@@ -83,7 +83,7 @@ test.prop([fc.array(step, { maxLength: 60, size: 'max' })])(
       expectSame(dom0, model)
       for (const name of model.childrenOf('/')) dom0.rm(`/${name}`)
       store.store.resetConnection(dom0.connection)
-      expect(store.store.figures()).toEqual(empty)
+      expect(store.store.accounts.held()).toEqual(empty)
     })
   },
 )

@@ -65,7 +65,7 @@ describe('the memory of what a transaction has read', () => {
     const guest = store.guestAtHome(5)
     for (let i = 0; i < 50; i++) dom0.write(`/shared/${i}`, 'v'.repeat(1900))
     for (let i = 0; i < 50; i++) dom0.setPerms(`/shared/${i}`, 'r0')
-    const memory = () => store.store.usageOf(5 as Domid).memoryBytes
+    const memory = () => store.store.accounts.usageOf(5 as Domid).memoryBytes
     const before = memory()
     const tx = guest.start()
     for (let i = 0; i < 50; i++) expect(guest.read(`/shared/${i}`, tx)).toHaveLength(1900)
@@ -85,19 +85,19 @@ describe('the memory of what a transaction has read', () => {
     const tx = guest.start()
     const answers = Array.from({ length: 50 }, (_, i) => guest.read(`/shared/${i}`, tx))
     expect(answers.at(-1)).toBe('ENOMEM')
-    expect(store.store.usageOf(5 as Domid).memoryBytes).toBeLessThanOrEqual(20_000)
+    expect(store.store.accounts.usageOf(5 as Domid).memoryBytes).toBeLessThanOrEqual(20_000)
     expect(guest.commit(tx)).toBe('ENOMEM')
   })
 
   test('is bounded by the quota of nodes where nothing is there', () => {
     const store = aStore({ quotas: { transactionNodes: 100 } })
     const guest = store.guestAtHome(5)
-    const { accessRecords } = store.store.figures()
+    const { accessRecords } = store.store.accounts.held()
     const tx = guest.start()
     for (let i = 0; i < 300; i++) guest.read(`missing${i}`, tx)
-    expect(store.store.figures().accessRecords - accessRecords).toBeLessThanOrEqual(101)
+    expect(store.store.accounts.held().accessRecords - accessRecords).toBeLessThanOrEqual(101)
     guest.abort(tx)
-    expect(store.store.figures().accessRecords).toBe(accessRecords)
+    expect(store.store.accounts.held().accessRecords).toBe(accessRecords)
   })
 })
 
