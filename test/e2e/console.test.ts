@@ -3,10 +3,10 @@
  * processes on the simulated machine, which are killed and started again meanwhile.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { Pty } from '../../native/os/pty.ts'
 import { SimulatedHost } from '../support/a-simulated-host.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
@@ -220,6 +220,22 @@ describe('xcl logs', () => {
     expect((await host.xcl(['logs', '-n', '1', 'demo'])).stdout).toBe(
       `${log().split('\n').at(-2)}\n`,
     )
+  })
+
+  test('shows what was logged before consoled was told to log no more, and does not wait for more', async () => {
+    const before = aFolder()
+    onTestFinished(() => before.remove())
+    writeFileSync(join(before.path, 'guest-demo.log'), 'of before\n')
+    host = await SimulatedHost.start({
+      args: { consoled: ['--log', 'none'], xcld: ['--console-log-dir', before.path] },
+    })
+    await host.create('demo')
+    const shown = await host.xcl(['logs', 'demo'])
+    expect(shown).toMatchObject({ code: 0, stdout: 'of before\n' })
+    expect(shown.stderr).toMatch(/^xcl: [^\n]*: what follows is of before\n$/)
+    const refused = await host.xcl(['logs', '-f', 'demo'])
+    expect(refused).toMatchObject({ code: 1, stdout: '' })
+    expect(refused.stderr).toContain('journalctl -f XEN_NAME=demo')
   })
 
   test('follows the log through restarts of the guest and of consoled', async () => {
