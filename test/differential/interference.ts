@@ -1,4 +1,4 @@
-import { absolute, isRelated } from './paths.ts'
+import { absolute, isAtOrBelow, isRelated } from './paths.ts'
 import type { SendStep, Step } from './step.ts'
 import type { Transcript } from './transcript.ts'
 
@@ -111,8 +111,10 @@ export class Interference {
       if (this.#ours.replies.get(i)?.text !== 'TRANSACTION_END OK|' || label === undefined) continue
       const hasMade = this.#steps.some((step, at) => {
         if (step.kind !== 'send' || step.tx !== label || at > i) return false
-        const makes = step.op === 'SET_PERMS' || step.op === 'WRITE' || step.op === 'MKDIR'
-        return makes && absolute(step.on, step.payload) === parent
+        const named = absolute(step.on, step.payload)
+        // What is made below it makes it on the way.
+        const makes = step.op === 'WRITE' || step.op === 'MKDIR'
+        return makes ? isAtOrBelow(named, parent) : step.op === 'SET_PERMS' && named === parent
       })
       if (hasMade) return true
     }
