@@ -157,7 +157,7 @@ const ROWS: readonly MutationRow<keyof typeof IN>[] = [
     'pair.Set("slave", fcntl(master.get(), F_DUPFD_CLOEXEC, 0));\n    pair.Set("master", master.release());',
   ],
   ['5.3', 'pty', 'this.#master.onWritable(() => this.#user.ptyWritable())', ''],
-  ['5.4', 'console', 'this.#audience.resumeTyping()', ''],
+  ['5.4', 'console', 'this.#audience?.resumeTyping()', ''],
   ['5.5', 'tty', 'this.#owner.publishTty(next.slavePath)', ''],
   ['5.5', 'tty', 'this.#hasWorked ? this.#open() : undefined', 'this.#open()'],
   [
@@ -230,7 +230,7 @@ const ROWS: readonly MutationRow<keyof typeof IN>[] = [
     'this.#drains.delete(connection)\n    this.#set.detach(connection)',
     'this.#drains.delete(connection)',
   ],
-  ['9.1', 'console', 'this.#tty.close()', ''],
+  ['9.1', 'console', 'this.#tty?.close()', ''],
   ['9.2', 'console', 'else this.#services.rings.drain(this.#connection, finish)', 'else finish()'],
   [
     '9.3',

@@ -31,9 +31,9 @@ import type { Mutation } from './mutation.ts'
 const SOURCES = ['native', 'lixs', 'consoled', 'xcl', 'test', 'bench', 'docs', 'dist'] as const
 const FILES = ['package.json', 'tsconfig.json', 'vitest.config.ts', 'build.mjs'] as const
 const ADDON = 'native/build/Release/xcl_native.node'
-/** How long the tests of one rule may take, and how long those of all that were chosen. */
-const LIMIT_MS = 300_000
-const UNBROKEN_LIMIT_MS = 1_800_000
+/** The tests of all rules that were chosen, and those of the one that is broken: there, one that fails is enough. */
+const UNBROKEN = { timeoutMs: 1_800_000, words: [] } as const
+const BROKEN = { timeoutMs: 300_000, words: ['--bail=1'] } as const
 
 /** Of one test that ran. */
 interface Outcome extends NamedTest {
@@ -65,7 +65,7 @@ function main(): number {
   try {
     copyInto(folder)
     const tests = chosen.flatMap(({ item }) => item.tests)
-    const unbroken = run(folder, tests, UNBROKEN_LIMIT_MS)
+    const unbroken = run(folder, tests, UNBROKEN)
     for (const { id, item, mutation } of chosen) {
       const reason = whyUseless(unbroken, item.tests)
       const { isNoticed, sentence } =
@@ -113,7 +113,7 @@ function tryOut(folder: string, mutation: Mutation, tests: Chosen['item']['tests
   writeFileSync(file, parts.join(mutation.replace))
   try {
     if (mutation.isNative && !buildAddon(folder)) return missed('NOT TRIED: it does not compile')
-    return judge(run(folder, tests, LIMIT_MS), tests)
+    return judge(run(folder, tests, BROKEN), tests)
   } finally {
     writeFileSync(file, text)
     if (mutation.isNative) writeFileSync(join(folder, ADDON), addon)
@@ -158,7 +158,11 @@ function buildAddon(folder: string): boolean {
 }
 
 /** Runs these tests, and no others of their files. @returns what became of those that ran */
-function run(folder: string, tests: readonly NamedTest[], timeout: number): Outcome[] {
+function run(
+  folder: string,
+  tests: readonly NamedTest[],
+  { timeoutMs, words }: typeof UNBROKEN | typeof BROKEN,
+): Outcome[] {
   const report = join(folder, 'report.json')
   rmSync(report, { force: true })
   const program = join(folder, 'node_modules/vitest/vitest.mjs')
@@ -167,10 +171,10 @@ function run(folder: string, tests: readonly NamedTest[], timeout: number): Outc
   const names = new Set(tests.map(({ title }) => title.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')))
   const only = ['--testNamePattern', `(^| )(${[...names].join('|')})( |$)`]
   const reporters = ['--reporter=json', `--outputFile=${report}`]
-  spawnSync(process.execPath, [program, 'run', ...files, ...only, ...reporters], {
+  spawnSync(process.execPath, [program, 'run', ...files, ...only, ...words, ...reporters], {
     cwd: folder,
     stdio: 'ignore',
-    timeout,
+    timeout: timeoutMs,
   })
   // A test that takes its own process along is reported by nobody.
   if (!existsSync(report)) return []

@@ -206,10 +206,10 @@ describe('GuestConsole', () => {
   })
 
   it('connects anew when the ring is another one', async () => {
-    const first = new ConsoleGuest(loopback, 7)
+    const first = new ConsoleGuest(loopback, 7, 4711)
     const console = aConsole()
     console.update(keysOf(first))
-    const second = new ConsoleGuest(loopback, 7)
+    const second = new ConsoleGuest(loopback, 7, 4712)
     console.update(keysOf(second))
     console.update(keysOf(second))
     second.print('second')
