@@ -1,9 +1,13 @@
+import { createConnection } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import type { Options } from '../../../consoled/options.ts'
 import { PERIOD_MS } from '../../../consoled/ring/rate-limit.ts'
 import { type ParsedFamily, parseExposition } from '../../native/os/metrics/parse-exposition.ts'
 import { TestHost } from '../a-host.ts'
 import { aFewTurns, type ConsoleGuest, until } from '../console-guest.ts'
+
+/** More than a guest's ring and what may wait behind it. */
+const TYPED = 20_000
 
 let host: TestHost
 afterEach(() => host.stop())
@@ -92,6 +96,37 @@ test('terminals and guests that are past their allowance are counted', async () 
   expect(figure('consoled_dropped_bytes_total{where="log"}')).toBe(0)
   host.kill(guest)
   await until(() => figure('consoled_ptys') === 0)
+})
+
+test('what is typed and has no room anywhere is counted, and the rest is read', async () => {
+  host = new TestHost({})
+  const rings = host.loopback.rings.bind(host.loopback)
+  // Room for what four guests do not read; the daemon has some for sixteen thousand.
+  host.loopback.rings = (kind, options) =>
+    rings(kind, kind === 'console' ? { ...options, maxQueuedBytes: 16_384 } : options)
+  await host.startStore()
+  await host.startConsoled()
+  const guests: ConsoleGuest[] = []
+  for (let domid = 5; domid < 15; domid++) guests.push(await aConnectedGuest(domid))
+  expect(figure('consoled_dropped_bytes_total{where="typed"}')).toBe(0)
+  const sockets = guests.map(({ domid }) => {
+    const socket = createConnection(host.attachPath)
+    socket.write(`attach ${domid}\n${'t'.repeat(TYPED)}`)
+    return socket
+  })
+  const dropped = () => figure('consoled_dropped_bytes_total{where="typed"}') ?? 0
+  await until(() => dropped() > 0)
+  let read = 0
+  await until(() => {
+    for (const guest of guests) read += guest.read().length
+    return read + dropped() === guests.length * TYPED
+  })
+  await aFewTurns()
+  expect(figure('consoled_input_bytes_total')).toBe(guests.length * TYPED)
+  expect(read + dropped()).toBe(guests.length * TYPED)
+  expect(read).toBeGreaterThan(guests.length * 1024)
+  expect(figure('consoled_broken_rings_total')).toBe(0)
+  for (const socket of sockets) socket.destroy()
 })
 
 test('no label names a domain, however many there are', async () => {
