@@ -1,6 +1,7 @@
 /**
- * Rules of docs/conformance-console.md, broken. Left out is what only a rig shows, what tests ask of the built
- * programs (7.9, 7.14), and where the test would wait for ever inside of a system call.
+ * Rules of docs/conformance-console.md, broken. Left out is what only a rig shows (2.6, 11.1, 11.2), what is asked
+ * of the built programs, which are not built anew (7.9, 7.14), and what shows by chance only (1.5, a race). Nor may
+ * a test wait for ever within a system call, as that of 5.3 would were the terminal to block.
  */
 import { type Mutation, type MutationRow, mutationsFrom } from './mutation.ts'
 
