@@ -2,6 +2,7 @@
  * Every flag of consoled, once, as data.
  *
  * @see xen tools/console/daemon/main.c: those not marked as ours keep upstream's name and meaning
+ * @see xen tools/hotplug/Linux/systemd/xenconsoled.service.in: the environment
  */
 
 import { SIMULATOR_SOCKET } from '../native/open-hypervisor.ts'
@@ -20,6 +21,7 @@ export const OPTIONS = [
     name: 'log',
     value: whose,
     default: 'none',
+    env: 'XENCONSOLED_TRACE',
     isRepeatable: true,
     help: 'whose output is logged',
   },
@@ -33,6 +35,7 @@ export const OPTIONS = [
     name: 'log-dir',
     value: { kind: 'text', metavar: 'DIR' },
     default: '/var/log/xen/console',
+    env: 'XENCONSOLED_LOG_DIR',
     help: 'folder of guest-NAME.log and hypervisor.log',
   },
   {
