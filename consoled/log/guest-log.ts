@@ -14,7 +14,7 @@
  */
 import { join } from 'node:path'
 import type { ConsoleIdentity, ConsoleStates } from './console-states.ts'
-import { LineStamps, type StampTime, withoutStamps } from './line-stamps.ts'
+import { LineStamps, OPENED, type StampTime, withoutStamps } from './line-stamps.ts'
 import type { LogFile, LogOwner } from './log-file.ts'
 import type { LogFiles } from './log-files.ts'
 import type { LogListing } from './log-listing.ts'
@@ -30,7 +30,7 @@ const MAX_NAME_BYTES = 240
 const MAX_DISTANCE = 2 ** 30
 /** What is known to lie in the log without a gap is not counted any further. */
 const MAX_UNBROKEN = 2 ** 30
-const OPENED = Buffer.from('Logfile Opened\n', 'latin1')
+const OPENED_BYTES = Buffer.from(OPENED, 'latin1')
 
 /** How bytes are changed on their way into a log. */
 interface LogFormat {
@@ -353,8 +353,15 @@ export class GuestLog implements LogOwner {
   #announce(): void {
     if (this.#stamps === undefined || !this.#file.isReady()) return
     const { files, time } = this.#services
-    const room = files.room(LineStamps.room(OPENED.length))
-    const end = this.#stamps.stamp(OPENED, 0, OPENED.length, time.stamp(), files.arena, room)
+    const room = files.room(LineStamps.room(OPENED_BYTES.length))
+    const end = this.#stamps.stamp(
+      OPENED_BYTES,
+      0,
+      OPENED_BYTES.length,
+      time.stamp(),
+      files.arena,
+      room,
+    )
     this.#file.appendMade(room, end)
   }
 }

@@ -3,6 +3,10 @@ const CR = 0x0d
 /** Bytes of `[YYYY-MM-DD HH:MM:SS] `. */
 const STAMP_BYTES = 22
 const STAMP = /(^|\n)\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] /g
+/** Is put before a log's lines when it is opened, in the midst of a line that was begun, too. */
+export const OPENED = 'Logfile Opened\n'
+const STAMPED_OPENED =
+  /(?:\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] Logfile Opened\n)+(?:\[[-0-9]{10} [:0-9]{8}\] )?/g
 
 /**
  * What the guest said, of a log in which it stands with stamps.
@@ -10,7 +14,8 @@ const STAMP = /(^|\n)\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] /g
  * @param bytes from the beginning of a line on
  */
 export function withoutStamps(bytes: Buffer): Buffer {
-  return Buffer.from(bytes.toString('latin1').replace(STAMP, '$1'), 'latin1')
+  const text = bytes.toString('latin1').replace(STAMPED_OPENED, '').replace(STAMP, '$1')
+  return Buffer.from(text, 'latin1')
 }
 
 /** The time of a moment as stamps have it; made once a second, however many lines there are. */

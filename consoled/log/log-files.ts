@@ -14,7 +14,7 @@
  * Writes are synchronous: when the turn of the event loop ends, its output is in the files, in order,
  * whatever happens to the daemon next. What cannot be written is counted, said once, and holds up nobody.
  */
-import { renameSync, statSync, unlinkSync } from 'node:fs'
+import { renameSync, unlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Logger } from '../../native/os/log.ts'
 import {
@@ -26,6 +26,7 @@ import {
 } from '../../native/os/log-writer.ts'
 import type { BatchListener } from '../ring/console-ring.ts'
 import { LogFile, type LogOwner } from './log-file.ts'
+import { statsOf } from './log-tail.ts'
 
 const { EMFILE, ENFILE } = constants.errno
 /** What is copied into the arena at a time. */
@@ -295,7 +296,7 @@ export class LogFiles implements BatchListener {
 
 /** A pipe or a device, which somebody has put there on purpose. */
 function isNoRegularFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === false
+  return statsOf(path)?.isFile() === false
 }
 
 function renameIfThere(from: string, to: string): void {

@@ -1,5 +1,6 @@
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { statsOf } from './log-tail.ts'
 
 /**
  * Where the files of the log directory are by now, told by what they are: others give those that they
@@ -34,7 +35,7 @@ function pathsIn(dir: string): Map<string, string> {
   try {
     for (const name of readdirSync(dir)) {
       const path = join(dir, name)
-      const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+      const found = statsOf(path)
       if (found !== undefined) paths.set(`${found.dev} ${found.ino}`, path)
     }
   } catch {

@@ -1,7 +1,28 @@
 /** Reading logs back: what was written last, also where it has been put aside meanwhile. */
-import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+} from 'node:fs'
 
 const { O_NONBLOCK, O_RDONLY } = constants
+
+/**
+ * What is at a path; undefined when that cannot be said. A link that leads to itself, or a disk that is broken,
+ * is one guest's misfortune and must not end the service for all.
+ */
+export function statsOf(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false })
+  } catch {
+    // As good as not there: nothing can be read from it.
+    return undefined
+  }
+}
 
 /** Where the newest of those is that were put aside, if there is one. */
 export function asidePath(path: string): string {
@@ -11,8 +32,7 @@ export function asidePath(path: string): string {
 /** The last bytes of what was put aside, as `tailOf` has them. Most logs have none, which costs little to find out. */
 export function tailOfAside(path: string, maxBytes: number, from: number): Buffer {
   const aside = asidePath(path)
-  const isThere = statSync(aside, { throwIfNoEntry: false }) !== undefined
-  return isThere ? tailOf(aside, maxBytes, from) : Buffer.alloc(0)
+  return statsOf(aside) !== undefined ? tailOf(aside, maxBytes, from) : Buffer.alloc(0)
 }
 
 /** The last bytes of a file, at most `maxBytes`, none from before `from`; empty when there is no file. */
@@ -51,7 +71,7 @@ export function rangeOfBoth(path: string, back: number, maxBytes: number): Buffe
 
 /** Length of the file with this identity (FileFacts); undefined when the path is another one, or none. */
 export function sizeIfSame(path: string, identity: ArrayLike<number>): number | undefined {
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  const found = statsOf(path)
   if (found === undefined) return undefined
   const words = new Int32Array(new BigUint64Array([found.dev, found.ino]).buffer)
   return words.every((word, i) => word === identity[i]) ? Number(found.size) : undefined

@@ -137,6 +137,26 @@ describe('GuestLog', () => {
     expect(guest.log.tail(1000).toString()).toBe('one twothree')
   })
 
+  it('goes on where what was put aside cannot be looked at', () => {
+    const [path, aside] = ['guest-a.log', 'guest-a.log.1'].map((name) => join(dir, name))
+    if (!path || !aside) throw new Error('two paths')
+    const guest = new Life({ isNew: false }).begin()
+    guest.append('one ')
+    renameSync(path, `${path}-20261123`)
+    symlinkSync('guest-a.log.1', aside)
+    guest.reopen()
+    guest.append('two')
+    expect(guest.log.tail(1000).toString()).toBe('two')
+    expect(guest.log.exactTail(3)?.toString()).toBe('two')
+    const next = new Life({ isNew: false }).begin(guest.position)
+    next.append(' three')
+    unlinkSync(path)
+    symlinkSync('guest-a.log', path)
+    next.reopen()
+    next.append('lost')
+    expect(next.log.dropped).toBe(4)
+  })
+
   it.each([
     ['another file', (path: string) => renameSync(path, `${path}-20261123`), ''],
     ['put aside', (path: string) => renameSync(path, `${path}.1`), 'mine'],
@@ -198,7 +218,7 @@ describe('GuestLog', () => {
   it('tells what the guest said without the timestamps, from the beginning of a line', () => {
     const guest = new Life({ format: STAMPED }).begin()
     guest.append('one\ntwo\nthree')
-    expect(guest.log.said(1000).toString()).toBe('Logfile Opened\none\ntwo\nthree')
+    expect(guest.log.said(1000).toString()).toBe('one\ntwo\nthree')
     expect(guest.log.said(9).toString()).toBe('')
     expect(guest.log.said(15).toString()).toBe('three')
     expect(guest.log.said(28).toString()).toBe('two\nthree')

@@ -48,6 +48,12 @@ describe('LineStamps', () => {
     },
   )
 
+  it('are taken away with what says that a log was opened, in the midst of a line, too', () => {
+    const opened = `${STAMP}Logfile Opened\n`
+    const log = `${opened}${STAMP}boot\n${STAMP}login: ${opened}${opened}${STAMP}root\n${opened}`
+    expect(withoutStamps(Buffer.from(log)).toString()).toBe('boot\nlogin: root\n')
+  })
+
   test.prop([fc.stringMatching(/^[ab[\] \n]{0,40}$/), fc.boolean()])(
     'can be taken away again',
     (text, stampsItself) => {
