@@ -78,7 +78,8 @@ export const OPTIONS = [
     name: 'trace-file',
     short: 'T',
     value: file,
-    help: 'write what is asked, answered and told to this file, a line each',
+    madeFromEnv: ['XENSTORED_TRACE'],
+    help: 'write what is asked, answered and told to this file, a line each; with $XENSTORED_TRACE /var/log/xen/xenstored-trace.log',
   },
   {
     name: 'trace-control',

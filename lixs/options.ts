@@ -52,6 +52,9 @@ export interface Options {
 /** Where a daemon in the background logs to unless told. */
 export const BACKGROUND_LOG_FILE = '/var/log/xen/lixs.log'
 
+/** What upstream's start script asks for when XENSTORED_TRACE has any value. */
+const ENVIRONMENT_TRACE_FILE = '/var/log/xen/xenstored-trace.log'
+
 /** Options that set one quota each, and the quota's name. */
 const QUOTA_OPTIONS: readonly (readonly [OptionName, string])[] = [
   ['entry-nb', 'nodes'],
@@ -90,7 +93,9 @@ export function optionsFrom(settings: Settings, env: NodeJS.ProcessEnv): Options
     isForeground: isSet('no-fork'),
     logLevel: logLevelFrom(last('log-level')),
     logFile: absolute(last('log-file')),
-    traceFile: absolute(last('trace-file')),
+    traceFile: absolute(
+      last('trace-file') ?? (env.XENSTORED_TRACE ? ENVIRONMENT_TRACE_FILE : undefined),
+    ),
     traceControl: values('trace-control'),
     metrics: metrics === undefined ? undefined : metricsAddressFrom(metrics),
     quotas: quotasFrom(settings),
@@ -106,13 +111,14 @@ export function optionsFrom(settings: Settings, env: NodeJS.ProcessEnv): Options
 
 /** What is in force for options that were not given and have no fixed default. */
 export function effectiveValues(
-  { socketPath, isForeground, logFile, quotas: given }: Options,
+  { socketPath, isForeground, logFile, traceFile, quotas: given }: Options,
   quotas: ReadonlyMap<string, number>,
   softMemory: number,
 ): ReadonlyMap<OptionName, string | EffectiveValue> {
   const values = new Map<OptionName, string | EffectiveValue>([
     ['socket-path', socketPath],
     ['log-file', logFile ?? (isForeground ? 'stderr' : BACKGROUND_LOG_FILE)],
+    ['trace-file', traceFile ?? ''],
     ['trace-control', DEFAULT_TRACE],
     ['quota', [...quotas].map(([name, value]) => `${name}=${value}`).join(' ')],
     ['quota-soft', `memory=${softMemory}`],

@@ -174,12 +174,14 @@ describe('--print-config', () => {
   }
 
   test('says what is in force and where it comes from', () => {
-    const lines = text(['-E', '5', '-N'], { XENSTORED_RUNDIR: '/x' }).split('\n')
+    const env = { XENSTORED_RUNDIR: '/x', XENSTORED_TRACE: 'on' }
+    const lines = text(['-E', '5', '-N'], env).split('\n')
     expect(lines).toContain('entry-nb = 5  # flag')
     expect(lines).toContain('no-fork = true  # flag')
     expect(lines).toContain('watch-nb = 128  # default')
     expect(lines).toContain('log-file = stderr  # default')
     expect(lines).toContain('socket-path = /x/socket  # environment')
+    expect(lines).toContain('trace-file = /var/log/xen/xenstored-trace.log  # environment')
   })
 
   test('a limit that -Q set names it; without any, the defaults are told', () => {
