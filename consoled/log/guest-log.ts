@@ -152,10 +152,13 @@ export class GuestLog implements LogOwner {
       this.#rebase()
     } else if (this.isRaw) {
       this.#unbroken = Math.min(this.#left.unbroken, MAX_UNBROKEN)
-      if (this.#left.isInPlace) {
-        this.#baseIndex = place.index
-        this.#baseOffset = place.offset
-        this.#baseEpoch = this.#file.epoch
+      this.#baseEpoch = this.#file.epoch
+      this.#baseIndex = place.index
+      this.#baseOffset = place.offset
+      if (!this.#left.isInPlace) {
+        // What follows what was put aside is nothing yet, or somebody else's.
+        this.#baseIndex = (position + this.#left.surplus) >>> 0
+        this.#baseOffset = 0
       }
     }
     // As long as lines are still to be counted, the file stays as it was left.
@@ -209,8 +212,9 @@ export class GuestLog implements LogOwner {
    * @param maxBytes no more than so many of them, the oldest
    */
   exactTail(length: number, maxBytes = length): Buffer | undefined {
-    if (!this.isRaw || length > this.#unbroken) return undefined
     this.#services.files.flush()
+    // What the flush could not write, or another guest of that name has, is known only now.
+    if (!this.isRaw || length > this.#unbroken || !this.#isInPlace()) return undefined
     const bytes = rangeOfBoth(this.#file.path, length, maxBytes)
     return bytes.length === Math.min(length, maxBytes) ? bytes : undefined
   }
@@ -243,6 +247,11 @@ export class GuestLog implements LogOwner {
 
   // --- the file
 
+  logMoves(): void {
+    // Of what comes then it cannot be told any more.
+    if (!this.#isInPlace()) this.#unbroken = 0
+  }
+
   logMoved(): void {
     const isPutAside = this.#rotations !== this.#file.rotations
     this.#rotations = this.#file.rotations
@@ -264,6 +273,13 @@ export class GuestLog implements LogOwner {
     const fromBefore = count === 1 ? this.#from : 0
     this.#fromAside = isAside ? fromBefore : undefined
     this.#from = 0
+  }
+
+  /** A raw log ends with what this guest said last: nobody else has written to it since. */
+  #isInPlace(): boolean {
+    const { epoch, size } = this.#file
+    const ends = (this.#next - this.#baseIndex + (this.#left?.surplus ?? 0)) | 0
+    return this.#baseEpoch === epoch && size === this.#baseOffset + ends
   }
 
   /** From here on the log is what the guest prints; what is before it may be something else. */
@@ -314,10 +330,8 @@ export class GuestLog implements LogOwner {
     const length = end - start
     const file = this.#file
     if (file.isReady()) {
-      const distance = (this.#next - this.#baseIndex) | 0
-      const isInPlace = this.#baseEpoch === file.epoch && file.size === this.#baseOffset + distance
-      if (!isInPlace) this.#rebase()
-      else if (distance > MAX_DISTANCE) this.#store()
+      if (!this.#isInPlace()) this.#rebase()
+      else if (((this.#next - this.#baseIndex) | 0) > MAX_DISTANCE) this.#store()
       this.#unbroken = Math.min(this.#unbroken + length, MAX_UNBROKEN)
     } else this.#unbroken = 0
     this.#next = (this.#next + length) >>> 0

@@ -8,6 +8,8 @@ const CLOSED = -1
 
 /** Whoever writes to a file and knows what is in it. */
 export interface LogOwner {
+  /** It is about to be put aside. */
+  logMoves(): void
   /** The file is another one, or of another length than what was written makes it. */
   logMoved(): void
 }

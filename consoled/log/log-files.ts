@@ -266,6 +266,7 @@ export class LogFiles implements BatchListener {
         file.dueAt += file.size
         continue
       }
+      for (const owner of file.owners) owner.logMoves()
       file.close()
       file.dueAt = this.#maxBytes
       if (this.#putAside(file)) file.rotations++

@@ -27,6 +27,7 @@ const STAMP = '[2026-01-02 03:04:05] '
 const time = new StampTime(() => new Date(2026, 0, 2, 3, 4, 5))
 const log = pino({ level: 'silent' })
 const A = { domid: 7, uuid: '00112233-4455-6677-8899-aabbccddeeff' }
+const B = { domid: 8, uuid: 'ffeeddcc-bbaa-9988-7766-554433221100' }
 const FRAME = 4711
 const PORT = 3
 
@@ -56,6 +57,8 @@ interface Setting {
   readonly format?: typeof RAW
   readonly maxBytes?: number
   readonly console?: typeof A
+  /** Whose files it writes to, too. */
+  readonly beside?: Life
 }
 
 /** What a consoled keeps of one guest; another one with the same memory is its successor. */
@@ -64,8 +67,10 @@ class Life {
   readonly log: GuestLog
   position = 0
 
-  constructor({ name = 'a', isNew = true, format = RAW, maxBytes, console = A }: Setting = {}) {
-    this.files = new LogFiles({ maxOpen: 4, keep: 20, ...(maxBytes && { maxBytes }) }, log)
+  constructor(setting: Setting = {}) {
+    const { name = 'a', isNew = true, format = RAW, maxBytes, console = A, beside } = setting
+    const limits = { maxOpen: 4, keep: 20, ...(maxBytes && { maxBytes }) }
+    this.files = beside?.files ?? new LogFiles(limits, log)
     const states = new ConsoleStates(memory)
     const services = { files: this.files, dir, format, time, states, listing: new LogListing(dir) }
     this.log = new GuestLog(services, console, name, isNew)
@@ -251,6 +256,50 @@ describe('GuestLog', () => {
   })
 })
 
+describe('a raw log of two guests of one name', () => {
+  /** Two consoles of one consoled. */
+  function aPair(maxBytes = 0): [Life, Life] {
+    const one = new Life({ maxBytes })
+    const other = new Life({ console: B, beside: one })
+    return [one.begin(), other.begin()]
+  }
+
+  it('gives nobody the bytes of the other', () => {
+    const [one, other] = aPair()
+    one.append('one says this')
+    expect(one.log.exactTail(4)?.toString()).toBe('this')
+    other.append('a secret')
+    expect(one.log.exactTail(4)).toBeUndefined()
+    expect(other.log.exactTail(6)?.toString()).toBe('secret')
+    one.append('again')
+    expect(other.log.exactTail(6)).toBeUndefined()
+    expect(one.log.exactTail(5)?.toString()).toBe('again')
+    expect(one.log.exactTail(6)).toBeUndefined()
+  })
+
+  it('does not when it is put aside meanwhile either', () => {
+    const [one, other] = aPair(20)
+    one.append('one says this')
+    other.append('a secret')
+    expect(existsSync(join(dir, 'guest-a.log.1'))).toBe(true)
+    expect(one.log.exactTail(4)).toBeUndefined()
+    one.append('again')
+    expect(one.log.exactTail(6)).toBeUndefined()
+    expect(one.log.exactTail(5)?.toString()).toBe('again')
+  })
+
+  it('does not when they are written in one batch', () => {
+    const [one, other] = aPair()
+    const bytes = Buffer.from('one says thisa secret', 'latin1')
+    one.files.batchBegins(bytes)
+    one.log.append(bytes, 0, 13, 0)
+    other.log.append(bytes, 13, 21, 0)
+    expect(one.log.exactTail(4)).toBeUndefined()
+    expect(other.log.exactTail(6)?.toString()).toBe('secret')
+    one.files.batchEnds()
+  })
+})
+
 describe('a raw log after a kill', () => {
   /** Printed and given back; printed and not; and what the guest prints then. */
   const LIVES = ['first line\n', 'second line\n', 'third line\n'] as const
@@ -320,6 +369,20 @@ describe('a raw log after a kill', () => {
   })
 
   it.each([
+    ['in place', () => undefined],
+    ['put aside', (path: string) => renameSync(path, `${path}.1`)],
+  ])('is known back to where it was before, before the guest speaks and after: %s', (_, move) => {
+    const killed = new Life().begin()
+    killed.append(LIVES[0])
+    killed.append(LIVES[1])
+    move(join(dir, 'guest-a.log'))
+    const next = new Life({ isNew: false }).begin(LIVES[0].length)
+    expect(next.log.exactTail(12 + 11)?.toString()).toBe(LIVES[0] + LIVES[1])
+    next.append(LIVES[1] + LIVES[2])
+    expect(next.log.exactTail(12 + 11)?.toString()).toBe(LIVES[1] + LIVES[2])
+  })
+
+  it.each([
     ['raw', RAW],
     ['stamped', STAMPED],
   ])('leaves out what is in a log that others gave a name of theirs: %s', (_, format) => {
@@ -347,7 +410,6 @@ describe('a raw log after a kill', () => {
   })
 
   it('of two guests of one name keeps every line of both', () => {
-    const B = { domid: 8, uuid: 'ffeeddcc-bbaa-9988-7766-554433221100' }
     const one = new Life().begin()
     const other = new Life({ console: B }).begin()
     for (let i = 0; i < 5; i++) {

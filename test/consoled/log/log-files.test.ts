@@ -187,7 +187,8 @@ describe('LogFiles', () => {
   it('appends where a file was truncated, and tells its owner', () => {
     const files = new LogFiles({ maxOpen: 2 }, log)
     const moved: number[] = []
-    const file = files.file(join(dir, 'a'), { logMoved: () => moved.push(file.size) })
+    const owner = { logMoves: () => undefined, logMoved: () => moved.push(file.size) }
+    const file = files.file(join(dir, 'a'), owner)
     append(file, 'before')
     truncateSync(join(dir, 'a'), 0)
     append(file, 'after')
