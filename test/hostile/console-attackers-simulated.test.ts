@@ -5,15 +5,26 @@
 import { readFileSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
 import { crc32 } from 'node:zlib'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { attachRequest } from '../../consoled/attach/client.ts'
 import type { Domid } from '../../native/hypervisor.ts'
 import type { ProgramProcess } from '../support/a-program.ts'
+import { aFolder } from '../support/a-socket-peer.ts'
 import { type BesiegingGuest, ConsoleSiege, loggedBytes } from './a-console-siege.ts'
+import { PageFlipper } from './a-page-flipper.ts'
 
 const PRINTERS = 20
 const ATTACKERS = 50
 const LINES = 500
+/** Bytes into the page: xen/include/public/io/console.h. */
+const INDICES = [3072, 3076, 3080, 3084]
+
+const folder = aFolder()
+let flipper: PageFlipper
+beforeAll(() => {
+  flipper = new PageFlipper(folder.path)
+})
+afterAll(() => folder.remove())
 
 let siege: ConsoleSiege
 let consoled: ProgramProcess
@@ -114,4 +125,31 @@ test.each([
     expect(readFileSync(logPath, 'latin1').endsWith(text)).toBe(true)
   }
   expect(consoled.child.exitCode).toBeNull()
+})
+
+describe('indices that another processor changes all the while', () => {
+  test.each([
+    ['each of which may be', 0, 2048],
+    ['one of which cannot be', 100, 0x7000_0000],
+    ['about to begin anew', 0xffff_ffff, 1000],
+  ])('between two values, %s, cost no other guest a byte, and consoled nothing', async (_what, first, second) => {
+    const attacker = await siege.guest('hello')
+    await until(() => loggedBytes(attacker) > 0)
+    const { pid } = siege.simulator
+    const mark = readFileSync(attacker.logPath, 'latin1')
+    const values = [first, second] as const
+    const flipping = await flipper.flip({ pid, mark, values, offsets: INDICES })
+    const viewer = await attached(attacker)
+    viewer.socket.write('t'.repeat(5000))
+    // It prints as long as it finds its ring sound, and so tells consoled of what stands in its page.
+    await siege.simulator.work(1000)
+    await printersAreLogged(async () => {})
+    await printersAreLogged(() => siege.simulator.stopWork())
+    expect(await flipping.stop()).toEqual([0, null])
+    await siege.xen.domains.destroy(attacker.domid)
+    await viewer.ended
+    await siege.news.said(new RegExp(`^gone ${attacker.domid} `))
+    await printersAreLogged(async () => {})
+    expect(consoled.child.exitCode).toBeNull()
+  })
 })

@@ -1,8 +1,4 @@
 /** What was checked is what counts: pages that change while they are read, and after it. */
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { XS_READ, XS_WRITE } from '../../lixs/wire/ops.ts'
 import { decode, encode, type WireMessage } from '../native/guest-ring.ts'
@@ -10,18 +6,16 @@ import { RingHarness } from '../native/ring-harness.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
 import type { TappedGuest } from '../support/a-tapped-guest.ts'
 import { BesiegedProcess, type Victim } from './a-besieged-process.ts'
+import { PageFlipper } from './a-page-flipper.ts'
 
-const PAGE = 4096
 const RING = 1024
 /** A header and a payload of the same length, so that each header begins at a multiple of it. */
 const MESSAGE = 32
-const SEARCHED_BYTES = 64 * 2 ** 20
 
 const folder = aFolder()
-const flipper = join(folder.path, 'page-flipper')
+let flipper: PageFlipper
 beforeAll(() => {
-  const source = join(import.meta.dirname, 'page-flipper.c')
-  execFileSync(process.env.CC ?? 'cc', ['-O2', '-o', flipper, source])
+  flipper = new PageFlipper(folder.path)
 })
 afterAll(() => folder.remove())
 
@@ -143,44 +137,18 @@ async function flip(
   word: number,
   values: readonly [number, number],
 ): Promise<{ stop(): Promise<void> }> {
-  const path = memoryOf(siege.simulator.pid)
   const mark = `mark-${String(guest.domid).padStart(9, '0')}`
   const socket = await guest.connect()
   const answered = new Promise((resolve) => socket.once('data', resolve))
   socket.write(encode(XS_READ, 1, 0, Buffer.from(`${mark}-\0`)))
   await answered
   socket.destroy()
-  const page = find(path, mark) & ~(PAGE - 1)
   const offsets = Array.from({ length: RING / MESSAGE }, (_, i) => i * MESSAGE + word)
-  const child = spawn(flipper, [path, page, ...values, ...offsets].map(String), {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const ended = once(child, 'exit')
-  await once(child.stdout, 'data')
+  const { pid } = siege.simulator
+  const flipping = await flipper.flip({ pid, mark, values, offsets })
   return {
     async stop() {
-      child.stdin.end()
-      expect(await ended).toEqual([0, null])
+      expect(await flipping.stop()).toEqual([0, null])
     },
   }
-}
-
-/** The file in which the pages of all domains of a simulated machine lie. */
-function memoryOf(pid: number): string {
-  const folder = `/proc/${pid}/fd`
-  const found = readdirSync(folder).find((fd) => {
-    return readlinkSync(`${folder}/${fd}`).includes('xcl-pages')
-  })
-  if (found === undefined) throw new Error('the machine has no memory')
-  return `${folder}/${found}`
-}
-
-function find(path: string, text: string): number {
-  const memory = openSync(path, 'r')
-  const bytes = Buffer.alloc(SEARCHED_BYTES)
-  readSync(memory, bytes, 0, bytes.length, 0)
-  closeSync(memory)
-  const at = bytes.indexOf(text)
-  if (at < 0) throw new Error(`${text} is not in the machine's memory`)
-  return at
 }
