@@ -26,6 +26,8 @@ import { ConsoleTty, type TtyOwner, type TtyServices } from './tty/console-tty.t
 const KNOWN_BYTES = 65_536
 /** How far back a viewer may go on: what a terminal missed while it stood still, or consoled was away. */
 const REACH_BYTES = 4 * 2 ** 20
+/** What a guest may have printed that nobody took: out[] of the ring (xen/include/public/io/console.h). */
+const RING_BYTES = 2048
 /** So much waits at most for a guest that does not read: all guests share the memory for it. */
 const TYPED_BYTES = 4096
 
@@ -77,6 +79,10 @@ export class GuestConsole implements RingUser, TtyOwner {
   #audience: Audience | undefined
   #position = 0
   #said = 0
+  /** The ring has been there, so viewers may know positions. */
+  #isCounting = false
+  /** Where the ring's indices went on somewhere else for the last time: before it, and what had been said. */
+  #jumpedAt: { readonly position: number; readonly count: number } | undefined
   /** Bytes of the history that came one after another out of this ring. */
   #unbroken = 0
   #whenConnected: Waiting[] = []
@@ -156,6 +162,22 @@ export class GuestConsole implements RingUser, TtyOwner {
     if (isAll || kept.length === length) return kept
     const logged = this.#log?.said(length)
     return logged === undefined || logged.length < kept.length ? kept : logged
+  }
+
+  /**
+   * What `said` was, or will be, at a position that somebody comes back to. It may be ahead of what a consoled
+   * knows that was killed before it had taken what it had shown.
+   *
+   * @returns undefined when that byte is of indices that are not counted any more
+   */
+  countAt(position: number): number | undefined {
+    const jump = this.#jumpedAt
+    if (jump?.position === position) return jump.count
+    const ahead = (position - this.#position) >>> 0
+    if (jump === undefined && ahead <= RING_BYTES) return this.#said + ahead
+    const behind = (this.#position - position) >>> 0
+    const isCounted = behind < 2 ** 31 && (jump === undefined || this.#said - behind >= jump.count)
+    return isCounted ? this.#said - behind : undefined
   }
 
   /** What was said from this count on, or the first of it; undefined when that is not known any more. */
@@ -334,11 +356,13 @@ export class GuestConsole implements RingUser, TtyOwner {
     const position = this.#log?.begin(ring.gfn, ring.port, index) ?? index
     if (position !== this.#position) this.#jump()
     this.#position = position
+    this.#isCounting = true
   }
 
   /** The ring's indices go on somewhere else. */
   #jump(): void {
     this.#unbroken = 0
+    if (this.#isCounting) this.#jumpedAt = { position: this.#position, count: this.#said }
     this.#audience?.loseCount()
   }
 

@@ -95,7 +95,7 @@ export class Viewers {
       isAttached = true
       this.#attached++
       if (from !== undefined) this.#returning.times++
-      seen.position = Number(answer.text)
+      seen.position = Number.parseInt(answer.text, 10)
       see(seen, head.subarray(answer.length))
       this.#after(lookMs(viewer, this.#next), () => {
         isDone = true

@@ -4,7 +4,7 @@
  * ```
  * viewer:   attach <domid> [ro | exclusive] [exact] [tail=<bytes>] [from=<position>]
  *                          [uuid=<uuid>] [size=<columns>x<rows>] [by=<word>]
- * consoled: ok <position> | error <sentence>
+ * consoled: ok <position> [<bytes> | ?] | error <sentence>
  * then:     bytes of the console, first what it said last │ bytes for the guest (not with `ro`)
  *
  * anybody:  resize <domid> <columns>x<rows>        consoled: ok | error <sentence>
@@ -14,10 +14,11 @@
  * A position is the guest's own count of what it printed, modulo 2^32: the ring index. That of `ok` is
  * the first byte's that follows. Who counts what comes, and asks for `exact`, can come back with
  * `from`: where consoled still knows the bytes since, that is where it goes on, also when it was
- * restarted in between; else the answer says by its position how much is left out. With `exact` nothing
- * is sent that the guest did not print: a viewer that is too slow is disconnected and comes back, and so
- * is every one when the guest begins its ring anew, since positions are others then. Without, what is
- * left out is told in the stream. Where lines are logged with stamps, what is shown first has none.
+ * restarted in between; else the answer says how many of them are left out, or `?` where nobody knows.
+ * With `exact` nothing is left out on the way: a viewer that is too slow is disconnected and comes back, and
+ * so is every one when the guest begins its ring anew, since positions are others then; who comes back with
+ * the last of the old ones misses nothing. Without, what is left out is told in the stream. Of a log whose
+ * lines are stamped, what is shown first has no stamps.
  *
  * Several may type at once. `exclusive` is refused while somebody else may, and nobody else may while
  * it lasts; `by` is who the sentence names. With `uuid` another domain of the number is refused.

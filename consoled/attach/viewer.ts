@@ -8,8 +8,6 @@ import type { AttachTerms } from './request.ts'
 /** How long a viewer that stands still may keep its socket after the console has vanished. */
 const LAST_WORDS_MS = 60_000
 const LF = 0x0a
-/** What a guest may have printed that nobody took: out[] of the ring (xen/include/public/io/console.h). */
-const RING_BYTES = 2048
 
 /** What a viewer needs of the server it came to. */
 export interface ViewerHost {
@@ -46,12 +44,13 @@ export class Viewer implements ConsoleViewer {
     this.writes = terms.writes === 'no' ? undefined : terms.writes
     this.by = terms.by ?? 'somebody'
     const { from, tailBytes } = terms
-    const count = from === undefined ? undefined : countOf(console, from)
-    const goesOn = count !== undefined
-    const first = goesOn ? Buffer.alloc(0) : wholeLines(console, tailBytes)
-    this.#count = count ?? console.said
-    const position = goesOn ? from : (console.position - first.length) >>> 0
-    const answer = Buffer.from(`ok ${position}\n`)
+    const begin = from === undefined ? undefined : beginAgain(console, from, tailBytes)
+    const first = begin?.first ?? wholeLines(console, tailBytes)
+    const leftOut = begin?.leftOut === undefined ? '' : ` ${begin.leftOut}`
+    this.#count = begin?.count ?? console.said
+    const shown = this.#count - first.length
+    const position = (console.position - (console.said - shown)) >>> 0
+    const answer = Buffer.from(`ok ${position}${leftOut}\n`)
     // One system call for most of those who come.
     this.#isBehind = !socket.write(Buffer.concat([answer, first]))
     socket.on('drain', () => this.#catchUp())
@@ -61,7 +60,7 @@ export class Viewer implements ConsoleViewer {
       this.#type(this.#untaken === undefined ? bytes : Buffer.concat([this.#untaken, bytes]))
     })
     console.addViewer(this)
-    if (goesOn) this.#catchUp()
+    if (first.length === 0) this.#catchUp()
   }
 
   get isBehind(): boolean {
@@ -124,7 +123,7 @@ export class Viewer implements ConsoleViewer {
 
   #leaveOut(): void {
     const missed = this.#console.said - this.#count
-    const recent = wholeLines(this.#console, Math.min(missed, DEFAULT_TAIL_BYTES))
+    const recent = lastOf(this.#console, missed)
     const dropped = missed - recent.length
     if (dropped > 0) {
       this.#host.leftOut(dropped)
@@ -140,12 +139,32 @@ export class Viewer implements ConsoleViewer {
   }
 }
 
-/** Where a viewer can go on that comes back to this position; it may know more than a consoled that was killed. */
-function countOf(console: GuestConsole, position: number): number | undefined {
-  const ahead = (position - console.position) >>> 0
-  if (ahead <= RING_BYTES) return console.said + ahead
-  const count = console.said - ((console.position - position) >>> 0)
-  return console.outputFrom(count) === undefined ? undefined : count
+interface Begin {
+  /** Of the byte after `first`. */
+  readonly count: number
+  readonly first: Buffer
+  /** Bytes; `?`: nobody knows; undefined: none. */
+  readonly leftOut: number | '?' | undefined
+}
+
+/** How somebody goes on who was there before, up to this position. */
+function beginAgain(console: GuestConsole, position: number, tailBytes: number): Begin {
+  const count = console.countAt(position)
+  if (count === undefined) {
+    return { count: console.said, first: wholeLines(console, tailBytes), leftOut: '?' }
+  }
+  const isKnown = count >= console.said || console.outputFrom(count) !== undefined
+  if (isKnown) return { count, first: Buffer.alloc(0), leftOut: undefined }
+  const missed = console.said - count
+  const first = lastOf(console, missed)
+  const leftOut = missed - first.length
+  return { count: console.said, first, leftOut: leftOut > 0 ? leftOut : undefined }
+}
+
+/** What somebody missed, or the last of it. */
+function lastOf(console: GuestConsole, missed: number): Buffer {
+  const recent = console.recentOutput(Math.min(missed, DEFAULT_TAIL_BYTES))
+  return recent.length === missed ? recent : wholeLines(console, DEFAULT_TAIL_BYTES)
 }
 
 /** The last output; when something is before it, from the beginning of a line. */

@@ -78,6 +78,8 @@ export class GuestLog implements LogOwner {
   #generation: number
   /** The ring has been there. */
   #hasBegun = false
+  /** Of the domid's record, as ConsoleStates knows it; none has it before the ring is there. */
+  #owner = 0
   /** Ring indices of what is logged next, and of what was logged last. */
   #next = 0
   #before = 0
@@ -143,6 +145,7 @@ export class GuestLog implements LogOwner {
     files.flush()
     this.#next = this.#before = position
     const console = { domid: this.#domid, uuid: this.#uuid }
+    this.#owner = states.take(this.#domid)
     const place = isFirst ? states.find(console, frame, port) : undefined
     const isOurs = place !== undefined && place.isRaw === this.isRaw
     const leftOf = this.isRaw ? leftRaw : leftChanged
@@ -242,7 +245,7 @@ export class GuestLog implements LogOwner {
 
   /** The domain has gone: nobody goes on in its log. */
   end(): void {
-    this.#services.states.forget(this.#domid)
+    this.#services.states.forget(this.#domid, this.#owner)
   }
 
   // --- the file
@@ -289,12 +292,14 @@ export class GuestLog implements LogOwner {
   }
 
   #store(): void {
+    const { states } = this.#services
     const { identity, size, epoch } = this.#file
     this.#baseIndex = this.#next
     this.#baseOffset = size
     this.#baseEpoch = epoch
     const index = this.isRaw ? this.#next : this.#before
-    this.#services.states.store(this.#domid, this.isRaw, identity, index, size, this.#next, size)
+    const next = this.#next
+    states.store(this.#domid, this.#owner, this.isRaw, identity, index, size, next, size)
   }
 
   /** The guest's ring goes on somewhere else. */
@@ -360,7 +365,8 @@ export class GuestLog implements LogOwner {
       for (let i = room; i < made; i++) if (into[i] === ESC) into[i] = DOT
     }
     const { identity, size } = file
-    states.store(this.#domid, false, identity, index, size, next, size + made - room)
+    const sizeAfter = size + made - room
+    states.store(this.#domid, this.#owner, false, identity, index, size, next, sizeAfter)
     file.appendMade(room, made)
   }
 

@@ -331,7 +331,7 @@ describe('the history of a console', () => {
     await prints(guest, 'one\n')
     expect(console.recentOutput(100).toString()).toBe('one\n')
     await prints(guest, 'two\nthree\n')
-    expect(console.recentOutput(100).toString()).toBe('Logfile Opened\none\ntwo\nthree\n')
+    expect(console.recentOutput(100).toString()).toBe('one\ntwo\nthree\n')
     expect(console.outputFrom(console.said - 8)?.toString()).toBe('o\nthree\n')
     expect(console.outputFrom(console.said - 9)).toBeUndefined()
   })

@@ -84,6 +84,7 @@ struct console {
 	char *resume;    /* what the next xcld has to be told, should this one be gone */
 	uint32_t position; /* of the next byte; only consoled says it */
 	int has_position;
+	char left_out[16]; /* what consoled said of bytes before that; empty: nothing */
 	size_t queued;   /* typed bytes that the console has not taken yet */
 	uint8_t queue[65536];
 };

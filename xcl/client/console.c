@@ -99,6 +99,8 @@ static int open_consoled(struct console *console, int xcld, const char *path, co
 	} else if (strcmp(line, "ok") == 0 || strncmp(line, "ok ", 3) == 0) {
 		console->has_position = line[2] == ' ' && line[3] >= '0' && line[3] <= '9';
 		console->position = console->has_position ? (uint32_t)strtoul(line + 3, NULL, 10) : 0;
+		const char *rest = console->has_position ? strchr(line + 3, ' ') : NULL;
+		snprintf(console->left_out, sizeof console->left_out, "%.15s", rest == NULL ? "" : rest + 1);
 		return fd;
 	} else {
 		refuse(xcld, "%s", strncmp(line, "error ", 6) == 0 ? line + 6 : line);
@@ -198,6 +200,7 @@ void attach(struct console *console, int xcld, struct frame *frame)
 	int is_socket = strcmp(kind, "consoled") == 0;
 
 	console->has_position = 0;
+	console->left_out[0] = 0;
 	int fd = is_socket ? open_consoled(console, xcld, path, request) : open_tty(console, xcld, path, domid);
 	if (fd < 0) return;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -213,9 +216,11 @@ void attach(struct console *console, int xcld, struct frame *frame)
 	keep(&console->resume, resume);
 	make_raw(console);
 	if (!is_socket) console_resized(console);
-	char position[16];
+	char position[16], said[40];
 	position_text(console, position, sizeof position);
-	send_frame(xcld, TO_ATTACHED, position, strlen(position));
+	const char *between = console->left_out[0] == 0 ? "" : " ";
+	int length = snprintf(said, sizeof said, "%s%s%s", position, between, console->left_out);
+	send_frame(xcld, TO_ATTACHED, said, (size_t)length);
 }
 
 void position_text(const struct console *console, char *into, size_t room)

@@ -21,6 +21,9 @@ import {
 const LOOK_AGAIN_MS = 100
 /** So long a daemon that restarts is away without a word. */
 const SILENCE_MS = 1000
+/** A guest may make consoled let go of everybody, as often as it likes: who comes back so soon waits then. */
+const SHORT_MS = 1000
+const MOST_SHORT = 3
 /** How long a domain that lives may be refused: the console is just going, or consoled just coming. */
 const REFUSED_MS = 5000
 /** How long another toolstack may take to start a guest again: one that asked for it; any. */
@@ -39,8 +42,12 @@ export async function stayAttached(
   attachment: Attachment,
 ): Promise<number> {
   let there = { guest, attachment }
+  let short = 0
   for (;;) {
+    const beginMs = toolstack.clock()
     const end = await there.attachment.ended
+    short = toolstack.clock() - beginMs < SHORT_MS ? short + 1 : 0
+    if (short > MOST_SHORT) await pause(toolstack, LOOK_AGAIN_MS, session.signal)
     if (session.signal.aborted) return EXIT.interrupted
     if (end.kind === 'left') return EXIT.done
     const again = await attachAgain(toolstack, session, there.guest, options, end.position)
@@ -147,12 +154,16 @@ class Search {
     }
   }
 
-  #tellGap({ position }: Attachment): void {
-    const leftOut = ((position ?? 0) - (this.#position ?? 0)) >>> 0
-    const isKnown = position !== undefined && leftOut < 2 ** 31
-    const gap = isKnown && leftOut > 0 ? `; ${leftOut} bytes of output were left out` : ''
-    if (this.#isDaemonAway) say(this.#session, `consoled is back, and so are you${gap}`)
-    else if (gap !== '') say(this.#session, `this terminal was too slow${gap}`)
+  #tellGap({ leftOut }: Attachment): void {
+    const gap =
+      leftOut === 'some'
+        ? 'output may have been left out'
+        : `${leftOut ?? 0} bytes of output were left out`
+    if (this.#isDaemonAway) {
+      const more = leftOut === undefined ? '' : `; ${gap}`
+      say(this.#session, `consoled is back, and so are you${more}`)
+    } else if (leftOut === 'some') say(this.#session, gap)
+    else if (leftOut !== undefined) say(this.#session, `this terminal was too slow; ${gap}`)
   }
 
   /** The domain that has its name by now. */

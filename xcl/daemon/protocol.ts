@@ -14,7 +14,7 @@
 export const CLIENT_REQUEST = 1
 export const CLIENT_STDIN = 2
 export const CLIENT_INTERRUPT = 3
-/** The position of the console's first byte; empty at a terminal device. */
+/** The position of the console's first byte, and what consoled said of bytes left out before it; `-` at a terminal device. */
 export const CLIENT_ATTACHED = 4
 /** Empty: the person left. Else the console ended: the position of the next byte, or `-`. */
 export const CLIENT_DETACHED = 5

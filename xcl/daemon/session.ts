@@ -44,6 +44,8 @@ export type AttachmentEnd =
 export interface Attachment {
   /** Of the first byte that it shows; undefined at a terminal device. */
   readonly position: number | undefined
+  /** Bytes that consoled knows no more, though they were asked for; undefined: none. */
+  readonly leftOut: number | 'some' | undefined
   readonly ended: Promise<AttachmentEnd>
 }
 
@@ -174,7 +176,7 @@ export class Session {
       case CLIENT_ATTACHED:
         this.#attached = promise<AttachmentEnd>()
         this.#attaching?.resolve({
-          position: positionFrom(frame.payload),
+          ...beginFrom(frame.payload),
           ended: this.#attached.promise,
         })
         return
@@ -238,8 +240,17 @@ interface Deferred<T> {
   readonly reject: (error: Error) => void
 }
 
+function beginFrom(payload: Buffer): Pick<Attachment, 'position' | 'leftOut'> {
+  const [position = '', leftOut = ''] = payload.toString('latin1').split(' ')
+  const count = /^[0-9]{1,15}$/.test(leftOut) ? Number(leftOut) : undefined
+  return { position: positionOf(position), leftOut: count ?? (leftOut === '' ? undefined : 'some') }
+}
+
 function positionFrom(payload: Buffer): number | undefined {
-  const text = payload.toString('latin1')
+  return positionOf(payload.toString('latin1'))
+}
+
+function positionOf(text: string): number | undefined {
   return /^[0-9]{1,10}$/.test(text) ? Number(text) : undefined
 }
 

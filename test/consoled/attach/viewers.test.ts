@@ -38,7 +38,7 @@ describe('a viewer that comes back', () => {
     const client = host.client('attach 7 exact from=100\n')
     await until(() => client.received.endsWith('\n') && client.received.length > 16_000)
     // 16 KiB are known, and shown from the beginning of a line.
-    expect(client.received).toBe(`ok 4000\n${`${'x'.repeat(999)}\n`.repeat(16)}`)
+    expect(client.received).toBe(`ok 4000 3900\n${`${'x'.repeat(999)}\n`.repeat(16)}`)
   })
 
   it('is not shown again what a killed consoled had shown it and not taken', async () => {
@@ -69,7 +69,26 @@ describe('a viewer that comes back', () => {
     await plain.receives('ok 0\none\ntwo\n')
     await until(() => exact.isClosed)
     expect(exact.received).toBe('ok 0\none\n')
-    await host.client('attach 7 exact from=4\n').receives('ok 4996\none\ntwo\n')
+    await host.client('attach 7 exact from=4\n').receives('ok 5000\ntwo\n')
+    await host.client('attach 7 exact from=2\n').receives('ok 4996 ?\none\ntwo\n')
+  })
+
+  it('misses nothing of a ring that was begun anew, also where its old position comes again', async () => {
+    const guest = new ConsoleGuest(host.loopback, 7)
+    const console = host.console(guest, 7)
+    const exact = host.client('attach 7 exact\n')
+    await exact.receives('ok 0\n')
+    await prints(guest, 'x'.repeat(1500))
+    guest.setOutput(0, 0)
+    guest.renewPort()
+    host.connect(console, guest)
+    await prints(guest, 'panic\n')
+    await until(() => exact.isClosed)
+    const again = host.client('attach 7 exact from=1500\n')
+    await again.receives('ok 0\npanic\n')
+    host.clock.advance(PERIOD_MS)
+    await prints(guest, 'y'.repeat(1600))
+    await again.receives(`ok 0\npanic\n${'y'.repeat(1600)}`)
   })
 
   it('asks for as much of what was said last as it wants', async () => {
@@ -225,7 +244,8 @@ describe('a viewer that does not read', () => {
     const again = host.client(`attach 7 exact from=${seen.length}\n`)
     await until(() => again.received.endsWith(printed.slice(-8)))
     const [answer = ''] = again.received.split('\n', 1)
-    const position = Number(answer.slice('ok '.length))
+    const [, position = 0, leftOut] = answer.split(' ').map(Number)
+    expect(leftOut).toBe(position - seen.length)
     expect(position).toBeGreaterThan(seen.length)
     expect(again.received.slice(answer.length + 1)).toBe(printed.slice(position))
   })

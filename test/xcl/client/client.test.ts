@@ -472,6 +472,27 @@ describe('a console', () => {
     ])
   })
 
+  test.each([
+    ['ok 5', { position: 5, leftOut: undefined }],
+    ['ok 5 4294967296', { position: 5, leftOut: 4294967296 }],
+    ['ok 5 ?', { position: 5, leftOut: 'some' }],
+    ['ok 5 and something new that is longer than expected', { position: 5, leftOut: 'some' }],
+  ])('says what is left out before it: %s', async (answer, begin) => {
+    const { path, sockets } = await consoles(`${answer}\nboot`)
+    let seen: unknown
+    await serve(async (session) => {
+      const { position, leftOut, ended } = await session.attach(aTarget(path))
+      seen = { position, leftOut }
+      await ended
+      return 0
+    })
+    const { ended } = run(['console', 'demo'])
+    await untilTrue(() => seen !== undefined)
+    sockets[0]?.end()
+    expect(await ended).toMatchObject({ status: 0, stdout: 'boot' })
+    expect(seen).toEqual(begin)
+  })
+
   test('goes on without xcld, and the next xcld is told of it', async () => {
     const { path, sockets } = await consoles('ok 100\nboot', 'ok 104\nback')
     const first = await CommandServer.listen(socketPath, (session) => attachTo(session, path))

@@ -19,6 +19,8 @@ let targets: ConsoleTarget[]
 let ends: ((end: AttachmentEnd) => void)[]
 /** What the client answers next; else it attaches at the position that was asked for. */
 let answers: (number | Refused)[]
+/** What consoled says of each attachment; else that nothing is left out. */
+let leftOuts: Attachment['leftOut'][]
 let stderr: string
 let exitCode: number | undefined
 let leaving: AbortController
@@ -28,6 +30,7 @@ beforeEach(async () => {
   targets = []
   ends = []
   answers = []
+  leftOuts = []
   stderr = ''
   exitCode = undefined
   leaving = new AbortController()
@@ -77,7 +80,7 @@ const terminal: Terminal = {
 
 function anAttachment(position: number): Attachment {
   const ended = new Promise<AttachmentEnd>((resolve) => ends.push(resolve))
-  return { position, ended }
+  return { position, leftOut: leftOuts.shift(), ended }
 }
 
 /** Somebody is at the console of this guest. */
@@ -139,12 +142,28 @@ describe('who is at a console', () => {
     expect(stderr).toBe('xcl: consoled has gone away; waiting for it\n')
   })
 
-  test('is told what is left out for a terminal that was too slow', async () => {
+  test.each([
+    [5001, 'this terminal was too slow; 5001 bytes of output were left out'],
+    ['some', 'output may have been left out'],
+  ] as const)('is told what is left out: %s', async (leftOut, sentence) => {
     stay(await aGuest())
-    answers.push(5000)
+    leftOuts.push(leftOut)
     ends[0]?.({ kind: 'ended', position: 4294967295 })
     await until(() => stderr !== '')
-    expect(stderr).toBe('xcl: this terminal was too slow; 5001 bytes of output were left out\n')
+    expect(stderr).toBe(`xcl: ${sentence}\n`)
+  })
+
+  test('comes back at once, but not again and again when its guest has it sent away', async () => {
+    stay(await aGuest())
+    for (let i = 0; i < 4; i++) {
+      ends[i]?.({ kind: 'ended', position: i })
+      if (i < 3) await until(() => targets.length === i + 1)
+    }
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+    expect(targets.length).toBe(3)
+    await passes(200)
+    await until(() => targets.length === 4)
+    expect(stderr).toBe('')
   })
 
   test('is asked for again as long as the console may be about to come, and no longer', async () => {
