@@ -27,6 +27,14 @@ export interface Beside {
   readonly outcome: BesideFigures | string
 }
 
+/** Those of consoled whose logs are not what guests have printed; what others lose is a figure. */
+export function defectiveRows(rows: readonly Beside[]): Beside[] {
+  return rows.filter(({ daemon, outcome }) => {
+    if (daemon === 'floor' || daemon === 'xenconsoled' || typeof outcome === 'string') return false
+    return outcome.lostLines + outcome.repeatedLines > 0
+  })
+}
+
 const NAME = 38
 const CELL = 15
 

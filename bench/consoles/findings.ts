@@ -15,11 +15,18 @@ export interface Finding {
 export interface Target {
   readonly bound: number
   readonly isAtLeast?: true
+  /** To miss it is a defect on any computer, not a figure of this one. */
+  readonly isExact?: true
 }
 
 export function isHeld({ value, target }: Finding): boolean | undefined {
   if (target === undefined) return undefined
   return target.isAtLeast ? value >= target.bound : value <= target.bound
+}
+
+/** @returns the exact ones that are missed, or were not measured */
+export function defectsOf(findings: readonly Finding[]): Finding[] {
+  return findings.filter((finding) => finding.target?.isExact && !isHeld(finding))
 }
 
 const NAME = 52

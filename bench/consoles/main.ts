@@ -2,7 +2,8 @@
  * `npm run bench:consoles`: consoled with ten thousand guests on a simulated machine, beside a floor that only reads
  * rings and writes logs, and beside Debian's xenconsoled.
  *
- * Exit codes: 0; 1 when something failed that is not a figure; what is not reached is told.
+ * Exit codes: 0; 1 when something failed that is not a figure, or consoled lost, repeated or cut a line; a figure that is
+ * not reached is told.
  */
 import { constants } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -10,9 +11,9 @@ import { computerText, loadNow, loadText, machineNow } from '../report/machine.t
 import { checkOutput, writeOutput } from '../start/output-file.ts'
 import { Progress } from '../start/progress.ts'
 import { Bench, type Sizes } from './bench.ts'
-import { type Beside, besideTable } from './beside.ts'
+import { type Beside, besideTable, defectiveRows } from './beside.ts'
 import { chart } from './chart.ts'
-import { type Finding, findingsTable, isHeld } from './findings.ts'
+import { defectsOf, type Finding, findingsTable, isHeld } from './findings.ts'
 import { beside } from './parts/beside.ts'
 import { idle } from './parts/idle.ts'
 import { kill } from './parts/kill.ts'
@@ -47,6 +48,8 @@ const HELP = `Usage: npm run bench:consoles -- [OPTION]…
 
 Measures consoled with many guests on a simulated machine, beside a floor that only reads rings and writes logs, and
 beside Debian's xenconsoled; each figure that has a target is told with it.
+Ends with 1 when consoled lost, repeated or cut a line, in a log or for a viewer, or when nothing could be measured; with 0
+though other figures miss their targets, which depend on the computer.
 
   --quick        ${QUICK.guests} guests in place of ${WHOLE.guests}, and shorter
   --only WORDS   only these parts, with commas between: ${NAMES.join(', ')}
@@ -119,6 +122,11 @@ async function main(): Promise<void> {
     writeOutput(values.json, `${JSON.stringify(all, endless, 2)}\n`)
   }
   if (values.svg !== undefined) writeOutput(values.svg, chart(machine, rows))
+  const defects = [
+    ...defectsOf(findings).map(({ name }) => name),
+    ...defectiveRows(rows).map(({ guests, daemon }) => `beside: ${guests} guests, ${daemon}`),
+  ]
+  if (defects.length > 0) throw new Error(`defects: ${defects.join('; ')}`)
 }
 
 /** JSON has no Infinity; null would be what was not measured. */

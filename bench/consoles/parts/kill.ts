@@ -32,7 +32,7 @@ export async function kill(bench: Bench): Promise<Finding[]> {
         name: `kill: lines lost, repeated or cut in ${done} kills`,
         unit: '',
         value: wrong,
-        target: { bound: 0 },
+        target: { bound: 0, isExact: true },
         note: `${logs.lostLines} lost, ${logs.repeatedLines} repeated, ${logs.strangeLines} cut; viewers attached ${viewers.attached} times`,
       },
       {
@@ -45,14 +45,14 @@ export async function kill(bench: Bench): Promise<Finding[]> {
         name: 'kill: lines that viewers who came back missed or saw twice',
         unit: '',
         value: viewers.returning.outOfOrder,
-        target: { bound: 0 },
+        target: { bound: 0, isExact: true },
         note: `they came back ${viewers.returning.times} times and saw ${viewers.returning.lines} lines`,
       },
       {
         name: 'kill: logs equal to what guests printed',
         unit: '',
         value: logs.equal,
-        target: { bound: logs.guests, isAtLeast: true },
+        target: { bound: logs.guests, isAtLeast: true, isExact: true },
       },
     ]
   } finally {

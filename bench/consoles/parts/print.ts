@@ -31,14 +31,14 @@ export async function print(bench: Bench): Promise<Finding[]> {
       name: 'print: logs equal to what guests printed',
       unit: '',
       value: logs.equal,
-      target: { bound: logs.guests, isAtLeast: true },
+      target: { bound: logs.guests, isAtLeast: true, isExact: true },
       note: `${guests} guests, ${seconds} s, a line a second each; ${logs.loggedBytes} bytes`,
     },
     {
       name: 'print: lines that viewers missed',
       unit: '',
       value: viewers.outOfOrder + viewers.failed,
-      target: { bound: 0 },
+      target: { bound: 0, isExact: true },
       note: `${count} viewers attached ${viewers.attached} times and saw ${viewers.lines} lines`,
     },
     {
