@@ -88,6 +88,8 @@ export class ConsoleStates {
   readonly #mayTouch: (byteOffset: number) => boolean
   /** Pages that were asked for: 1 there is memory for them, 2 there is none. */
   readonly #pages = new Uint8Array(STATE_BYTES / PAGE)
+  /** Who has taken a domid's record last; a number that is used again has two consoles while the old one drains. */
+  readonly #owners = new Uint32Array(RECORDS)
 
   /**
    * @param memory STATE_BYTES
@@ -126,6 +128,18 @@ export class ConsoleStates {
     }
   }
 
+  /**
+   * Takes the domid's record, with what it says: whoever had it before neither writes to it nor ends it.
+   *
+   * @returns who asks, for `store` and `forget`
+   */
+  take(domid: number): number {
+    if (domid >= RECORDS) return 0
+    const owner = ((this.#owners[domid] as number) + 1) >>> 0
+    this.#owners[domid] = owner
+    return owner
+  }
+
   /** The domid's record is this console's from now on, and empty. */
   begin({ domid, uuid }: ConsoleIdentity, frame: number, port: number): void {
     const at = this.#recordOf(domid)
@@ -134,14 +148,17 @@ export class ConsoleStates {
     this.#words.set(headOf(uuid, frame, port), at + RING_LOW)
   }
 
-  /** Nothing is known of the domid's console any more. */
-  forget(domid: number): void {
+  /** Nothing is known of the domid's console any more. @param owner as `take` said */
+  forget(domid: number, owner: number): void {
+    if (this.#owners[domid] !== owner) return
     const at = this.#recordOf(domid)
     if (at !== undefined) Atomics.store(this.#words, at + SELECTOR, 0)
   }
 
+  /** @param owner as `take` said */
   store(
     domid: number,
+    owner: number,
     isRaw: boolean,
     identity: ArrayLike<number>,
     index: number,
@@ -149,6 +166,7 @@ export class ConsoleStates {
     indexAfter: number,
     offsetAfter: number,
   ): void {
+    if (this.#owners[domid] !== owner) return
     const at = this.#recordOf(domid)
     if (at === undefined) return
     const words = this.#words

@@ -57,13 +57,14 @@ interface Setting {
   readonly format?: typeof RAW
   readonly maxBytes?: number
   readonly console?: typeof A
-  /** Whose files it writes to, too. */
+  /** One console of the same consoled. */
   readonly beside?: Life
 }
 
 /** What a consoled keeps of one guest; another one with the same memory is its successor. */
 class Life {
   readonly files: LogFiles
+  readonly states: ConsoleStates
   readonly log: GuestLog
   position = 0
 
@@ -71,8 +72,9 @@ class Life {
     const { name = 'a', isNew = true, format = RAW, maxBytes, console = A, beside } = setting
     const limits = { maxOpen: 4, keep: 20, ...(maxBytes && { maxBytes }) }
     this.files = beside?.files ?? new LogFiles(limits, log)
-    const states = new ConsoleStates(memory)
-    const services = { files: this.files, dir, format, time, states, listing: new LogListing(dir) }
+    this.states = beside?.states ?? new ConsoleStates(memory)
+    const { files, states } = this
+    const services = { files, dir, format, time, states, listing: new LogListing(dir) }
     this.log = new GuestLog(services, console, name, isNew)
   }
 
@@ -407,6 +409,27 @@ describe('a raw log after a kill', () => {
     again.append('login: ')
     expect(new Life({ isNew: false }).begin(0, PORT + 1).append('login: ')).toBe(0)
     expect(content('guest-a.log')).toBe('login: '.repeat(4))
+  })
+
+  it.each([
+    ['raw', RAW],
+    ['stamped', STAMPED],
+  ])('of a domid that was used again is not forgotten by who had it before: %s', (_, format) => {
+    const old = new Life({ format }).begin()
+    old.append('old\n')
+    const reused = { ...A, uuid: B.uuid }
+    const next = new Life({ format, name: 'b', console: reused, beside: old }).begin()
+    next.append(LIVES[0])
+    // What it has said last is still taken, of a file that has become another one, too.
+    truncateSync(join(dir, 'guest-a.log'), 0)
+    old.append('last words\n')
+    old.log.close()
+    old.log.end()
+    const at = next.position
+    next.append(LIVES[1])
+    const last = new Life({ format, name: 'b', console: reused, isNew: false }).begin(at)
+    expect(last.append(LIVES[1] + LIVES[2])).toBe(LIVES[1].length)
+    expect(content('guest-b.log').match(/(first|second|third) line\n/g)).toEqual([...LIVES])
   })
 
   it('of two guests of one name keeps every line of both', () => {

@@ -35,8 +35,8 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true }))
 
-function store(states: ConsoleStates, index: number, offset: number): void {
-  states.store(A.domid, true, IDENTITY, index, offset, index, offset)
+function store(states: ConsoleStates, index: number, offset: number, owner = 0): void {
+  states.store(A.domid, owner, true, IDENTITY, index, offset, index, offset)
 }
 
 describe('ConsoleStates', () => {
@@ -58,8 +58,24 @@ describe('ConsoleStates', () => {
     expect(states.find(A, FRAME, 4)).toBeUndefined()
     expect(states.find(A, FRAME - 2 ** 32, 3)).toBeUndefined()
     expect(states.find({ ...A, domid: 8 }, FRAME, 3)).toBeUndefined()
-    states.forget(A.domid)
+    states.forget(A.domid, 0)
     expect(states.find(A, FRAME, 3)).toBeUndefined()
+  })
+
+  it('is told nothing of a domid by who had it before', () => {
+    const states = new ConsoleStates(new ArrayBuffer(STATE_BYTES))
+    const old = states.take(A.domid)
+    states.begin(A, FRAME, 3)
+    store(states, 1, 2, old)
+    const owner = states.take(A.domid)
+    expect(states.find(A, FRAME, 3)).toMatchObject({ index: 1 })
+    states.begin(OTHER, FRAME, 3)
+    store(states, 3, 4, owner)
+    store(states, 5, 6, old)
+    states.forget(A.domid, old)
+    expect(states.find(OTHER, FRAME, 3)).toMatchObject({ index: 3 })
+    states.forget(A.domid, owner)
+    expect(states.find(OTHER, FRAME, 3)).toBeUndefined()
   })
 
   it('has one whole slot whenever the process is killed between two stores', () => {
