@@ -46,8 +46,8 @@ export class LogFile {
   #fd = CLOSED
   /** Of the files when this one was opened. */
   #generation = 0
-  /** A full disk is news once, not once per line. */
-  #isFailing = false
+  /** Of `dropped`, before the failure that lasts; undefined: none does. A full disk is news once, not once per line. */
+  #droppedBefore: number | undefined
 
   constructor(files: LogFiles, path: string, dueAt: number) {
     this.#files = files
@@ -58,6 +58,11 @@ export class LogFile {
   /** For LogFiles; below zero while it is closed. */
   get fd(): number {
     return this.#fd
+  }
+
+  /** What was tried last failed: what is tried next is to be settled, however it goes. */
+  get isFailing(): boolean {
+    return this.#droppedBefore !== undefined
   }
 
   /** It is open, and its path may be another file by now. */
@@ -109,13 +114,16 @@ export class LogFile {
     this.#files.dropped += bytes
   }
 
-  /** So much of what was queued is not in the file. */
+  /** So much of what was queued is not in the file. @param errno 0: everything is */
   settle(lost: number, errno: number): void {
-    this.bytes -= lost
-    this.dropped += lost
-    this.#files.dropped += lost
     if (errno !== 0) this.#failed(-errno)
-    else this.#isFailing = false
+    this.bytes -= lost
+    this.lose(lost)
+    if (errno === 0 && this.#droppedBefore !== undefined) {
+      const facts = { path: this.path, lost: this.dropped - this.#droppedBefore }
+      this.#droppedBefore = undefined
+      this.#files.log.warn(facts, 'the log can be written again')
+    }
   }
 
   /** Closes the descriptor; the next `append` opens the path again. */
@@ -136,8 +144,8 @@ export class LogFile {
   }
 
   #failed(negativeErrno: number): void {
-    if (this.#isFailing) return
-    this.#isFailing = true
+    if (this.#droppedBefore !== undefined) return
+    this.#droppedBefore = this.dropped
     const code = getSystemErrorName(negativeErrno)
     this.#files.log.error({ code, path: this.path }, 'cannot write the log')
   }

@@ -41,6 +41,15 @@ interface LogLimits {
   readonly keep?: number
 }
 
+/** What became of what waited for a file. */
+interface Settling {
+  /** As it would be if nobody else had changed the file. */
+  length: number
+  lost: number
+  errno: number
+  isMoved: boolean
+}
+
 export class LogFiles implements BatchListener {
   readonly log: Logger
   readonly #pick: (open: readonly LogFile[]) => number
@@ -53,6 +62,8 @@ export class LogFiles implements BatchListener {
   #due: LogFile[] = []
   #batchBytes: Uint8Array | undefined
   #isInBatch = false
+  /** What waits is for a file, too, to which the last could not be written. */
+  #hasFailing = false
   #arenaUsed = 0
   /** Bytes that could not be written, in all. */
   dropped = 0
@@ -147,7 +158,7 @@ export class LogFiles implements BatchListener {
       const isAsExpected = this.#writer.write()
       this.#write++
       this.#arenaUsed = 0
-      if (!isAsExpected) this.#settle(count)
+      if (!isAsExpected || this.#hasFailing) this.#settle(count)
     }
     if (this.#due.length > 0) this.#rotate()
   }
@@ -229,6 +240,7 @@ export class LogFiles implements BatchListener {
     file.lastWrite = this.#write
     const count = this.#writer.count
     this.#queued[count] = file
+    if (file.isFailing) this.#hasFailing = true
     this.#writer.put(file.fd, source, start, end, file.size)
     if (file.size >= file.dueAt && !file.isDue) {
       file.isDue = true
@@ -237,19 +249,28 @@ export class LogFiles implements BatchListener {
     if (!this.#isInBatch || count + 1 === MAX_ENTRIES) this.flush()
   }
 
-  /** Something failed, or a file is not as long as it was known to be. */
+  /** Something failed, or did not any more, or a file is not as long as it was known to be. */
   #settle(count: number): void {
-    /** Lengths as they would be if nobody else had changed the files. */
-    const moved = new Map<LogFile, number>()
+    this.#hasFailing = false
+    const settled = new Map<LogFile, Settling>()
     for (let entry = 0; entry < count; entry++) {
       const file = this.#queued[entry]
-      if (file === undefined || this.#writer.isAsExpected(entry)) continue
+      if (file === undefined) continue
+      const isAsExpected = this.#writer.isAsExpected(entry)
+      if (isAsExpected && !file.isFailing) continue
+      const found = settled.get(file) ?? { length: file.size, lost: 0, errno: 0, isMoved: false }
+      settled.set(file, found)
+      if (isAsExpected) continue
       const lost = this.#writer.lost(entry)
-      moved.set(file, (moved.get(file) ?? file.size) - lost)
+      found.isMoved = true
+      found.length -= lost
+      found.lost += lost
+      found.errno ||= this.#writer.errnoOf(entry)
       file.size = this.#writer.endOf(entry)
-      file.settle(lost, this.#writer.errnoOf(entry))
     }
-    for (const [file, length] of moved) {
+    for (const [file, { length, lost, errno, isMoved }] of settled) {
+      file.settle(lost, errno)
+      if (!isMoved) continue
       // 0 is also what a file says to which nothing could be written since it was opened.
       if (file.size > 0 && file.size < length) file.beganAnew(false)
       for (const owner of file.owners) owner.logMoved()

@@ -7,11 +7,13 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
   truncateSync,
+  unlinkSync,
 } from 'node:fs'
 import { constants as osConstants, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -116,6 +118,57 @@ describe('LogFiles', () => {
     files.close()
   })
 
+  it('says each time that a disk is full, and that it is not any more', () => {
+    const files = new LogFiles({ maxOpen: 4 }, log)
+    const path = join(dir, 'a')
+    const file = files.file(path)
+    const whole = files.file(join(dir, 'whole'))
+    /** In one batch with a log to which nothing happens. */
+    const writes = (text: string) =>
+      files.together(() => {
+        append(file, text)
+        append(whole, text)
+      })
+    append(file, 'kept ')
+    for (let round = 0; round < 2; round++) {
+      file.close()
+      renameSync(path, `${path}.real`)
+      symlinkSync('/dev/full', path)
+      for (let i = 0; i < 3; i++) writes('lost ')
+      file.close()
+      unlinkSync(path)
+      renameSync(`${path}.real`, path)
+      for (let i = 0; i < 3; i++) writes('kept ')
+    }
+    expect(content('a')).toBe('kept '.repeat(7))
+    const told = logged.map((line) => JSON.parse(line) as { msg: string; lost?: number })
+    expect(told.map(({ msg, lost }) => [msg, lost])).toEqual([
+      ['cannot write the log', undefined],
+      ['the log can be written again', 15],
+      ['cannot write the log', undefined],
+      ['the log can be written again', 15],
+    ])
+    files.close()
+  })
+
+  it('says that a pipe takes something again, which has no length', () => {
+    const files = new LogFiles({ maxOpen: 1 }, log)
+    const path = join(dir, 'a')
+    execFileSync('mkfifo', [path])
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const file = files.file(path)
+    while (file.dropped === 0) append(file, 'x'.repeat(4096))
+    readSync(reader, Buffer.alloc(65_536))
+    append(file, 'again')
+    append(file, 'again')
+    expect(logged.map((line) => JSON.parse(line).msg)).toEqual([
+      'cannot write the log',
+      'the log can be written again',
+    ])
+    files.close()
+    closeSync(reader)
+  })
+
   it('says once that a log cannot be written, and again after it worked in between', () => {
     const files = new LogFiles({ maxOpen: 2 }, log)
     const file = files.file(join(dir, 'missing', 'x'))
@@ -130,6 +183,7 @@ describe('LogFiles', () => {
     file.close()
     append(file, 'lost')
     expect([file.bytes, file.dropped]).toEqual([4, 12])
+    expect(logged).toHaveLength(3)
   })
 
   it('counts what a full disk does not take, says so once, and goes on with the others', () => {
