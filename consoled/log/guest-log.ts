@@ -13,53 +13,23 @@
  * bytes are changed on the way), and is not written again.
  */
 import { join } from 'node:path'
-import type { ConsoleIdentity, ConsoleStates } from './console-states.ts'
-import { LineStamps, OPENED, type StampTime, withoutStamps } from './line-stamps.ts'
+import type { ConsoleIdentity } from './console-states.ts'
+import type { GuestLogServices } from './guest-log-services.ts'
+import { LineStamps, OPENED, withoutStamps } from './line-stamps.ts'
 import type { LogFile, LogOwner } from './log-file.ts'
-import type { LogFiles } from './log-files.ts'
-import type { LogListing } from './log-listing.ts'
+import { guestLogName } from './log-name.ts'
 import { bytesOfLines, type LeftLog, leftChanged, leftRaw, sameBytes } from './log-resume.ts'
 import { rangeOfBoth, tailOf, tailOfAside } from './log-tail.ts'
+import { UNWRITTEN_BYTES, Unwritten } from './unwritten.ts'
 
 const ESC = 0x1b
 const LF = 0x0a
 const DOT = 0x2e
-/** NAME_MAX less `guest-`, `.log` and the number of one that was put aside. */
-const MAX_NAME_BYTES = 240
 /** Indices are told apart as long as they are not 2^31 from each other. */
 const MAX_DISTANCE = 2 ** 30
 /** What is known to lie in the log without a gap is not counted any further. */
 const MAX_UNBROKEN = 2 ** 30
 const OPENED_BYTES = Buffer.from(OPENED, 'latin1')
-
-/** How bytes are changed on their way into a log. */
-interface LogFormat {
-  readonly withTimestamps: boolean
-  /** --replace-escape: ESC becomes a full stop, so that `cat` of a log cannot drive a terminal. */
-  readonly replacesEscape: boolean
-}
-
-/** What the logs of all guests share. */
-export interface GuestLogServices {
-  readonly files: LogFiles
-  readonly dir: string
-  readonly format: LogFormat
-  readonly time: StampTime
-  readonly states: ConsoleStates
-  readonly listing: LogListing
-}
-
-/**
- * `guest-<name>.log`. What could leave the directory or break a shell's line (slash, control
- * characters) becomes `_`; too long a name is cut.
- */
-export function guestLogName(name: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  const safe = name.replace(/[/\u0000-\u001f\u007f]/g, '_')
-  let cut = safe
-  while (Buffer.byteLength(cut) > MAX_NAME_BYTES) cut = cut.slice(0, -1)
-  return `guest-${cut}.log`
-}
 
 export class GuestLog implements LogOwner {
   readonly #services: GuestLogServices
@@ -89,6 +59,8 @@ export class GuestLog implements LogOwner {
   #baseEpoch = -1
   /** Bytes at the log's end that stand there as the guest printed them, without a gap. */
   #unbroken = 0
+  /** Since something could not be written, until the raw log ends with more than this holds. */
+  #unwritten: Unwritten | undefined
   /** What a killed process has left, until the ring's first bytes show what of them the log holds. */
   #left: LeftLog | undefined
 
@@ -189,18 +161,25 @@ export class GuestLog implements LogOwner {
 
   /** What this guest said last; where the log is changed on the way, as far as that can be undone. */
   said(maxBytes: number): Buffer {
-    if (this.#stamps === undefined) return this.tail(maxBytes)
+    this.#services.files.flush()
+    // What the log ends with is not what was said last.
+    if (this.#file.isFailing) return Buffer.alloc(0)
+    if (this.#stamps === undefined) return this.#logged(maxBytes)
     const length = maxBytes * 2
-    const stamped = this.tail(length)
+    const stamped = this.#logged(length)
     // Where more is before it, it may begin in the middle of a stamp.
     const begin = stamped.length < length ? 0 : stamped.indexOf(LF) + 1 || length
     const said = withoutStamps(stamped.subarray(begin))
     return said.subarray(Math.max(0, said.length - maxBytes))
   }
 
-  /** The end of the log, as it stands there, as far as it is this guest's. */
+  /** The end of a raw log, as it stands there, as far as it is this guest's; while that is not what it said last, this. */
   tail(maxBytes: number): Buffer {
     this.#services.files.flush()
+    return this.#unwritten?.tail(maxBytes) ?? this.#logged(maxBytes)
+  }
+
+  #logged(maxBytes: number): Buffer {
     this.#followBeginnings()
     const { path } = this.#file
     const newest = tailOf(path, maxBytes, this.#from)
@@ -210,14 +189,16 @@ export class GuestLog implements LogOwner {
   }
 
   /**
-   * The last bytes of a raw log, if they are known to be what the guest printed last.
+   * The last bytes of a raw log, or of what could not be written to it, if they are known to be what the guest printed last.
    *
    * @param maxBytes no more than so many of them, the oldest
    */
   exactTail(length: number, maxBytes = length): Buffer | undefined {
     this.#services.files.flush()
     // What the flush could not write, or another guest of that name has, is known only now.
-    if (!this.isRaw || length > this.#unbroken || !this.#isInPlace()) return undefined
+    if (!this.isRaw || length > this.#unbroken || !this.#isInPlace()) {
+      return this.#unwritten?.exactTail(length, maxBytes)
+    }
     const bytes = rangeOfBoth(this.#file.path, length, maxBytes)
     return bytes.length === Math.min(length, maxBytes) ? bytes : undefined
   }
@@ -255,10 +236,11 @@ export class GuestLog implements LogOwner {
     if (!this.#isInPlace()) this.#unbroken = 0
   }
 
-  logMoved(): void {
+  logMoved(lost?: Uint8Array): void {
     const isPutAside = this.#rotations !== this.#file.rotations
     this.#rotations = this.#file.rotations
     if (!this.#hasBegun || this.#left !== undefined) return
+    if (lost !== undefined) this.#keep(lost)
     const unbroken = this.#unbroken
     this.#rebase()
     if (!isPutAside) return
@@ -276,6 +258,14 @@ export class GuestLog implements LogOwner {
     const fromBefore = count === 1 ? this.#from : 0
     this.#fromAside = isAside ? fromBefore : undefined
     this.#from = 0
+  }
+
+  /** From now on what the guest says is kept in memory, too, until that is not needed any more. */
+  #keep(lost: Uint8Array): void {
+    // Where there is one already, it has had these bytes.
+    if (!this.isRaw || this.#unwritten !== undefined) return
+    const logged = lost.length === 0 ? lost : this.#logged(UNWRITTEN_BYTES)
+    this.#unwritten = new Unwritten(logged, lost)
   }
 
   /** A raw log ends with what this guest said last: nobody else has written to it since. */
@@ -306,6 +296,7 @@ export class GuestLog implements LogOwner {
   #jump(position: number): void {
     this.#left = undefined
     this.#next = this.#before = position
+    this.#unwritten?.jump()
     this.#rebase()
   }
 
@@ -334,11 +325,18 @@ export class GuestLog implements LogOwner {
   #appendRaw(bytes: Uint8Array, start: number, end: number): void {
     const length = end - start
     const file = this.#file
+    if (this.#unwritten !== undefined) {
+      if (this.#unbroken >= UNWRITTEN_BYTES) this.#unwritten = undefined
+      else this.#unwritten.append(bytes, start, end)
+    }
     if (file.isReady()) {
       if (!this.#isInPlace()) this.#rebase()
       else if (((this.#next - this.#baseIndex) | 0) > MAX_DISTANCE) this.#store()
       this.#unbroken = Math.min(this.#unbroken + length, MAX_UNBROKEN)
-    } else this.#unbroken = 0
+    } else {
+      this.#unbroken = 0
+      this.#keep(bytes.subarray(start, end))
+    }
     this.#next = (this.#next + length) >>> 0
     file.append(bytes, start, end)
   }

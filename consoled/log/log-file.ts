@@ -10,8 +10,13 @@ const CLOSED = -1
 export interface LogOwner {
   /** It is about to be put aside. */
   logMoves(): void
-  /** The file is another one, or of another length than what was written makes it. */
-  logMoved(): void
+  /**
+   * The file is another one, or of another length than what was written makes it.
+   *
+   * @param lost what could not be written, and all that was to follow it; empty when nobody knows whose it is,
+   *   undefined when nothing was lost
+   */
+  logMoved(lost?: Uint8Array): void
 }
 
 /** One of LogFiles: what is known of it, and its descriptor while it is open. */

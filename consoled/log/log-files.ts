@@ -46,6 +46,8 @@ interface Settling {
   /** As it would be if nobody else had changed the file. */
   length: number
   lost: number
+  /** All that was to be written, from the first byte on that was not. */
+  readonly pieces: Uint8Array[]
   errno: number
   isMoved: boolean
 }
@@ -257,23 +259,31 @@ export class LogFiles implements BatchListener {
       const file = this.#queued[entry]
       if (file === undefined) continue
       const isAsExpected = this.#writer.isAsExpected(entry)
-      if (isAsExpected && !file.isFailing) continue
-      const found = settled.get(file) ?? { length: file.size, lost: 0, errno: 0, isMoved: false }
+      const known = settled.get(file)
+      if (isAsExpected && known === undefined && !file.isFailing) continue
+      const found = known ?? { length: file.size, lost: 0, pieces: [], errno: 0, isMoved: false }
       settled.set(file, found)
+      const lost = isAsExpected ? 0 : this.#writer.lost(entry)
+      if (lost > 0 || found.lost > 0) {
+        const bytes = this.#writer.bytesOf(entry)
+        // What was written behind a gap is wanted, too.
+        found.pieces.push(found.lost > 0 ? bytes : bytes.subarray(bytes.length - lost))
+      }
       if (isAsExpected) continue
-      const lost = this.#writer.lost(entry)
       found.isMoved = true
       found.length -= lost
       found.lost += lost
       found.errno ||= this.#writer.errnoOf(entry)
       file.size = this.#writer.endOf(entry)
     }
-    for (const [file, { length, lost, errno, isMoved }] of settled) {
+    for (const [file, { length, lost, pieces, errno, isMoved }] of settled) {
       file.settle(lost, errno)
       if (!isMoved) continue
       // 0 is also what a file says to which nothing could be written since it was opened.
       if (file.size > 0 && file.size < length) file.beganAnew(false)
-      for (const owner of file.owners) owner.logMoved()
+      const isOfOne = file.owners.length === 1
+      const missing = lost === 0 ? undefined : Buffer.concat(isOfOne ? pieces : [])
+      for (const owner of file.owners) owner.logMoved(missing)
     }
   }
 

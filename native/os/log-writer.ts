@@ -37,6 +37,7 @@ export class LogWriter {
   readonly arena = new Uint8Array(new ArrayBuffer(ARENA_BYTES))
   readonly #entries = new Int32Array(MAX_ENTRIES * ENTRY_WORDS)
   readonly #native: NativeLogWriter
+  #used: ArrayBuffer = new ArrayBuffer(0)
   #count = 0
 
   constructor() {
@@ -50,6 +51,7 @@ export class LogWriter {
 
   /** From now on this is SOURCE_USED. Nothing may wait. */
   use(memory: ArrayBuffer): void {
+    this.#used = memory
     this.#native.useSource(memory)
   }
 
@@ -80,6 +82,14 @@ export class LogWriter {
     const count = this.#count
     this.#count = 0
     return count === 0 || this.#native.write(count) === 0
+  }
+
+  /** What was to be written, as long as nothing else stands in its memory. */
+  bytesOf(entry: number): Uint8Array {
+    const at = entry * ENTRY_WORDS
+    const memory = this.#word(at + ENTRY_SOURCE) === SOURCE_ARENA ? this.arena.buffer : this.#used
+    const start = this.#word(at + ENTRY_START)
+    return new Uint8Array(memory, start, this.#word(at + ENTRY_END) - start)
   }
 
   /** After `write` was not as expected: was this entry? */

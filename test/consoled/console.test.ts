@@ -5,7 +5,9 @@ import {
   openSync,
   readFileSync,
   readSync,
+  renameSync,
   rmSync,
+  symlinkSync,
   writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -316,6 +318,25 @@ describe('the history of a console', () => {
     guest.print('after')
     await until(() => viewer.seen === 'after')
     expect(console.recentOutput(100).toString()).toBe('before after')
+  })
+
+  it('ends with what was said last, on a full disk, too', async () => {
+    const guest = new ConsoleGuest(loopback, 7)
+    const console = aConsole()
+    console.update(keysOf(guest))
+    await prints(guest, 'kept ')
+    const path = join(dir, 'guest-web1.log')
+    renameSync(path, `${path}.1`)
+    symlinkSync('/dev/full', path)
+    files.outdate()
+    const count = console.said
+    for (let i = 0; i < 3; i++) {
+      clock.advance(PERIOD_MS)
+      await prints(guest, `lost ${i} `)
+      expect(console.recentOutput(7).toString()).toBe(`lost ${i} `)
+    }
+    expect(console.outputFrom(count)?.toString()).toBe('lost 0 lost 1 lost 2 ')
+    expect(console.recentOutput(100).toString()).toBe('kept lost 0 lost 1 lost 2 ')
   })
 
   it('comes from a log with timestamps where memory does not reach, without them', async () => {

@@ -16,10 +16,12 @@ import { fc, test } from '@fast-check/vitest'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ConsoleStates, STATE_BYTES } from '../../../consoled/log/console-states.ts'
-import { GuestLog, guestLogName } from '../../../consoled/log/guest-log.ts'
+import { GuestLog } from '../../../consoled/log/guest-log.ts'
 import { StampTime } from '../../../consoled/log/line-stamps.ts'
 import { LogFiles } from '../../../consoled/log/log-files.ts'
 import { LogListing } from '../../../consoled/log/log-listing.ts'
+import { guestLogName } from '../../../consoled/log/log-name.ts'
+import { UNWRITTEN_BYTES } from '../../../consoled/log/unwritten.ts'
 
 const RAW = { withTimestamps: false, replacesEscape: false }
 const STAMPED = { withTimestamps: true, replacesEscape: false }
@@ -255,6 +257,106 @@ describe('GuestLog', () => {
     expect(guest.log.exactTail(3)).toBeUndefined()
     guest.append('7')
     expect(guest.log.exactTail(1)?.toString()).toBe('7')
+  })
+})
+
+describe('a log that cannot be written', () => {
+  const path = () => join(dir, 'guest-a.log')
+
+  /** In place of the log, of which this is `.1`; made as it was by the next call. */
+  function fillDisk(): () => void {
+    renameSync(path(), `${path()}.1`)
+    symlinkSync('/dev/full', path())
+    return () => {
+      unlinkSync(path())
+      renameSync(`${path()}.1`, path())
+    }
+  }
+
+  it('is not what viewers are shown: what was lost first, and what followed, is', () => {
+    const guest = new Life().begin()
+    guest.append('kept. ')
+    const free = fillDisk()
+    guest.reopen()
+    guest.append('lost first, ')
+    expect(guest.log.tail(100).toString()).toBe('kept. lost first, ')
+    guest.append('lost next, ')
+    expect(guest.log.tail(100).toString()).toBe('kept. lost first, lost next, ')
+    expect(guest.log.tail(5).toString()).toBe('ext, ')
+    expect(guest.log.exactTail(23)?.toString()).toBe('lost first, lost next, ')
+    expect(guest.log.exactTail(23, 4)?.toString()).toBe('lost')
+    expect(guest.log.exactTail(24)).toBeUndefined()
+    free()
+    guest.reopen()
+    guest.append('kept again')
+    expect(content('guest-a.log')).toBe('kept. kept again')
+    // With the gap the log is not what the guest said.
+    expect(guest.log.tail(100).toString()).toBe('kept. lost first, lost next, kept again')
+    expect(guest.log.exactTail(21)?.toString()).toBe('lost next, kept again')
+    // It is again as soon as it goes back as far as what was kept.
+    for (let i = 0; i < 3; i++) guest.append('x'.repeat(UNWRITTEN_BYTES / 2))
+    expect(guest.log.tail(9999).toString()).toBe(
+      `kept. kept again${'x'.repeat((3 * UNWRITTEN_BYTES) / 2)}`,
+    )
+    expect(guest.log.exactTail(UNWRITTEN_BYTES + 2000)?.length).toBe(UNWRITTEN_BYTES + 2000)
+  })
+
+  it('is told apart from what others wrote in the same batch', () => {
+    const guest = new Life().begin()
+    const other = new Life({ name: 'b', console: B, beside: guest }).begin()
+    fillDisk()
+    guest.reopen()
+    guest.files.together(() => {
+      for (const text of ['one ', 'two ']) {
+        guest.log.append(Buffer.from(text), 0, 4, guest.position)
+        other.log.append(Buffer.from('other '), 0, 6, other.position)
+        guest.position += 4
+        other.position += 6
+      }
+    })
+    expect(guest.log.tail(100).toString()).toBe('one two ')
+    expect(other.log.tail(100).toString()).toBe('other other ')
+  })
+
+  it('shows nobody what another guest of that name has lost', () => {
+    const one = new Life().begin()
+    const other = new Life({ console: B, beside: one }).begin()
+    one.append('kept')
+    fillDisk()
+    one.reopen()
+    other.reopen()
+    one.append('a secret')
+    expect(other.log.tail(100).toString()).toBe('')
+    other.append('mine')
+    expect(other.log.tail(100).toString()).toBe('mine')
+    expect(other.log.exactTail(5)).toBeUndefined()
+  })
+
+  it('that cannot even be opened is not shown either', () => {
+    const guest = new Life().begin()
+    guest.append('kept. ')
+    renameSync(path(), `${path()}.1`)
+    symlinkSync('guest-a.log', path())
+    guest.reopen()
+    guest.append('lost')
+    expect(guest.log.tail(100).toString()).toBe('lost')
+    guest.log.append(Buffer.from('elsewhere'), 0, 9, 1_000_000)
+    expect(guest.log.exactTail(9)?.toString()).toBe('elsewhere')
+    expect(guest.log.exactTail(10)).toBeUndefined()
+  })
+
+  it('with timestamps says nothing, for what was said last is in memory', () => {
+    const guest = new Life({ format: STAMPED }).begin()
+    guest.append('kept\n')
+    expect(guest.log.said(100).toString()).toContain('kept\n')
+    const free = fillDisk()
+    guest.reopen()
+    guest.append('lost\n')
+    expect(guest.log.said(100).toString()).toBe('')
+    free()
+    guest.reopen()
+    guest.append('again\n')
+    expect(guest.log.said(100).toString()).toContain('again\n')
   })
 })
 
