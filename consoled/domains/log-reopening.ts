@@ -15,7 +15,8 @@ interface LogReopeningParts {
 
 /**
  * What follows a SIGHUP: all logs are opened anew, under the names that the guests have now, some in each
- * turn of the loop. A guest that speaks before its turn opens its log itself.
+ * turn of the loop. A guest that speaks before its turn opens its log itself, under the name that is known, for
+ * the old file may be gone already; at its turn it goes on under the name that it has.
  */
 export class LogReopening {
   readonly #parts: LogReopeningParts

@@ -490,6 +490,26 @@ describe('SIGHUP', () => {
     expect(existsSync(join(host.logDir, 'guest-web.log'))).toBe(false)
   })
 
+  it('loses nothing of a guest that was renamed and speaks before its name is read', async () => {
+    await aHost()
+    await host.startConsoled()
+    const guest = await host.introduce(5, 'web')
+    await host.giveConsole(guest)
+    await said(guest, 'guest-web.log', 'one')
+    await host.store.write('/local/domain/5/name', 'renamed')
+    renameSync(join(host.logDir, 'guest-web.log'), join(host.logDir, 'old.log'))
+    // Heard in the next turn of the loop, in which the name is only asked for.
+    guest.print('between')
+    host.consoled.reopenLogs()
+    await until(() => guest.unreadOutput === 0)
+    expect(host.logged('guest-web.log')).toBe('between')
+    await until(() => existsSync(join(host.logDir, 'guest-renamed.log')))
+    await said(guest, 'guest-renamed.log', 'four')
+    expect(host.logged('old.log')).toBe('one')
+    expect(host.logged('guest-web.log')).toBe('between')
+    expect(host.logged('guest-renamed.log')).toBe('four')
+  })
+
   it('opens some logs in each turn of the loop, also when it comes twice, and ends with consoled', async () => {
     await aHost({ maxOpenLogs: 300 })
     await host.startConsoled()
