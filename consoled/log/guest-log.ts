@@ -42,7 +42,6 @@ export class GuestLog implements LogOwner {
   #fromAside: number | undefined
   /** What of LogFile these two are about. */
   #beginnings: number
-  #rotations: number
   #isClosed = false
   /** Of the files, when this log was opened last. */
   #generation: number
@@ -85,7 +84,6 @@ export class GuestLog implements LogOwner {
     this.#from = isNew ? this.#file.size : 0
     this.#fromAside = isNew ? undefined : 0
     this.#beginnings = this.#file.beginnings
-    this.#rotations = this.#file.rotations
   }
 
   /** The file holds exactly what the guest said, so it can serve as the console's history. */
@@ -211,8 +209,9 @@ export class GuestLog implements LogOwner {
     const file = this.#file
     const { epoch } = file
     if (file.isOutOfDate) file.close()
+    for (const owner of file.owners) owner.logMoves()
     if (file.isReady() && file.epoch !== epoch) {
-      for (const owner of [...file.owners]) owner.logMoved()
+      for (const owner of file.owners) owner.logFollows(false)
     }
     this.#announce()
   }
@@ -236,17 +235,19 @@ export class GuestLog implements LogOwner {
     if (!this.#isInPlace()) this.#unbroken = 0
   }
 
+  logFollows(announces: boolean): void {
+    if (!this.#hasBegun || this.#left !== undefined) return
+    // What was put aside and what follows are one, as long as it is found there.
+    const unbroken = this.#file.isAside ? this.#unbroken : 0
+    this.#rebase()
+    this.#unbroken = unbroken
+    if (announces) this.#announce()
+  }
+
   logMoved(lost?: Uint8Array): void {
-    const isPutAside = this.#rotations !== this.#file.rotations
-    this.#rotations = this.#file.rotations
     if (!this.#hasBegun || this.#left !== undefined) return
     if (lost !== undefined) this.#keep(lost)
-    const unbroken = this.#unbroken
     this.#rebase()
-    if (!isPutAside) return
-    // What was put aside and what follows are one.
-    this.#unbroken = unbroken
-    this.#announce()
   }
 
   /** All of a file that began anew is this guest's. */

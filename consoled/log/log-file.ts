@@ -8,10 +8,12 @@ const CLOSED = -1
 
 /** Whoever writes to a file and knows what is in it. */
 export interface LogOwner {
-  /** It is about to be put aside. */
+  /** The path may be another file soon. */
   logMoves(): void
+  /** The path is another file, which follows the one that was there. @param announces it begins as others do */
+  logFollows(announces: boolean): void
   /**
-   * The file is another one, or of another length than what was written makes it.
+   * The file is of another length than what was written makes it.
    *
    * @param lost what could not be written, and all that was to follow it; empty when nobody knows whose it is,
    *   undefined when nothing was lost
@@ -27,8 +29,6 @@ export class LogFile {
   /** Bytes that are in it by us, and those that could not be. */
   bytes = 0
   dropped = 0
-  /** How often it was put aside, being too long. */
-  rotations = 0
   /** Changes when the path is another file. */
   epoch = 0
   /** How often the path became another file, or a shorter one. */

@@ -300,10 +300,13 @@ export class LogFiles implements BatchListener {
       for (const owner of file.owners) owner.logMoves()
       file.close()
       file.dueAt = this.#maxBytes
-      if (this.#putAside(file)) file.rotations++
-      else file.dueAt += file.size
+      const isAside = this.#putAside(file)
+      if (!isAside) file.dueAt += file.size
       if (!file.isReady()) continue
-      for (const owner of file.owners) owner.logMoved()
+      for (const owner of file.owners) {
+        if (isAside) owner.logFollows(true)
+        else owner.logMoved()
+      }
     }
   }
 

@@ -260,6 +260,41 @@ describe('GuestLog', () => {
   })
 })
 
+describe('a raw log that others put aside', () => {
+  const putAside = (guest: Life, to = 'guest-a.log.1') => {
+    renameSync(join(dir, 'guest-a.log'), join(dir, to))
+    guest.reopen()
+  }
+
+  it('is known back to where it was before', () => {
+    const guest = new Life().begin()
+    guest.append('one ')
+    putAside(guest)
+    expect(guest.log.exactTail(4)?.toString()).toBe('one ')
+    guest.append('two ')
+    expect(guest.log.exactTail(8)?.toString()).toBe('one two ')
+    putAside(guest)
+    guest.append('three')
+    expect(guest.log.exactTail(9)?.toString()).toBe('two three')
+    expect(guest.log.exactTail(10)).toBeUndefined()
+  })
+
+  it('is not where it is not found, or another guest has written to it since', () => {
+    const guest = new Life().begin()
+    guest.append('one ')
+    putAside(guest, 'guest-a.log-20261123')
+    guest.append('two ')
+    expect(guest.log.exactTail(4)?.toString()).toBe('two ')
+    expect(guest.log.exactTail(5)).toBeUndefined()
+    const other = new Life({ console: B, beside: guest }).begin()
+    other.append('secret ')
+    putAside(guest)
+    guest.append('three')
+    expect(guest.log.exactTail(5)?.toString()).toBe('three')
+    expect(guest.log.exactTail(6)).toBeUndefined()
+  })
+})
+
 describe('a log that cannot be written', () => {
   const path = () => join(dir, 'guest-a.log')
 

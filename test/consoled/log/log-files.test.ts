@@ -241,7 +241,11 @@ describe('LogFiles', () => {
   it('appends where a file was truncated, and tells its owner', () => {
     const files = new LogFiles({ maxOpen: 2 }, log)
     const moved: number[] = []
-    const owner = { logMoves: () => undefined, logMoved: () => moved.push(file.size) }
+    const owner = {
+      logMoves: () => undefined,
+      logFollows: () => undefined,
+      logMoved: () => moved.push(file.size),
+    }
     const file = files.file(join(dir, 'a'), owner)
     append(file, 'before')
     truncateSync(join(dir, 'a'), 0)
