@@ -125,10 +125,10 @@ export class Viewer implements ConsoleViewer {
     const missed = this.#console.said - this.#count
     const recent = lastOf(this.#console, missed)
     const dropped = missed - recent.length
-    if (dropped > 0) {
-      this.#host.leftOut(dropped)
-      this.#socket.write(`\r\n[consoled: ${dropped} bytes left out, this reader was too slow]\r\n`)
-    }
+    this.#host.leftOut(dropped)
+    // A log that others write to as well, or that had no room, has the length and not the bytes.
+    const what = dropped > 0 ? `${dropped} bytes left out` : 'what follows may not be all'
+    this.#socket.write(`\r\n[consoled: ${what}, this reader was too slow]\r\n`)
     this.#count = this.#console.said - recent.length
     this.#write(recent)
   }
@@ -158,13 +158,16 @@ function beginAgain(console: GuestConsole, position: number, tailBytes: number):
   const missed = console.said - count
   const first = lastOf(console, missed)
   const leftOut = missed - first.length
-  return { count: console.said, first, leftOut: leftOut > 0 ? leftOut : undefined }
+  // As long as what was missed, but not known to be that: two guests of one name write to one log.
+  return { count: console.said, first, leftOut: leftOut > 0 ? leftOut : '?' }
 }
 
 /** What somebody missed, or the last of it. */
 function lastOf(console: GuestConsole, missed: number): Buffer {
   const recent = console.recentOutput(Math.min(missed, DEFAULT_TAIL_BYTES))
-  return recent.length === missed ? recent : wholeLines(console, DEFAULT_TAIL_BYTES)
+  return recent.length === missed
+    ? recent
+    : wholeLines(console, Math.min(missed, DEFAULT_TAIL_BYTES))
 }
 
 /** The last output; when something is before it, from the beginning of a line. */
