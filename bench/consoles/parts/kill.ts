@@ -42,7 +42,7 @@ export async function kill(bench: Bench): Promise<Finding[]> {
         note: `${whilePrinting} while guests printed`,
       },
       {
-        name: 'kill: lines that viewers who came back missed or saw twice',
+        name: 'kill: lines missed or seen twice by who came back',
         unit: '',
         value: viewers.returning.outOfOrder,
         target: { bound: 0, isExact: true },
