@@ -12,6 +12,7 @@ const IN = {
   consoles: 'consoled/domains/consoles.ts',
   daemon: 'consoled/daemon.ts',
   guestLog: 'consoled/log/guest-log.ts',
+  logName: 'consoled/log/log-name.ts',
   hypervisorLog: 'consoled/log/hypervisor-log.ts',
   keys: 'consoled/domains/console-keys.ts',
   main: 'consoled/main.ts',

@@ -52,11 +52,12 @@ describe('xenconsoled', () => {
     const keys = {
       name,
       domid: String(domid),
+      // Before the ring: a daemon that finds the domain early writes it as soon as that is there.
+      'console/tty': '',
       'console/ring-ref': String(image.consoleGfn),
       'console/port': String(ports.consolePort),
       'console/type': 'xenconsoled',
       'console/limit': '1048576',
-      'console/tty': '',
     }
     for (const [key, value] of Object.entries(keys)) await store.write(`${home}/${key}`, value)
     await store.introduce(domid, image.storeGfn, ports.storePort)

@@ -83,7 +83,8 @@ int poll(pollfd* entries, nfds_t count, int timeoutMs) {
   static const auto real = reinterpret_cast<EventHandles::Poll*>(dlsym(RTLD_NEXT, "poll"));
   // A daemon without a socket of its own serves when it waits for the first time.
   xcl::stock::sayReady();
-  return asked(-1, [&](StockHost& host) { return host.events().poll(entries, count, timeoutMs, real); });
+  // What was listed before a wait is old after it.
+  return called(-1, [&](StockHost& host) { return host.events().poll(entries, count, timeoutMs, real); });
 }
 
 }  // extern "C"
