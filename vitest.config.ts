@@ -8,6 +8,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,
+    hookTimeout: 20_000,
     reporters: ['default', new ConformanceReporter(), new CountReporter()],
   },
 })

@@ -4,7 +4,7 @@
  * ```
  *            ┌─► log file            in the turn of the loop in which they came
  *   ring ────┼─► history             when there is no raw log to go on from exactly
- *            ├─► viewers             each with a bounded queue of its own
+ *            ├─► viewers             who keep up; else from the log, or the history
  *            └─► backlog ─► pty      when the toolstack asked for one
  *   ring ◄──── viewers, pty          held up while the guest does not read
  * ```
@@ -176,8 +176,10 @@ export class GuestConsole implements RingUser, TtyOwner {
     const ahead = (position - this.#position) >>> 0
     if (jump === undefined && ahead <= RING_BYTES) return this.#said + ahead
     const behind = (this.#position - position) >>> 0
-    const isCounted = behind < 2 ** 31 && (jump === undefined || this.#said - behind >= jump.count)
-    return isCounted ? this.#said - behind : undefined
+    if (jump === undefined) return behind < 2 ** 31 ? this.#said - behind : undefined
+    // It may be of the old indices as well, and then other bytes are meant.
+    const isOld = (jump.position - position) >>> 0 <= REACH_BYTES
+    return !isOld && this.#said - behind >= jump.count ? this.#said - behind : undefined
   }
 
   /** What was said from this count on, or the first of it; undefined when that is not known any more. */
@@ -241,7 +243,8 @@ export class GuestConsole implements RingUser, TtyOwner {
     this.#journal?.setFields(journalFields(this.#speaker))
     if (this.#log === undefined) return
     this.#log.close()
-    this.#openLog(false)
+    // What the file holds by now an earlier guest of that name has said.
+    this.#openLog(true)
     if (this.#ring !== undefined) this.#beginAt(this.#ring, this.#position)
   }
 

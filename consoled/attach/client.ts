@@ -17,7 +17,7 @@
  * restarted in between; else the answer says how many of them are left out, or `?` where nobody knows.
  * With `exact` nothing is left out on the way: a viewer that is too slow is disconnected and comes back, and
  * so is every one when the guest begins its ring anew, since positions are others then; who comes back with
- * the last of the old ones misses nothing. Without, what is left out is told in the stream. Of a log whose
+ * the last of the old ones misses nothing. What it types while it is being disconnected is lost. Without, what is left out is told in the stream. Of a log whose
  * lines are stamped, what is shown first has no stamps.
  *
  * Several may type at once. `exclusive` is refused while somebody else may, and nobody else may while

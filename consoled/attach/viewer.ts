@@ -32,6 +32,8 @@ export class Viewer implements ConsoleViewer {
   #count: number
   #isBehind = false
   #isEnding = false
+  /** It is to come back on another connection. */
+  #isAway = false
   /** Read from the socket and not taken by the guest: no more is read, so it is one read's worth. */
   #untaken: Buffer | undefined
 
@@ -56,7 +58,7 @@ export class Viewer implements ConsoleViewer {
     socket.on('drain', () => this.#catchUp())
     socket.on('close', () => console.removeViewer(this))
     socket.on('data', (bytes: Buffer) => {
-      if (this.writes === undefined) return
+      if (this.writes === undefined || this.#isAway) return
       this.#type(this.#untaken === undefined ? bytes : Buffer.concat([this.#untaken, bytes]))
     })
     console.addViewer(this)
@@ -75,6 +77,7 @@ export class Viewer implements ConsoleViewer {
 
   loseCount(): void {
     if (this.#isExact) this.#comeBack()
+    else this.#count = Math.min(this.#count, this.#console.said)
   }
 
   resumeTyping(): void {
@@ -86,10 +89,11 @@ export class Viewer implements ConsoleViewer {
 
   end(): void {
     this.#isEnding = true
-    if (!this.#isBehind) {
-      this.#socket.destroySoon()
-      return
-    }
+    if (this.#isBehind) this.#endInTime()
+    else this.#socket.destroySoon()
+  }
+
+  #endInTime(): void {
     const callOff = this.#host.clock.after(LAST_WORDS_MS, () => this.#socket.destroy())
     this.#socket.on('close', callOff)
   }
@@ -117,8 +121,10 @@ export class Viewer implements ConsoleViewer {
   /** It comes back and asks for what is left. */
   #comeBack(): void {
     this.#isBehind = true
+    this.#isAway = true
     this.#console.removeViewer(this)
     this.#socket.destroySoon()
+    this.#endInTime()
   }
 
   #leaveOut(): void {

@@ -314,7 +314,9 @@ export class GuestLog implements LogOwner {
     this.#next = (position + known) >>> 0
     // In place and true, it stays: then it is also known how far back the log goes.
     if (!this.isRaw || !left.isInPlace || known !== surplus) {
-      const unbroken = known === surplus ? this.#unbroken : 0
+      // Between what was put aside and what follows, somebody else may have written.
+      const isWhole = known === surplus && (left.isInPlace || this.#file.size === 0)
+      const unbroken = isWhole ? this.#unbroken : 0
       this.#before = position
       this.#store()
       this.#unbroken = unbroken
@@ -373,6 +375,7 @@ export class GuestLog implements LogOwner {
     if (this.#stamps === undefined || !this.#file.isReady()) return
     const { files, time } = this.#services
     const room = files.room(LineStamps.room(OPENED_BYTES.length))
+    this.#stamps.beginLine()
     const end = this.#stamps.stamp(
       OPENED_BYTES,
       0,

@@ -55,6 +55,11 @@ export class LineStamps {
     return (STAMP_BYTES + 1) * length
   }
 
+  /** What comes next has a stamp, also where a line was begun: it may be in another file. */
+  beginLine(): void {
+    this.#isAtLineStart = true
+  }
+
   /** @param stamp put before each line @returns where in `into` what was written ends */
   stamp(
     bytes: Uint8Array,

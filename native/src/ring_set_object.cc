@@ -222,10 +222,13 @@ LoopListener::Wake RingSetObject::onWait(int timeoutMs) {
     const RingSet::Found found = set_->wait(hasWork ? 0 : timeoutMs);
     return {found.isOwn || hasWork, found.isLoop};
   }
-  if (isBusy_) std::this_thread::sleep_for(kLinger);
+  const auto most = std::chrono::milliseconds(timeoutMs < 0 ? kLinger.count() : timeoutMs);
+  if (isBusy_) std::this_thread::sleep_for(std::min<std::chrono::microseconds>(kLinger, most));
   const auto asleep = std::chrono::steady_clock::now();
   const RingSet::Found found = set_->wait(timeoutMs);
-  isBusy_ = std::chrono::steady_clock::now() - asleep < kMoment;
+  const bool isShort = std::chrono::steady_clock::now() - asleep < kMoment;
+  // What the loop waits for, replies of the store and viewers, makes nobody linger.
+  isBusy_ = isShort && (found.isOwn || isBusy_);
   return {found.isOwn, found.isLoop};
 }
 

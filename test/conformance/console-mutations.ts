@@ -222,7 +222,7 @@ const ROWS: readonly MutationRow<keyof typeof IN>[] = [
   ['7.11', 'daemon', 'this.#logs.outdate()', ''],
   ['7.12', 'guestLog', 'this.#from = isNew ? this.#file.size : 0', 'this.#from = 0'],
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what stands in the source
-  ['7.12', 'guestLog', 'return `guest-${cut}.log`', 'return `${cut}.log`'],
+  ['7.12', 'logName', 'return `guest-${cut}.log`', 'return `${cut}.log`'],
   ['7.13', 'reopening', 'if (name !== undefined) console.rename(name)', ''],
   ['8.1', 'daemon', 'this.#rings.start()\n    this.#hypervisorLog?.copy()', 'this.#rings.start()'],
   ['8.1', 'daemon', '() => this.#hypervisorLog?.copy(),', '() => undefined,'],

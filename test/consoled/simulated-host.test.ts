@@ -2,12 +2,15 @@
  * lixs and consoled on the simulated machine, as processes, with guests that die: in the two ways in
  * which Xen announces it.
  */
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { XenstoreClient } from '../../lixs/client/client.ts'
 import { startProgram } from '../support/a-program.ts'
 import { SimulatedHost } from '../support/a-simulated-host.ts'
 
 const GUESTS = 6
+
+// Four programs are started from their sources, for each test.
+vi.setConfig({ testTimeout: 60_000 })
 
 let host: SimulatedHost | undefined
 afterEach(async () => {

@@ -5,13 +5,16 @@
 import { readFileSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
 import { crc32 } from 'node:zlib'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { attachRequest } from '../../consoled/attach/client.ts'
 import type { Domid } from '../../native/hypervisor.ts'
 import type { ProgramProcess } from '../support/a-program.ts'
 import { aFolder } from '../support/a-socket-peer.ts'
 import { type BesiegingGuest, ConsoleSiege, loggedBytes } from './a-console-siege.ts'
 import { PageFlipper } from './a-page-flipper.ts'
+
+// Programs are started from their sources, for each test.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const PRINTERS = 20
 const ATTACKERS = 50

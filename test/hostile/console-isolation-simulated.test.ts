@@ -18,7 +18,7 @@
  */
 
 import { pino } from 'pino'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { systemClock } from '../../consoled/clock.ts'
 import { Daemon } from '../../consoled/daemon.ts'
 import { OPTIONS, type OptionName } from '../../consoled/option-table.ts'
@@ -28,6 +28,9 @@ import { parseCommandLine } from '../../native/os/command-line.ts'
 import { until } from '../consoled/console-guest.ts'
 import { BlockingControl } from './a-blocking-control.ts'
 import { ConsoleSiege, loggedBytes } from './a-console-siege.ts'
+
+// Programs are started from their sources, for each test.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 /** What a console's ring holds. */
 const QUANTUM = 2048

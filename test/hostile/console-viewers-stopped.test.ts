@@ -6,11 +6,14 @@
 import { readFileSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
 import { crc32 } from 'node:zlib'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { attachRequest, parseAttachAnswer } from '../../consoled/attach/client.ts'
 import type { Domid } from '../../native/hypervisor.ts'
 import type { Printed } from '../../native/simulator/control.ts'
 import { type BesiegingGuest, ConsoleSiege, loggedBytes } from './a-console-siege.ts'
+
+// Programs are started from their sources, for each test.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const READERS = 50
 const STOPPED = 50

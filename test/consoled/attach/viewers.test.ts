@@ -91,6 +91,18 @@ describe('a viewer that comes back', () => {
     await again.receives(`ok 0\npanic\n${'y'.repeat(1600)}`)
   })
 
+  it('is told that nobody knows what it missed when its position may be of the ring before', async () => {
+    const guest = new ConsoleGuest(host.loopback, 7)
+    const console = host.console(guest, 7)
+    await prints(guest, `${'x'.repeat(699)}\n`)
+    guest.setOutput(0, 0)
+    guest.renewPort()
+    host.connect(console, guest)
+    await prints(guest, `${'y'.repeat(799)}\n`)
+    const again = host.client('attach 7 exact from=500\n')
+    await again.receives(`ok 4294966596 ?\n${'x'.repeat(699)}\n${'y'.repeat(799)}\n`)
+  })
+
   it('asks for as much of what was said last as it wants', async () => {
     const guest = new ConsoleGuest(host.loopback, 7)
     host.console(guest, 7)

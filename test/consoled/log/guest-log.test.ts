@@ -233,6 +233,16 @@ describe('GuestLog', () => {
     expect(guest.log.said(28).toString()).toBe('two\nthree')
   })
 
+  it('says when it was opened with the time, also while the guest stands in the midst of a line', () => {
+    const guest = new Life({ format: STAMPED }).begin()
+    guest.append('login: ')
+    renameSync(join(dir, 'guest-a.log'), join(dir, 'guest-a.log.1'))
+    guest.reopen()
+    guest.append('root\n')
+    expect(content('guest-a.log')).toBe(`${STAMP}Logfile Opened\n${STAMP}root\n`)
+    expect(guest.log.said(100).toString()).toBe('login: root\n')
+  })
+
   it('replaces escape characters in the file only', () => {
     const guest = new Life({ format: { withTimestamps: false, replacesEscape: true } }).begin()
     const bytes = Buffer.from('\x1b[1mbold', 'latin1')
