@@ -179,6 +179,8 @@ export class Session {
           ...beginFrom(frame.payload),
           ended: this.#attached.promise,
         })
+        // Interrupted while the client was attaching: nobody else tells of that.
+        if (this.signal.aborted) this.#detach({ kind: 'left' })
         return
       case CLIENT_REFUSED:
         this.#attaching?.reject(new Refused(frame.payload.toString('utf8')))

@@ -512,6 +512,18 @@ describe('a console', () => {
     expect(argv).toEqual(['console-resume', 'the rest', '104'])
   })
 
+  test('whose command was interrupted while it was attached has ended', async () => {
+    const { path } = await consoles('ok 100\nboot')
+    await serve(async (session) => {
+      const attaching = session.attach(aTarget(path))
+      session.interrupt()
+      const { ended } = await attaching
+      await ended
+      return 7
+    })
+    expect((await run(['console', 'demo']).ended).status).toBe(7)
+  })
+
   test('without xcld is left by an interrupt', async () => {
     const { path } = await consoles('ok 100\nboot')
     const first = await CommandServer.listen(socketPath, (session) => attachTo(session, path))
