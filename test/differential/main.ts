@@ -8,10 +8,16 @@
  */
 import { parseArgs } from 'node:util'
 import { Campaign } from './campaign.ts'
-import { isRival, RIVALS } from './rivals.ts'
+import { isRival, RIVALS, type Rival } from './rivals.ts'
 
-/** The random part, for each daemon, unless a number of operations is asked for. */
+/** The random part, for each daemon, unless a number of operations or of seconds is asked for: so long at most, … */
 const SECONDS = 60
+/** … and no further, so that a faster machine does not come to sequences that nobody has looked at. */
+const OPERATIONS: Readonly<Record<Rival, number>> = {
+  xenstored: 120_000,
+  oxenstored: 400_000,
+  lixs: 400_000,
+}
 
 async function run(): Promise<void> {
   const { values } = parseArgs({
@@ -28,7 +34,6 @@ async function run(): Promise<void> {
   const orders = {
     seed: Number(values.seed),
     length: Number(values.length),
-    operations: Number(values.operations ?? Number.POSITIVE_INFINITY),
     seconds: Number(values.seconds ?? (values.operations === undefined ? SECONDS : Infinity)),
     parallel: Number(values.parallel),
     keeps: values.keep,
@@ -37,7 +42,9 @@ async function run(): Promise<void> {
   let failed = 0
   for (const against of values.against ?? RIVALS) {
     if (!isRival(against)) throw new Error(`no daemon ${against}; there are ${RIVALS.join(', ')}`)
-    const campaign = new Campaign(against, orders, (text) => console.log(text))
+    const most = values.seconds === undefined ? OPERATIONS[against] : Number.POSITIVE_INFINITY
+    const operations = Number(values.operations ?? most)
+    const campaign = new Campaign(against, { ...orders, operations }, (text) => console.log(text))
     await campaign.run()
     passed += campaign.passed
     failed += campaign.failed
