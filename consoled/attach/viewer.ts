@@ -170,15 +170,17 @@ function beginAgain(console: GuestConsole, position: number, tailBytes: number):
 
 /** What somebody missed, or the last of it. */
 function lastOf(console: GuestConsole, missed: number): Buffer {
-  const recent = console.recentOutput(Math.min(missed, DEFAULT_TAIL_BYTES))
-  return recent.length === missed
-    ? recent
-    : wholeLines(console, Math.min(missed, DEFAULT_TAIL_BYTES))
+  const most = Math.min(missed, DEFAULT_TAIL_BYTES)
+  const recent = console.recentOutput(most)
+  return recent.length === missed ? recent : fromWholeLine(recent, most)
 }
 
 /** The last output; when something is before it, from the beginning of a line. */
 function wholeLines(console: GuestConsole, maxBytes: number): Buffer {
-  const recent = console.recentOutput(maxBytes)
-  if (recent.length < maxBytes) return recent
-  return recent.subarray(recent.indexOf(LF) + 1)
+  return fromWholeLine(console.recentOutput(maxBytes), maxBytes)
+}
+
+/** @param maxBytes asked for: when it has come to as many, something may be before it */
+function fromWholeLine(recent: Buffer, maxBytes: number): Buffer {
+  return recent.length < maxBytes ? recent : recent.subarray(recent.indexOf(LF) + 1)
 }

@@ -2,11 +2,11 @@ const LF = 0x0a
 const CR = 0x0d
 /** Bytes of `[YYYY-MM-DD HH:MM:SS] `. */
 const STAMP_BYTES = 22
-const STAMP = /(^|\n)\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] /g
+const STAMP = String.raw`\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] `
+const STAMPED_LINE = new RegExp(`(^|\\n)${STAMP}`, 'g')
 /** Is put before a log's lines when it is opened, in the midst of a line that was begun, too. */
 export const OPENED = 'Logfile Opened\n'
-const STAMPED_OPENED =
-  /(?:\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] Logfile Opened\n)+(?:\[[-0-9]{10} [:0-9]{8}\] )?/g
+const STAMPED_OPENED = new RegExp(`(?:${STAMP}${OPENED})+(?:${STAMP})?`, 'g')
 
 /**
  * What the guest said, of a log in which it stands with stamps.
@@ -14,7 +14,7 @@ const STAMPED_OPENED =
  * @param bytes from the beginning of a line on
  */
 export function withoutStamps(bytes: Buffer): Buffer {
-  const text = bytes.toString('latin1').replace(STAMPED_OPENED, '').replace(STAMP, '$1')
+  const text = bytes.toString('latin1').replace(STAMPED_OPENED, '').replace(STAMPED_LINE, '$1')
   return Buffer.from(text, 'latin1')
 }
 
